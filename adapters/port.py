@@ -1,0 +1,379 @@
+"""The port: what a CRM must be able to do for us, batch-shaped since both CRMs are.
+
+An adapter package exposes one :class:`Adapter` under the entry-point group ``aurevoir.adapters``. Everything that
+crosses the port is in the words of :mod:`workflows.model`; vendor words stay behind it. Methods may block; they raise
+:class:`adapters.errors.AdapterError` and nothing else. None of them writes unless its name says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+from pydantic import BaseModel
+
+from workflows.fields import FieldSpec
+from workflows.model import Deal, People, Pipeline, Ref, TaskState, User, Write
+
+# --- what an adapter gets -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class FieldMap:
+    """Which of the CRM's own fields hold what, by the CRM's names, as the admin set them.
+
+    ``contract_end`` None: the close date. ``figures`` are ``("company"|"deal", field)`` pairs. ``language`` is the
+    contact's language field, where the CRM has none of its own.
+    """
+
+    contract_end: str | None = None
+    exit_reason: str | None = None
+    language: str | None = None
+    figures: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Token:
+    """Credentials as they are cached. ``secrets`` is encrypted at rest; ``facts`` (scopes, instance) is not."""
+
+    secrets: Mapping[str, str]
+    facts: Mapping[str, str] = field(default_factory=dict)
+    expires_at: datetime | None = None
+
+
+class TokenStore(Protocol):
+    """Where one account's token is kept, shared by all processes."""
+
+    def load(self) -> Token | None:
+        """The newest token, or None."""
+
+    def save(self, token: Token) -> None:
+        """Keep ``token``; on return it is on disk."""
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Held by whoever refreshes: one at a time over all threads and processes. Read again after taking it."""
+
+
+class Budget(Protocol):
+    """An account's call budget, shared by all processes: a sliding window that stays below the CRM's limit."""
+
+    def take(self, bucket: str, *, limit: int, per_seconds: float) -> None:
+        """Claim one call; waits while the wait is short.
+
+        Raises :class:`~adapters.errors.RateLimited` when it would be long.
+        """
+
+    def hold(self, bucket: str, until: datetime) -> None:
+        """The CRM said to wait: no call in this bucket before ``until``, by any process."""
+
+
+@dataclass(frozen=True)
+class Services:
+    """What an adapter may use of the outside: the clock, its token, its budget, and a way to wait."""
+
+    now: Callable[[], datetime]
+    sleep: Callable[[float], None]
+    tokens: TokenStore
+    budget: Budget
+
+
+# --- webhooks -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class WebhookRequest:
+    """A delivery as it came in. ``url`` is built from the configured public URL, never from the request's host.
+
+    ``headers`` are lower-case. ``secret`` is the last part of the path where the CRM's endpoint has one.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+    received_at: datetime
+    secret: str | None = None
+
+
+@dataclass(frozen=True)
+class WebhookAccount:
+    """An account that a delivery may be for, with the secrets that prove it; several while one is being rotated."""
+
+    name: str
+    account_id: str
+    secrets: tuple[str, ...]
+
+
+class SignalKind(StrEnum):
+    """What kind of record a signal points at."""
+
+    DEAL = "deal"
+    TASK = "task"
+    CONTACT_ERASED = "contact_erased"
+
+
+@dataclass(frozen=True)
+class Signal:
+    """Look at this record again. ``account`` is our name of it.
+
+    ``stage_id`` is the deal's stage as the payload has it, or None where it does not say; it is a hint to leave
+    uninteresting deals alone, and never acted upon.
+    """
+
+    account: str
+    kind: SignalKind
+    record_id: str
+    occurred_at: datetime
+    stage_id: str | None = None
+    pipeline_id: str | None = None
+
+
+@dataclass(frozen=True)
+class BadEvent:
+    """An event of an authentic batch that cannot be read: kept aside, with the reason, for the admin."""
+
+    account: str | None
+    reason: str
+    excerpt: str
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the sender must be answered once everything is committed."""
+
+    status: int = 200
+    content_type: str = "application/json"
+    body: bytes = b"{}"
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """A verified delivery. ``ignored`` counts events that we know and do not need, by what they are;
+    ``unknown_accounts`` counts events by an account id that is not set up here."""
+
+    signals: tuple[Signal, ...]
+    bad: tuple[BadEvent, ...] = ()
+    ignored: Mapping[str, int] = field(default_factory=dict)
+    unknown_accounts: Mapping[str, int] = field(default_factory=dict)
+    reply: Reply = Reply()
+
+
+# --- reads ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What this CRM, in this account, can do. What is False here raises ``Unsupported`` when asked for.
+
+    ``unique_task_key``: a second create with the same key is refused by the CRM itself, so an unclear create may simply
+    be sent again. ``push``: webhooks can reach us. ``due_time``: a task is due at a time, not only on a date.
+    """
+
+    push: bool
+    unique_task_key: bool
+    due_time: bool
+    stage_history: bool
+    files: bool
+
+
+@dataclass(frozen=True)
+class Page:
+    """Deals or tasks that changed since the cursor. ``more``: ask again at once with ``cursor``, which is opaque text."""
+
+    ids: tuple[str, ...]
+    cursor: str
+    more: bool = False
+
+
+@dataclass(frozen=True)
+class Observed:
+    """A deal, and its people where the CRM gives them in the same call (else None: ask :meth:`Crm.people`)."""
+
+    deal: Deal
+    people: People | None = None
+
+
+@dataclass(frozen=True)
+class Change:
+    """One past value of one field of one record."""
+
+    record: Ref
+    field: str
+    value: str | None
+    at: datetime
+    by_user_id: str | None = None
+
+
+# --- writes ---------------------------------------------------------------------------------------------------------
+
+
+class Result(StrEnum):
+    """How one write ended.
+
+    DONE: it is there (created now, or found to be there already). AGAIN: cleanly refused for now, nothing was done.
+    REFUSED: refused for good. GONE: the record to change no longer exists. UNKNOWN: no clear answer.
+    """
+
+    DONE = "done"
+    AGAIN = "again"
+    REFUSED = "refused"
+    GONE = "gone"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The CRM's answer to one keyed write. ``until``: with AGAIN, not before then. ``reason`` is fit for an admin."""
+
+    key: str
+    result: Result
+    record_id: str | None = None
+    reason: str = ""
+    until: datetime | None = None
+    correlation_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A keyed write whose outcome is unclear, to be looked for. ``kind`` is task, note or file."""
+
+    key: str
+    kind: str
+    deal_id: str
+
+
+@dataclass(frozen=True)
+class SchemaReport:
+    """What ``ensure_schema`` found and did; texts are ``record.field`` in the CRM's own names.
+
+    With ``dry_run``, ``created`` is what would be created. ``refused`` maps a field to the reason. ``state`` is what the
+    adapter wants remembered for this account (such as how tasks carry their key) and gets back at :meth:`Adapter.connect`.
+    """
+
+    present: tuple[str, ...] = ()
+    created: tuple[str, ...] = ()
+    extended: tuple[str, ...] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    state: Mapping[str, str] = field(default_factory=dict)
+
+
+class Level(StrEnum):
+    """How bad a finding is."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAULT = "fault"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the check-up (P-73): what was looked at, how it stands, and the remedy."""
+
+    subject: str
+    level: Level
+    text: str
+    remedy: str = ""
+
+
+class Crm(Protocol):
+    """One connected account. Safe to use from one thread at a time."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this account can do; costs no call."""
+
+    def start_cursor(self) -> str:
+        """A cursor that stands at the CRM's present moment. The CRM's clock counts, not ours."""
+
+    def changed_deals(self, cursor: str) -> Page:
+        """Deals changed since ``cursor``, oldest first, re-reading a safe overlap; at most one call a page."""
+
+    def changed_tasks(self, cursor: str) -> Page:
+        """Tasks of ours changed since ``cursor``; as :meth:`changed_deals`."""
+
+    def deals_in_stages(self, stage_ids: Sequence[str], cursor: str | None) -> Page:
+        """All deals that now sit in one of these stages, for the daily full comparison. None: from the start."""
+
+    def observe(self, deal_ids: Sequence[str]) -> Mapping[str, Observed]:
+        """The deals as they stand, by the id asked for; up to 100. Every id asked for is answered:
+        a record that is gone comes with its :class:`~workflows.model.DealState`."""
+
+    def people(self, deals: Sequence[Deal]) -> Mapping[str, People]:
+        """Company and contacts of these deals, by deal id; needless where :meth:`observe` gave them."""
+
+    def task_states(self, task_ids: Sequence[str]) -> Mapping[str, TaskState]:
+        """The tasks as they stand, by id; up to 1,000. A deleted one comes with ``found=False``."""
+
+    def find(self, wanted: Sequence[Wanted]) -> Mapping[str, str]:
+        """Which of these keyed records exist: key to record id; absent keys do not exist.
+
+        Raises :class:`~adapters.errors.Unavailable` when that cannot be told for sure now.
+        """
+
+    def history(self, records: Sequence[Ref], fields: Sequence[str], since: datetime) -> Sequence[Change]:
+        """Past values of the CRM's own fields, oldest first, as far back as the CRM keeps them."""
+
+    def users(self) -> Sequence[User]:
+        """All users, active and not."""
+
+    def pipelines(self) -> Sequence[Pipeline]:
+        """All pipelines of deals with their stages."""
+
+    def write(self, batch: Sequence[Write]) -> Sequence[Outcome]:
+        """Carry out keyed writes in as few calls as the CRM allows; one outcome each, in order.
+
+        Never raises for a failed call: that is what outcomes are for. Creates are sent at most once.
+        """
+
+    def ensure_schema(self, wanted: Sequence[FieldSpec], *, dry_run: bool = False) -> SchemaReport:
+        """Create what is missing of our fields, idempotently; options that an admin added stay."""
+
+    def check(self) -> Iterable[Finding]:
+        """Findings on connection, scopes, our fields and what the settings name."""
+
+    def deal_url(self, deal_id: str) -> str | None:
+        """Where people see the deal in the CRM, or None when that cannot be told."""
+
+    def close(self) -> None:
+        """Give back connections."""
+
+
+class Adapter(Protocol):
+    """One kind of CRM: the object behind the entry point."""
+
+    name: str
+    label: str
+    settings_model: type[BaseModel]
+    """The adapter's own keys of an account in config.yaml (credentials, addresses, API version)."""
+
+    def connect(
+        self,
+        account: str,
+        account_id: str,
+        settings: Any,
+        fields: FieldMap,
+        services: Services,
+        *,
+        state: Mapping[str, str],
+    ) -> Crm:
+        """Make a :class:`Crm`; calls nothing yet. ``settings`` is an instance of ``settings_model``.
+
+        ``state`` is what :attr:`SchemaReport.state` last said for this account; empty before provisioning.
+        """
+
+    def webhook_secrets(self, settings: Any) -> tuple[str, ...]:
+        """The secrets that prove a delivery for an account with these settings; empty: it has no push."""
+
+    def receive(self, request: WebhookRequest, accounts: Sequence[WebhookAccount]) -> Receipt:
+        """Verify and parse a delivery.
+
+        Raises :class:`~adapters.errors.SignatureError` or :class:`~adapters.errors.PayloadError`.
+        """
+
+    def same_account(self, one: str, other: str) -> bool:
+        """Whether two account ids name the same account (a CRM may spell one in two ways)."""

@@ -1,0 +1,155 @@
+"""Our own fields on CRM records, by neutral names; each adapter spells them as its CRM wants.
+
+These are the only fields that we ever write on deals, companies, contacts and tasks (P-37, P-7B).
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from workflows.model import Model, Option, RecordKind
+
+
+class FieldType(StrEnum):
+    """What a field holds. KEY: short text, unique where the CRM can do that."""
+
+    TEXT = "text"
+    LONG_TEXT = "long_text"
+    NUMBER = "number"
+    DATETIME = "datetime"
+    BOOLEAN = "boolean"
+    ENUM = "enum"
+    URL = "url"
+    KEY = "key"
+
+
+class FieldSpec(Model):
+    """One field that we create on one kind of record. ``options`` only for ENUM."""
+
+    record: RecordKind
+    name: str
+    type: FieldType
+    label: str
+    description: str
+    options: tuple[Option, ...] = ()
+
+
+def _option(value: str, en: str, fr: str) -> Option:
+    return Option(value=value, text={"en": en, "fr": fr})
+
+
+STATUS_OPTIONS = (
+    _option("awaiting_reason", "Awaiting reason", "En attente du motif"),
+    _option("active", "Active", "En cours"),
+    _option("completed", "Completed", "Terminé"),
+    _option("cancelled", "Cancelled", "Annulé"),
+    _option("stopped", "Stopped", "Arrêté"),
+)
+
+REASON_OPTIONS = (
+    _option("in_house", "Taken in-house", "Reprise en interne"),
+    _option("other_supplier", "Consolidated with another supplier", "Regroupement chez un autre fournisseur"),
+    _option("results", "Unhappy with the results", "Insatisfaction sur les résultats"),
+    _option("relationship", "Unhappy with the relationship or service", "Insatisfaction sur la relation ou le service"),
+    _option("product_gap", "Something missing in the product", "Manque dans le produit"),
+    _option("price", "Price or value", "Prix ou valeur"),
+    _option("budget", "Budget cut", "Réduction de budget"),
+    _option("new_leadership", "New leadership", "Nouvelle direction"),
+    _option("merger_closure", "Merger or closure", "Fusion ou fermeture"),
+    _option("not_needed", "No longer needed", "Plus de besoin"),
+    _option("our_decision", "Our decision", "Notre décision"),
+    _option("other", "Other", "Autre"),
+)
+"""The reason taxonomy of P-34: stable values behind wording that may change."""
+
+
+def _feedback(record: RecordKind) -> tuple[FieldSpec, ...]:
+    return (
+        FieldSpec(
+            record=record,
+            name="exit_score",
+            type=FieldType.NUMBER,
+            label="Exit score (0-10)",
+            description="Willingness to recommend at the end of the relation.",
+        ),
+        FieldSpec(
+            record=record,
+            name="exit_reason",
+            type=FieldType.ENUM,
+            label="Exit reason (customer)",
+            description="Main reason for leaving, as the customer gave it.",
+            options=REASON_OPTIONS,
+        ),
+        FieldSpec(
+            record=record,
+            name="exit_feedback",
+            type=FieldType.LONG_TEXT,
+            label="Exit feedback",
+            description="What the customer said on leaving, readable.",
+        ),
+        FieldSpec(
+            record=record,
+            name="exit_feedback_at",
+            type=FieldType.DATETIME,
+            label="Exit feedback at",
+            description="When the last exit feedback came in.",
+        ),
+    )
+
+
+FIELDS: tuple[FieldSpec, ...] = (
+    FieldSpec(
+        record=RecordKind.TASK,
+        name="key",
+        type=FieldType.KEY,
+        label="Offboarding key",
+        description="Written by Aurevoir; one value for each step of each case. Do not edit.",
+    ),
+    FieldSpec(
+        record=RecordKind.TASK,
+        name="link",
+        type=FieldType.URL,
+        label="Offboarding link",
+        description="The survey or interview page that belongs to this task.",
+    ),
+    FieldSpec(
+        record=RecordKind.DEAL,
+        name="case_id",
+        type=FieldType.TEXT,
+        label="Offboarding case",
+        description="The case that Aurevoir keeps for this deal.",
+    ),
+    FieldSpec(
+        record=RecordKind.DEAL,
+        name="status",
+        type=FieldType.ENUM,
+        label="Offboarding status",
+        description="Where the offboarding stands.",
+        options=STATUS_OPTIONS,
+    ),
+    FieldSpec(
+        record=RecordKind.DEAL,
+        name="playbook",
+        type=FieldType.TEXT,
+        label="Offboarding playbook",
+        description="The playbook and version that the case follows.",
+    ),
+    *_feedback(RecordKind.DEAL),
+    *_feedback(RecordKind.COMPANY),
+    *_feedback(RecordKind.CONTACT),
+    FieldSpec(
+        record=RecordKind.CONTACT,
+        name="survey_link",
+        type=FieldType.URL,
+        label="Exit survey link",
+        description="This contact's own survey page; empty until the end is effective and after it closes (P-31).",
+    ),
+)
+
+
+def field(record: RecordKind, name: str) -> FieldSpec:
+    """The field with this name on this kind of record; KeyError when we have none."""
+    for spec in FIELDS:
+        if spec.record == record and spec.name == name:
+            return spec
+    raise KeyError(f"{record}.{name}")

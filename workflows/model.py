@@ -1,0 +1,571 @@
+"""The words of the domain, shared by every part of the product.
+
+Everything here is immutable and vendor-neutral. Datetimes are aware; what the CRM gave as a date stays a
+:class:`datetime.date`. Ids are the CRM's own, as text. Texts from outside are plain text: who shows them escapes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+
+class Model(BaseModel):
+    """Base of all domain words: frozen, and unknown fields are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+# --- records of the CRM ---------------------------------------------------------------------------------------------
+
+
+class RecordKind(StrEnum):
+    """Kinds of CRM records that we read or write."""
+
+    DEAL = "deal"
+    COMPANY = "company"
+    CONTACT = "contact"
+    TASK = "task"
+    NOTE = "note"
+    FILE = "file"
+
+
+class Ref(Model):
+    """Points at one CRM record."""
+
+    kind: RecordKind
+    id: str
+
+
+class User(Model):
+    """Someone who works in the CRM and can own tasks."""
+
+    id: str
+    name: str
+    email: str
+    active: bool = True
+    time_zone: str | None = None
+    language: str | None = None
+
+
+class Stage(Model):
+    """A stage of a pipeline. ``closed`` and ``won`` are the CRM's own view of it."""
+
+    id: str
+    label: str
+    closed: bool = False
+    won: bool = False
+
+
+class Pipeline(Model):
+    """A pipeline with its stages in display order. In a CRM without pipelines: a record type, or all deals."""
+
+    id: str
+    label: str
+    stages: tuple[Stage, ...]
+
+
+class Role(StrEnum):
+    """What a contact is to the decision (P-11)."""
+
+    DECIDER = "decider"
+    USER = "user"
+    INFLUENCER = "influencer"
+    OTHER = "other"
+
+
+class Contact(Model):
+    """A person at the customer's. Without ``email`` they get a call, not a link (P-16)."""
+
+    id: str
+    name: str
+    first_name: str = ""
+    email: str | None = None
+    language: str | None = None
+    roles: tuple[Role, ...] = ()
+    primary: bool = False
+    opted_out: bool = False
+
+
+class Company(Model):
+    """The customer. ``figures`` holds the mapped key figures as the CRM's own text."""
+
+    id: str
+    name: str
+    owner_id: str | None = None
+    figures: Mapping[str, str] = Field(default_factory=dict)
+
+
+class StageEntry(Model):
+    """The deal entered ``stage_id`` at ``at``."""
+
+    stage_id: str
+    at: AwareDatetime
+
+
+class DealState(StrEnum):
+    """Whether the record can still be worked with (P-09)."""
+
+    LIVE = "live"
+    DELETED = "deleted"
+    ARCHIVED = "archived"
+    MERGED = "merged"
+
+
+class Deal(Model):
+    """One deal as the CRM shows it now.
+
+    ``stage_history`` is newest first; its first entry is the present stage. A CRM that tells only the last change
+    gives one entry. ``past_owner_ids`` are former owners, for P-10. ``contract_end`` is the mapped end of the
+    contract, or None when the field is empty (P-07). ``merged_into`` is set with :attr:`DealState.MERGED`.
+    """
+
+    id: str
+    name: str = ""
+    state: DealState = DealState.LIVE
+    merged_into: str | None = None
+    pipeline_id: str | None = None
+    stage_id: str = ""
+    stage_history: tuple[StageEntry, ...] = ()
+    owner_id: str | None = None
+    past_owner_ids: tuple[str, ...] = ()
+    amount: Decimal | None = None
+    currency: str | None = None
+    close_date: date | None = None
+    contract_end: date | None = None
+    exit_reason: str | None = None
+    figures: Mapping[str, str] = Field(default_factory=dict)
+    company_id: str | None = None
+    contact_ids: tuple[str, ...] = ()
+
+
+class People(Model):
+    """Company and contacts of one deal."""
+
+    company: Company | None = None
+    contacts: tuple[Contact, ...] = ()
+
+
+class TaskState(Model):
+    """A task of ours as it stands in the CRM now. ``found`` is False when the CRM no longer has it."""
+
+    id: str
+    found: bool = True
+    done: bool = False
+    completed_at: AwareDatetime | None = None
+    due_at: AwareDatetime | None = None
+    owner_id: str | None = None
+
+
+# --- keyed writes ---------------------------------------------------------------------------------------------------
+
+
+class Priority(StrEnum):
+    """Priority of a task."""
+
+    LOW = "low"
+    NORMAL = "normal"
+    HIGH = "high"
+
+
+class TaskType(StrEnum):
+    """What the owner is to do."""
+
+    TODO = "todo"
+    CALL = "call"
+    EMAIL = "email"
+
+
+class CreateTask(Model):
+    """A task to create. ``body`` is plain text; addresses in it become links. ``deal_id`` is where it can be found again."""
+
+    kind: Literal["task"] = "task"
+    key: str
+    deal_id: str
+    subject: str = Field(max_length=255)
+    body: str = ""
+    due_at: AwareDatetime
+    reminder_at: AwareDatetime | None = None
+    priority: Priority = Priority.NORMAL
+    type: TaskType = TaskType.TODO
+    owner_id: str
+    company_id: str | None = None
+    contact_ids: tuple[str, ...] = ()
+    link: str | None = None
+
+
+class UpdateTask(Model):
+    """Changes to a task of ours; None leaves a value as it is. Never sent for a task that people have closed.
+
+    ``note`` is added below the body, and closes the task when ``close`` is set (P-06).
+    """
+
+    kind: Literal["update_task"] = "update_task"
+    key: str
+    deal_id: str
+    task_id: str
+    due_at: AwareDatetime | None = None
+    owner_id: str | None = None
+    note: str | None = None
+    close: bool = False
+
+
+class CreateNote(Model):
+    """A note on the deal, and on company and contacts where given. ``body`` is plain text."""
+
+    kind: Literal["note"] = "note"
+    key: str
+    deal_id: str
+    title: str
+    body: str
+    at: AwareDatetime
+    company_id: str | None = None
+    contact_ids: tuple[str, ...] = ()
+
+
+class AttachFile(Model):
+    """A document on the deal. ``content`` is base64 when stored as JSON."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_bytes="base64", val_json_bytes="base64")
+
+    kind: Literal["file"] = "file"
+    key: str
+    deal_id: str
+    name: str
+    media_type: str
+    content: bytes
+    at: AwareDatetime
+
+
+FieldValue = str | int | Decimal | bool | AwareDatetime | date | None
+
+
+class UpdateFields(Model):
+    """Values for our own fields on one record, by the names of :data:`workflows.fields.FIELDS`. None empties a field."""
+
+    kind: Literal["fields"] = "fields"
+    key: str
+    deal_id: str
+    target: Ref
+    values: Mapping[str, FieldValue]
+
+
+Write = Annotated[CreateTask | UpdateTask | CreateNote | AttachFile | UpdateFields, Field(discriminator="kind")]
+
+
+# --- playbooks ------------------------------------------------------------------------------------------------------
+
+Texts = Mapping[str, str]
+"""A text by language code. The first playbook language is the fallback."""
+
+
+class Anchor(StrEnum):
+    """The moment that an offset counts from. ``step:<key>`` is spelt in :class:`Moment`."""
+
+    CONFIRMED = "confirmed"
+    CONTRACT_END = "contract_end"
+    ANSWERED = "answered"
+    STEP = "step"
+
+
+class Moment(Model):
+    """A moment relative to an anchor. Business days (``bd``) follow the account's calendar; days (``d``) do not.
+
+    ``step`` names the step for :attr:`Anchor.STEP`; the anchor is then the moment at which that step was done.
+    """
+
+    anchor: Anchor
+    step: str | None = None
+    days: int = 0
+    business: bool = False
+
+
+class Linked(StrEnum):
+    """What a task is shown on, besides the deal."""
+
+    COMPANY = "company"
+    CONTACT = "contact"
+
+
+class LinkKind(StrEnum):
+    """A page of ours that a step links to."""
+
+    SURVEY = "survey"
+    INTERVIEW = "interview"
+
+
+class StepRule(Model):
+    """One step of a playbook: who, what, when, how.
+
+    ``owner`` is a rule of :mod:`workflows.people`. ``per_contact`` makes one task for each contact whom the
+    questionnaire addresses. ``when`` is a sandboxed Jinja expression over ``deal``, ``company``, ``contact``,
+    ``contacts``, ``case`` and ``days_left``. ``call_title`` and ``call_body`` replace title and
+    body for a contact who cannot be written to (P-16). ``link`` puts the address of one of our pages into the task.
+    """
+
+    key: str
+    type: TaskType = TaskType.TODO
+    due: Moment
+    release: Moment
+    owner: str
+    when: str | None = None
+    per_contact: bool = False
+    linked_to: tuple[Linked, ...] = (Linked.COMPANY,)
+    priority: Priority = Priority.NORMAL
+    reminder: timedelta | None = None
+    link: LinkKind | None = None
+    questionnaire: str | None = None
+    title: Texts
+    body: Texts
+    call_title: Texts = Field(default_factory=dict)
+    call_body: Texts = Field(default_factory=dict)
+
+
+class Phase(Model):
+    """Steps that appear together."""
+
+    key: str
+    title: Texts
+    steps: tuple[StepRule, ...]
+
+
+class Playbook(Model):
+    """A versioned list of phases (P-29). ``version`` is ``<number>-<digest of the content>``."""
+
+    key: str
+    version: str
+    languages: tuple[str, ...]
+    title: Texts
+    phases: tuple[Phase, ...]
+
+    def steps(self) -> tuple[StepRule, ...]:
+        """All steps in playbook order."""
+        return tuple(step for phase in self.phases for step in phase.steps)
+
+
+# --- cases ----------------------------------------------------------------------------------------------------------
+
+
+class CaseStatus(StrEnum):
+    """Where a case stands. The first three are open: a deal has at most one open case (P-08).
+
+    DISMISSED: the stage did not hold (P-03). CANCELLED: reopened or renewed (P-06). STOPPED: the record went away (P-09).
+    """
+
+    SETTLING = "settling"
+    AWAITING_REASON = "awaiting_reason"
+    ACTIVE = "active"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    DISMISSED = "dismissed"
+    STOPPED = "stopped"
+
+
+OPEN_STATUSES = frozenset({CaseStatus.SETTLING, CaseStatus.AWAITING_REASON, CaseStatus.ACTIVE})
+
+
+class StepStatus(StrEnum):
+    """Where a step stands. WRITING: its task is on the way to the CRM."""
+
+    WAITING = "waiting"
+    WRITING = "writing"
+    OPEN = "open"
+    DONE = "done"
+    CLOSED = "closed"
+    DELETED = "deleted"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+
+class Step(Model):
+    """One step of one case. ``key`` is the rule's key, with ``@<contact id>`` for a per-contact step.
+
+    ``due_at`` and ``owner_id`` are what we last wrote; a person's own change in the CRM wins over them (P-7B).
+    ``why`` explains the choice of the owner in one line (P-15).
+    """
+
+    key: str
+    rule: str
+    contact_id: str | None = None
+    status: StepStatus = StepStatus.WAITING
+    due_at: AwareDatetime | None = None
+    owner_id: str | None = None
+    why: str = ""
+    task_id: str | None = None
+    completed_at: AwareDatetime | None = None
+
+
+class Case(Model):
+    """One ending of one customer relation. ``number`` counts the endings of the deal, from 1.
+
+    ``entered_at`` is when the deal entered the not-renewing stage; it tells one ending from the next (P-08).
+    ``written`` holds a digest of what was last written for a purpose other than a step (fields, notes), by the name of
+    that purpose, so that the same is not written again.
+    """
+
+    id: str
+    account: str
+    deal_id: str
+    deal_name: str = ""
+    number: int = 1
+    status: CaseStatus
+    paused: bool = False
+    playbook: str
+    playbook_version: str = ""
+    language: str
+    stage_id: str
+    entered_at: AwareDatetime
+    opened_at: AwareDatetime
+    confirmed_at: AwareDatetime | None = None
+    contract_end: date | None = None
+    reason: str | None = None
+    answered_at: AwareDatetime | None = None
+    closed_at: AwareDatetime | None = None
+    outcome: str = ""
+    company_id: str | None = None
+    contact_ids: tuple[str, ...] = ()
+    steps: tuple[Step, ...] = ()
+    written: Mapping[str, str] = Field(default_factory=dict)
+
+    @property
+    def is_open(self) -> bool:
+        """True while the case may still write."""
+        return self.status in OPEN_STATUSES
+
+    def step(self, key: str) -> Step | None:
+        """The step with this key, or None."""
+        return next((step for step in self.steps if step.key == key), None)
+
+
+class Event(Model):
+    """A line of a case's log (P-74): what happened and why, in words. ``data`` holds ids, never personal data."""
+
+    what: str
+    detail: str = ""
+    data: Mapping[str, str] = Field(default_factory=dict)
+
+
+# --- feedback -------------------------------------------------------------------------------------------------------
+
+
+class QuestionType(StrEnum):
+    """How a question is asked."""
+
+    SCALE = "scale"
+    CHOICE = "choice"
+    CHOICES = "choices"
+    TEXT = "text"
+
+
+class Option(Model):
+    """One choice. ``value`` is stable; the texts may be reworded (P-34)."""
+
+    value: str
+    text: Texts
+
+
+class Question(Model):
+    """One question. ``field`` names the feedback field that the answer feeds, if any.
+
+    A scale runs from ``low`` to ``high`` inclusive, with the meaning of both ends in ``ends``.
+    """
+
+    key: str
+    type: QuestionType
+    text: Texts
+    help: Texts = Field(default_factory=dict)
+    required: bool = False
+    field: str | None = None
+    low: int = 0
+    high: int = 10
+    ends: tuple[Texts, ...] = ()
+    options: tuple[Option, ...] = ()
+    max_length: int = 5000
+
+
+class Section(Model):
+    """Questions under one heading. A ``fold`` section is the optional long form, closed at first (P-32)."""
+
+    key: str
+    title: Texts
+    intro: Texts = Field(default_factory=dict)
+    fold: bool = False
+    questions: tuple[Question, ...]
+
+
+class Questionnaire(Model):
+    """A survey page or an interview form."""
+
+    key: str
+    version: str
+    kind: LinkKind
+    languages: tuple[str, ...]
+    title: Texts
+    intro: Texts
+    thanks: Texts
+    sections: tuple[Section, ...]
+
+    def questions(self) -> tuple[Question, ...]:
+        """All questions in order."""
+        return tuple(question for section in self.sections for question in section.questions)
+
+
+AnswerValue = int | str | tuple[str, ...]
+
+
+class Answer(Model):
+    """What one person answered, by question key; unanswered questions are absent. ``by`` is ``customer`` or ``csm``."""
+
+    case_id: str
+    contact_id: str | None
+    questionnaire: str
+    by: str
+    language: str
+    at: AwareDatetime
+    values: Mapping[str, AnswerValue]
+
+
+# --- an account's rules ---------------------------------------------------------------------------------------------
+
+
+class WatchRule(Model):
+    """Which stages of one pipeline mean what. Ids, resolved from the names in the settings; None: any pipeline."""
+
+    pipeline_id: str | None
+    negotiating: frozenset[str] = frozenset()
+    not_renewing: frozenset[str]
+    renewed: frozenset[str] = frozenset()
+    settle_for: timedelta = timedelta(hours=24)
+    only_if: str | None = None
+
+
+class PeopleRule(Model):
+    """Who may be chosen for what; user ids, resolved from e-mail addresses (P-10, P-14)."""
+
+    neutral_pool: tuple[str, ...] = ()
+    manager: str | None = None
+    fallback: tuple[str, ...] = ("deal_owner", "company_owner", "manager")
+
+
+class AccountRules(Model):
+    """What the domain needs to know of an account. ``calendar`` is a country code such as ``FR`` or ``US-CA``.
+
+    ``reason_wait`` is how long a missing reason holds the plan back (P-04); zero: not at all.
+    ``starts_at`` is the moment of switch-on: endings before it open no case (P-71).
+    """
+
+    account: str
+    time_zone: str
+    language: str
+    calendar: str
+    watch: tuple[WatchRule, ...]
+    people: PeopleRule
+    playbook: str
+    asks_reason: bool = False
+    reason_wait: timedelta = timedelta(days=5)
+    starts_at: datetime | None = None
