@@ -312,6 +312,7 @@ class StepRule(Model):
     type: TaskType = TaskType.TODO
     due: Moment
     release: Moment
+    not_before: Moment | None = None
     owner: str
     when: str | None = None
     per_contact: bool = False
