@@ -306,6 +306,8 @@ class StepRule(Model):
     questionnaire addresses. ``when`` is a sandboxed Jinja expression over ``deal``, ``company``, ``contact``,
     ``contacts``, ``case`` and ``days_left``. ``call_title`` and ``call_body`` replace title and
     body for a contact who cannot be written to (P-16). ``link`` puts the address of one of our pages into the task.
+    The step appears at ``release``, and not before ``not_before`` where that is given: it keeps a plan that begins
+    late, or after the contract's end, from appearing all at once.
     """
 
     key: str
