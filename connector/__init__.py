@@ -1,0 +1,1 @@
+"""What runs: receiver, reconciler, scheduler, store and the ``aurevoir`` command."""

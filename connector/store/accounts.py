@@ -1,0 +1,118 @@
+"""What belongs to an account as a whole: its row, token, cursors, call budget and leases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from connector.store.database import insert_or
+from connector.store.tables import AccountRow, CallRow, CursorRow, HoldRow, LeaseRow, TokenRow
+
+
+def get(session: Session, name: str) -> AccountRow | None:
+    """The account's row."""
+    return session.get(AccountRow, name)
+
+
+def ensure(session: Session, name: str, crm: str, account_id: str) -> AccountRow:
+    """The account's row, made when it is new."""
+    session.execute(
+        insert_or(session, AccountRow)
+        .values(name=name, crm=crm, account_id=account_id, state={}, known={})
+        .on_conflict_do_nothing()
+    )
+    return session.get_one(AccountRow, name)
+
+
+def change(session: Session, name: str, **values: Any) -> None:
+    """Set columns of the account's row."""
+    session.execute(update(AccountRow).where(AccountRow.name == name).values(**values))
+
+
+def token(session: Session, account: str) -> TokenRow | None:
+    """The account's sealed token."""
+    return session.get(TokenRow, account, populate_existing=True)
+
+
+def save_token(
+    session: Session, account: str, sealed: str, facts: Mapping[str, str], expires_at: datetime | None, now: datetime
+) -> None:
+    """Keep a sealed token in place of the former one."""
+    session.merge(TokenRow(account=account, sealed=sealed, facts=dict(facts), expires_at=expires_at, saved_at=now))
+
+
+def cursor(session: Session, account: str, stream: str) -> str | None:
+    """How far the stream was read."""
+    row = session.get(CursorRow, (account, stream))
+    return row.cursor if row is not None else None
+
+
+def move_cursor(session: Session, account: str, stream: str, value: str | None, now: datetime) -> None:
+    """The stream was read up to ``value``, and what it told is on the agenda. None: begin anew."""
+    if value is None:
+        session.execute(delete(CursorRow).where(CursorRow.account == account, CursorRow.stream == stream))
+    else:
+        session.merge(CursorRow(account=account, stream=stream, cursor=value, moved_at=now))
+
+
+def take_call(
+    session: Session, account: str, bucket: str, *, limit: int, window: timedelta, now: datetime
+) -> datetime | None:
+    """Count one call, unless the window is full or the CRM said to wait: then the moment to come back is given."""
+    hold = session.get(HoldRow, (account, bucket))
+    if hold is not None and hold.until > now:
+        return hold.until
+    mine = (CallRow.account == account, CallRow.bucket == bucket)
+    session.execute(delete(CallRow).where(*mine, CallRow.at <= now - window))
+    used: int
+    oldest: datetime | None
+    used, oldest = session.execute(select(func.count(), func.min(CallRow.at)).where(*mine)).one()
+    if used >= limit:
+        return now + window if oldest is None else oldest + window
+    session.add(CallRow(account=account, bucket=bucket, at=now))
+    return None
+
+
+def hold(session: Session, account: str, bucket: str, until: datetime) -> None:
+    """No call in this bucket before ``until``; a later hold wins."""
+    row = session.get(HoldRow, (account, bucket))
+    if row is None or row.until < until:
+        session.merge(HoldRow(account=account, bucket=bucket, until=until))
+
+
+def held_until(session: Session, account: str, bucket: str, now: datetime) -> datetime | None:
+    """Until when the bucket is held, or None."""
+    row = session.get(HoldRow, (account, bucket))
+    return row.until if row is not None and row.until > now else None
+
+
+def release_hold(session: Session, account: str, bucket: str) -> None:
+    """The reason to wait is gone."""
+    session.execute(delete(HoldRow).where(HoldRow.account == account, HoldRow.bucket == bucket))
+
+
+def take_lease(session: Session, name: str, holder: str, until: datetime, now: datetime) -> bool:
+    """Take or extend a lease; False while another holder has it."""
+    session.execute(insert_or(session, LeaseRow).values(name=name, holder=holder, until=until).on_conflict_do_nothing())
+    taken = session.execute(
+        update(LeaseRow)
+        .where(LeaseRow.name == name, or_(LeaseRow.holder == holder, LeaseRow.until <= now))
+        .values(holder=holder, until=until)
+        .returning(LeaseRow.name)
+    ).first()
+    return taken is not None
+
+
+def give_lease_back(session: Session, name: str, holder: str) -> None:
+    """Let go of a lease."""
+    session.execute(delete(LeaseRow).where(LeaseRow.name == name, LeaseRow.holder == holder))
+
+
+def leaseholder(session: Session, name: str, now: datetime) -> str | None:
+    """Who holds the lease now."""
+    row = session.get(LeaseRow, name)
+    return row.holder if row is not None and row.until > now else None

@@ -1,0 +1,187 @@
+"""Cases, their steps, the playbooks that they follow, and their log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from connector.store.database import insert_or
+from connector.store.tables import CaseRow, EventRow, PlaybookRow, StepRow
+from workflows.model import OPEN_STATUSES, Case, Event, Playbook, Step, StepStatus
+
+_OPEN = [status.value for status in OPEN_STATUSES]
+_CASE_COLUMNS = [column.key for column in CaseRow.__mapper__.column_attrs]
+
+
+def _to_case(row: CaseRow, steps: Iterable[StepRow]) -> Case:
+    values = {name: getattr(row, name) for name in _CASE_COLUMNS}
+    return Case.model_validate(
+        values | {"contact_ids": tuple(row.contact_ids), "steps": tuple(_to_step(step) for step in steps)}
+    )
+
+
+def _to_step(row: StepRow) -> Step:
+    return Step(
+        key=row.key,
+        rule=row.rule,
+        contact_id=row.contact_id,
+        status=StepStatus(row.status),
+        due_at=row.due_at,
+        owner_id=row.owner_id,
+        why=row.why,
+        task_id=row.task_id,
+        completed_at=row.completed_at,
+    )
+
+
+def _with_steps(session: Session, rows: Sequence[CaseRow]) -> list[Case]:
+    steps: dict[str, list[StepRow]] = {}
+    if rows:
+        for step in session.scalars(
+            select(StepRow).where(StepRow.case_id.in_([row.id for row in rows])).order_by(StepRow.position)
+        ):
+            steps.setdefault(step.case_id, []).append(step)
+    return [_to_case(row, steps.get(row.id, ())) for row in rows]
+
+
+def open_by_deal(session: Session, account: str, deal_ids: Sequence[str]) -> dict[str, Case]:
+    """The open case of each of these deals that has one."""
+    rows = session.scalars(
+        select(CaseRow).where(CaseRow.account == account, CaseRow.deal_id.in_(deal_ids), CaseRow.status.in_(_OPEN))
+    ).all()
+    return {case.deal_id: case for case in _with_steps(session, rows)}
+
+
+def last_by_deal(session: Session, account: str, deal_ids: Sequence[str]) -> dict[str, Case]:
+    """The newest ended case of each of these deals that has one."""
+    rows = session.scalars(
+        select(CaseRow)
+        .where(CaseRow.account == account, CaseRow.deal_id.in_(deal_ids), CaseRow.status.not_in(_OPEN))
+        .order_by(CaseRow.number)
+    ).all()
+    newest = list({row.deal_id: row for row in rows}.values())
+    return {case.deal_id: case for case in _with_steps(session, newest)}
+
+
+def by_id(session: Session, case_id: str) -> Case | None:
+    """The case with this id; a beginning of the id is enough when it fits only one."""
+    rows = session.scalars(
+        select(CaseRow).where(CaseRow.id.startswith(case_id, autoescape=True)).order_by(CaseRow.id).limit(2)
+    ).all()
+    if len(rows) != 1 and (not rows or rows[0].id != case_id):
+        return None
+    return _with_steps(session, rows[:1])[0]
+
+
+def listing(session: Session, *, account: str | None = None, open_only: bool = False, limit: int = 200) -> list[Case]:
+    """Cases, the newest first."""
+    query = select(CaseRow).order_by(CaseRow.opened_at.desc(), CaseRow.id).limit(limit)
+    if account is not None:
+        query = query.where(CaseRow.account == account)
+    if open_only:
+        query = query.where(CaseRow.status.in_(_OPEN))
+    return _with_steps(session, session.scalars(query).all())
+
+
+def open_deal_ids(session: Session, account: str, among: Sequence[str] | None = None) -> set[str]:
+    """Deals with an open case; all of the account, or those among the given ones."""
+    query = select(CaseRow.deal_id).where(CaseRow.account == account, CaseRow.status.in_(_OPEN))
+    if among is not None:
+        query = query.where(CaseRow.deal_id.in_(among))
+    return set(session.scalars(query))
+
+
+def deals_of_tasks(session: Session, account: str, task_ids: Sequence[str]) -> dict[str, str]:
+    """Which deal each of these tasks of ours belongs to, by task id, for open cases only."""
+    rows = session.execute(
+        select(StepRow.task_id, CaseRow.deal_id)
+        .join(CaseRow, CaseRow.id == StepRow.case_id)
+        .where(StepRow.account == account, StepRow.task_id.in_(task_ids), CaseRow.status.in_(_OPEN))
+    )
+    return {task_id: deal_id for task_id, deal_id in rows if task_id is not None}
+
+
+def load_by_owner(session: Session, account: str) -> dict[str, int]:
+    """How many open tasks of ours each user has."""
+    rows = session.execute(
+        select(StepRow.owner_id, func.count())
+        .where(
+            StepRow.account == account,
+            StepRow.status.in_([StepStatus.OPEN.value, StepStatus.WRITING.value]),
+            StepRow.owner_id.is_not(None),
+        )
+        .group_by(StepRow.owner_id)
+    )
+    return {owner_id: count for owner_id, count in rows if owner_id is not None}
+
+
+def save(session: Session, case: Case) -> None:
+    """Keep the case as it is now, with its steps."""
+    values = case.model_dump(exclude={"steps"}, mode="python")
+    values |= {"status": case.status.value, "contact_ids": list(case.contact_ids), "written": dict(case.written)}
+    session.merge(CaseRow(**values))
+    session.flush()
+    session.execute(delete(StepRow).where(StepRow.case_id == case.id))
+    if case.steps:
+        session.execute(StepRow.__table__.insert(), [_step_values(case, n, step) for n, step in enumerate(case.steps)])  # type: ignore[attr-defined]  # Table, typed as FromClause
+
+
+def _step_values(case: Case, position: int, step: Step) -> dict[str, object]:
+    return step.model_dump(mode="python") | {
+        "case_id": case.id,
+        "account": case.account,
+        "position": position,
+        "status": step.status.value,
+    }
+
+
+def keep_playbook(session: Session, playbook: Playbook, now: datetime) -> None:
+    """Freeze this version of a playbook for the cases that begin with it (P-77)."""
+    session.execute(
+        insert_or(session, PlaybookRow)
+        .values(
+            key=playbook.key,
+            version=playbook.version,
+            content=playbook.model_dump(mode="json"),
+            first_used_at=now,
+        )
+        .on_conflict_do_nothing()
+    )
+
+
+def playbook(session: Session, key: str, version: str) -> Playbook | None:
+    """The frozen version of a playbook."""
+    row = session.get(PlaybookRow, (key, version))
+    return Playbook.model_validate(row.content) if row is not None else None
+
+
+def log(
+    session: Session,
+    account: str,
+    events: Iterable[Event],
+    now: datetime,
+    *,
+    case_id: str | None = None,
+    deal_id: str | None = None,
+) -> None:
+    """Add lines to the log."""
+    session.add_all(
+        EventRow(
+            account=account,
+            case_id=case_id,
+            deal_id=deal_id,
+            at=now,
+            what=event.what,
+            detail=event.detail,
+            data=dict(event.data),
+        )
+        for event in events
+    )
+
+
+def events(session: Session, case_id: str) -> Sequence[EventRow]:
+    """The log of a case, oldest first."""
+    return session.scalars(select(EventRow).where(EventRow.case_id == case_id).order_by(EventRow.id)).all()

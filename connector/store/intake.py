@@ -1,0 +1,107 @@
+"""What comes in from outside: links that were given out, answers, and deliveries that count without a row of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from connector.store.database import insert_or
+from connector.store.tables import AnswerRow, BadEventRow, LinkRow, TallyRow
+from workflows.model import Answer
+
+
+def keep_link(session: Session, link: LinkRow) -> None:
+    """Make a link known; it may be known already."""
+    values = {column.key: getattr(link, column.key) for column in LinkRow.__mapper__.column_attrs}
+    session.execute(insert_or(session, LinkRow).values(**values).on_conflict_do_nothing())
+
+
+def link(session: Session, link_id: str) -> LinkRow | None:
+    """The link with this id."""
+    return session.get(LinkRow, link_id)
+
+
+def close_links(session: Session, case_id: str, now: datetime) -> None:
+    """The pages of this case take no more answers (P-06)."""
+    session.execute(
+        update(LinkRow).where(LinkRow.case_id == case_id, LinkRow.closed_at.is_(None)).values(closed_at=now)
+    )
+
+
+def answer(session: Session, link_id: str) -> AnswerRow | None:
+    """What was answered through this link so far."""
+    return session.get(AnswerRow, link_id)
+
+
+def save_answer(session: Session, link_row: LinkRow, answer: Answer) -> None:
+    """Keep what was answered through this link; it replaces what the same person answered before."""
+    row = session.get(AnswerRow, link_row.id)
+    session.merge(
+        AnswerRow(
+            link_id=link_row.id,
+            account=link_row.account,
+            case_id=answer.case_id,
+            contact_id=answer.contact_id,
+            questionnaire=answer.questionnaire,
+            by=answer.by,
+            language=answer.language,
+            at=answer.at,
+            version=row.version + 1 if row is not None else 1,
+            given={key: list(value) if isinstance(value, tuple) else value for key, value in answer.values.items()},
+        )
+    )
+
+
+def answers(session: Session, case_ids: Sequence[str]) -> dict[str, tuple[Answer, ...]]:
+    """All answers of these cases, by case, oldest first."""
+    found: dict[str, list[Answer]] = {}
+    for row in session.scalars(
+        select(AnswerRow).where(AnswerRow.case_id.in_(case_ids)).order_by(AnswerRow.at, AnswerRow.link_id)
+    ):
+        found.setdefault(row.case_id, []).append(to_answer(row))
+    return {case_id: tuple(rows) for case_id, rows in found.items()}
+
+
+def to_answer(row: AnswerRow) -> Answer:
+    """The row in the domain's words."""
+    return Answer(
+        case_id=row.case_id,
+        contact_id=row.contact_id,
+        questionnaire=row.questionnaire,
+        by=row.by,
+        language=row.language,
+        at=row.at,
+        values={key: tuple(value) if isinstance(value, list) else value for key, value in row.given.items()},
+    )
+
+
+def keep_bad(session: Session, crm: str, bad: Iterable[tuple[str | None, str, str]], now: datetime) -> None:
+    """Keep aside events that could not be read: ``(account, reason, excerpt)`` each."""
+    session.add_all(
+        BadEventRow(crm=crm, account=account, at=now, reason=reason, excerpt=excerpt)
+        for account, reason, excerpt in bad
+    )
+
+
+def bad_events(session: Session, limit: int = 100) -> Sequence[BadEventRow]:
+    """Events kept aside, the newest first."""
+    return session.scalars(select(BadEventRow).order_by(BadEventRow.id.desc()).limit(limit)).all()
+
+
+def tally(session: Session, day: date, name: str, subject: str, count: int) -> None:
+    """Count something that gets no row of its own."""
+    insert = insert_or(session, TallyRow).values(day=day, name=name, subject=subject, count=count)
+    session.execute(
+        insert.on_conflict_do_update(
+            index_elements=[TallyRow.day, TallyRow.name, TallyRow.subject],
+            set_={"count": TallyRow.count + insert.excluded.count},
+        )
+    )
+
+
+def tallies(session: Session, since: date) -> Sequence[TallyRow]:
+    """Counts by day since then."""
+    return session.scalars(select(TallyRow).where(TallyRow.day >= since).order_by(TallyRow.day, TallyRow.name)).all()

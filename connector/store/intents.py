@@ -1,0 +1,142 @@
+"""Intents: keyed writes with their state, so that nothing is lost and nothing is done twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from pydantic import TypeAdapter
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from connector.store.database import insert_or
+from connector.store.tables import IntentRow, IntentState
+from workflows.model import Write
+
+_WRITE: TypeAdapter[Write] = TypeAdapter(Write)
+_OPEN = (IntentState.PLANNED.value, IntentState.SENT.value)
+
+
+def plan(session: Session, account: str, case_id: str, writes: Iterable[Write], now: datetime) -> None:
+    """Add keyed writes as planned. A key that is there already is left as it is."""
+    rows = [
+        {
+            "account": account,
+            "key": write.key,
+            "case_id": case_id,
+            "deal_id": write.deal_id,
+            "kind": write.kind,
+            "content": _WRITE.dump_python(write, mode="json"),
+            "state": IntentState.PLANNED.value,
+            "position": position,
+            "planned_at": now,
+            "reason": "",
+            "attempts": 0,
+        }
+        for position, write in enumerate(writes)
+    ]
+    if rows:
+        session.execute(insert_or(session, IntentRow).values(rows).on_conflict_do_nothing())
+
+
+def content(row: IntentRow) -> Write:
+    """The write that the intent is for."""
+    return _WRITE.validate_python(row.content, strict=False)
+
+
+def open_for(session: Session, account: str, deal_ids: Sequence[str]) -> Sequence[IntentRow]:
+    """Planned and sent intents of these deals, in the order in which they were planned."""
+    return session.scalars(
+        select(IntentRow)
+        .where(IntentRow.account == account, IntentRow.deal_id.in_(deal_ids), IntentRow.state.in_(_OPEN))
+        .order_by(IntentRow.planned_at, IntentRow.position, IntentRow.key)
+    ).all()
+
+
+def sent(session: Session, account: str, keys: Sequence[str], now: datetime) -> None:
+    """They are about to be sent; from here on their outcome is unclear until the CRM's answer is kept."""
+    for chunk in _chunks(keys):
+        session.execute(
+            update(IntentRow)
+            .where(IntentRow.account == account, IntentRow.key.in_(chunk))
+            .values(state=IntentState.SENT.value, sent_at=now, attempts=IntentRow.attempts + 1)
+        )
+
+
+def ended(
+    session: Session,
+    account: str,
+    key: str,
+    state: IntentState,
+    now: datetime,
+    *,
+    record_id: str | None = None,
+    reason: str = "",
+) -> None:
+    """The CRM's clear answer, or our own decision not to send it any more."""
+    session.execute(
+        update(IntentRow)
+        .where(IntentRow.account == account, IntentRow.key == key)
+        .values(state=state.value, ended_at=now, record_id=record_id, reason=reason)
+    )
+
+
+def back_to_planned(session: Session, account: str, keys: Sequence[str], reason: str) -> None:
+    """It is certain that nothing was done: they may be sent again."""
+    for chunk in _chunks(keys):
+        session.execute(
+            update(IntentRow)
+            .where(IntentRow.account == account, IntentRow.key.in_(chunk))
+            .values(state=IntentState.PLANNED.value, sent_at=None, reason=reason)
+        )
+
+
+def unclear(session: Session, account: str, key: str, reason: str) -> None:
+    """Note why a sent intent has no clear outcome yet."""
+    session.execute(update(IntentRow).where(IntentRow.account == account, IntentRow.key == key).values(reason=reason))
+
+
+def withdraw(session: Session, account: str, keys: Sequence[str], now: datetime) -> None:
+    """Planned intents among these will not be sent any more; sent ones stay what they are."""
+    for chunk in _chunks(keys):
+        session.execute(
+            update(IntentRow)
+            .where(
+                IntentRow.account == account,
+                IntentRow.key.in_(chunk),
+                IntentRow.state == IntentState.PLANNED.value,
+            )
+            .values(state=IntentState.WITHDRAWN.value, ended_at=now)
+        )
+
+
+def of_case(session: Session, case_id: str) -> Sequence[IntentRow]:
+    """All intents of a case, in the order in which they were planned."""
+    return session.scalars(
+        select(IntentRow).where(IntentRow.case_id == case_id).order_by(IntentRow.planned_at, IntentRow.position)
+    ).all()
+
+
+def refused(session: Session, account: str | None = None, case_id: str | None = None) -> Sequence[IntentRow]:
+    """What failed for good (P-75)."""
+    query = select(IntentRow).where(IntentRow.state == IntentState.REFUSED.value).order_by(IntentRow.ended_at)
+    if account is not None:
+        query = query.where(IntentRow.account == account)
+    if case_id is not None:
+        query = query.where(IntentRow.case_id == case_id)
+    return session.scalars(query).all()
+
+
+def retry(session: Session, case_id: str) -> int:
+    """Plan the refused writes of a case again, and only those (P-75); gives how many."""
+    rows = refused(session, case_id=case_id)
+    for row in rows:
+        row.state = IntentState.PLANNED.value
+        row.sent_at = row.ended_at = None
+    return len(rows)
+
+
+def _chunks(keys: Sequence[str], size: int = 500) -> Iterable[Sequence[Any]]:
+    """SQLite bounds the number of variables in a statement."""
+    return (keys[start : start + size] for start in range(0, len(keys), size))
