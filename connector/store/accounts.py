@@ -69,10 +69,10 @@ def take_call(
     mine = (CallRow.account == account, CallRow.bucket == bucket)
     session.execute(delete(CallRow).where(*mine, CallRow.at <= now - window))
     used: int
-    oldest: datetime | None
+    oldest: datetime
     used, oldest = session.execute(select(func.count(), func.min(CallRow.at)).where(*mine)).one()
     if used >= limit:
-        return now + window if oldest is None else oldest + window
+        return oldest + window
     session.add(CallRow(account=account, bucket=bucket, at=now))
     return None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import and_, case, delete, or_, select, update
@@ -61,16 +61,13 @@ def _merged(entries: Iterable[Entry]) -> Iterable[Entry]:
     """One entry a deal: a statement may not touch the same row twice."""
     merged: dict[str, Entry] = {}
     for entry in entries:
-        other = merged.get(entry.deal_id)
-        if other is not None:
-            entry = Entry(
-                deal_id=entry.deal_id,
-                due_at=min(entry.due_at, other.due_at),
-                why=entry.why,
-                tasks=entry.tasks or other.tasks,
-                asked=entry.asked or other.asked,
-            )
-        merged[entry.deal_id] = entry
+        other = merged.get(entry.deal_id, entry)
+        merged[entry.deal_id] = replace(
+            entry,
+            due_at=min(entry.due_at, other.due_at),
+            tasks=entry.tasks or other.tasks,
+            asked=entry.asked or other.asked,
+        )
     return merged.values()
 
 

@@ -1,4 +1,4 @@
-"""What comes in from outside: links that were given out, answers, and deliveries that count without a row of their own."""
+"""What comes in from outside: links that were given out, answers, and what a delivery leaves besides signals."""
 
 from __future__ import annotations
 
