@@ -1,0 +1,270 @@
+"""Reads the YAML files that people write (playbooks, questionnaires) and says in words what is wrong with them.
+
+Only a plain part of YAML is taken: mappings, lists and scalars as in YAML 1.2, so ``no`` is a word and not False.
+Aliases, anchors, tags, doubled keys, huge and deeply nested files are refused before anything is built from them.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from workflows.model import Model
+
+try:
+    from yaml import CSafeLoader as _Base
+except ImportError:  # a build without libyaml is slower, and just as good
+    from yaml import SafeLoader as _Base  # type: ignore[assignment]
+
+MAX_CHARACTERS = 256 * 1024
+MAX_DEPTH = 20
+
+Loc = tuple[int | str, ...]
+"""A place in a document: keys and list indexes from the top."""
+
+
+class Fault(Model):
+    """One thing that is wrong in a file: where, what was seen, and what would be right.
+
+    ``step`` is the key of the step (or of the question); None for what stands above the steps. ``line`` counts from 1.
+    """
+
+    file: str
+    line: int | None = None
+    step: str | None = None
+    key: str
+    seen: str = ""
+    cure: str
+
+    def __str__(self) -> str:
+        """One line, fit for an admin."""
+        place = self.file if self.line is None else f"{self.file}, line {self.line}"
+        step = f", {self.step}" if self.step else ""
+        key = f", {self.key}" if self.key else ""
+        seen = f" is {self.seen!r}" if self.seen else ""
+        return f"{place}{step}{key}{seen}: {self.cure}"
+
+
+class PlaybookError(ValueError):
+    """A playbook or a questionnaire that cannot be used. ``faults`` holds everything that is wrong, in file order."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(str(fault) for fault in self.faults))
+
+
+class _Loader(_Base):
+    """Knows null, true, false, whole numbers and decimals; everything else is text."""
+
+    yaml_implicit_resolvers = {}  # noqa: RUF012 - PyYAML's own way to begin with none
+
+
+_NULL, _BOOL, _INT, _FLOAT = (f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float"))
+
+
+for _tag, _pattern, _first in (
+    (_NULL, r"^(~|null|)$", ["~", "n", ""]),
+    (_BOOL, r"^(true|false)$", ["t", "f"]),
+    (_INT, r"^[-+]?(0|[1-9][0-9]{0,17})$", list("-+0123456789")),
+    (_FLOAT, r"^[-+]?[0-9]{1,17}\.[0-9]{1,17}$", list("-+0123456789")),
+):
+    _Loader.add_implicit_resolver(_tag, re.compile(_pattern), _first)
+
+
+@dataclass
+class Document:
+    """A file as plain data, with the line of each place in it."""
+
+    file: str
+    data: Any = None
+    lines: dict[Loc, int] = field(default_factory=dict)
+
+    def fault(self, loc: Loc, seen: object, cure: str) -> Fault:
+        """A fault at this place; list elements go by their ``key`` where they have one."""
+        step, names = self._names(loc)
+        line = next((self.lines[loc[:end]] for end in range(len(loc), -1, -1) if loc[:end] in self.lines), None)
+        return Fault(file=self.file, line=line, step=step, key=".".join(names), seen=shorten(seen), cure=cure)
+
+    def _names(self, loc: Loc) -> tuple[str | None, list[str]]:
+        here, step, names = self.data, None, list[str]()
+        for part in loc:
+            try:
+                here = here[part]
+            except (KeyError, IndexError, TypeError):
+                here = None
+            if isinstance(part, str):
+                names.append(part)
+                continue
+            own = here.get("key") if isinstance(here, dict) else None
+            name = own if isinstance(own, str) else f"#{part + 1}"
+            kind = {"steps": "step", "questions": "question"}.get(names[-1] if names else "")
+            if kind:
+                step, names = f"{kind} {name}", []
+            else:
+                names.append(name)
+        return step, names
+
+
+def shorten(value: object, room: int = 80) -> str:
+    """The value in one short line, for a message."""
+    if value is None:
+        return ""
+    text = " ".join(str(value).split())
+    return text if len(text) <= room else text[: room - 1] + "…"
+
+
+def load(text: str | bytes, file: str) -> Document:
+    """The file as plain data. Raises :class:`PlaybookError` when it is no YAML that we take."""
+    document = Document(file)
+    faults: list[Fault] = []
+    try:
+        text = _decoded(text)
+        _scan(text)
+        node = yaml.compose(text, Loader=_Loader)
+        document.data = None if node is None else _build(node, (), document, faults)
+    except _RefusedError as error:
+        raise PlaybookError([Fault(file=file, line=error.line, key="", cure=error.cure)]) from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+        problem = getattr(error, "problem", None) or shorten(error)
+        cure = f"this is not YAML: {problem}; look at the indents and quotes near this line"
+        line = None if mark is None else mark.line + 1
+        raise PlaybookError([Fault(file=file, line=line, key="", cure=cure)]) from None
+    if not faults and not isinstance(document.data, dict):
+        faults.append(
+            Fault(file=file, line=1, key="", cure="the file must start with its name, such as `playbook: saas`")
+        )
+    if faults:
+        raise PlaybookError(faults)
+    return document
+
+
+class _RefusedError(Exception):
+    """YAML that we do not take."""
+
+    def __init__(self, cure: str, line: int | None = None) -> None:
+        super().__init__(cure)
+        self.cure, self.line = cure, line
+
+
+def _decoded(text: str | bytes) -> str:
+    too_long = _RefusedError(f"the file is longer than {MAX_CHARACTERS:,} characters; split it")
+    if isinstance(text, bytes):
+        if len(text) > 4 * MAX_CHARACTERS:
+            raise too_long
+        try:
+            text = text.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise _RefusedError(f"the file is not UTF-8 (byte {error.start + 1}); save it as UTF-8") from None
+    if len(text) > MAX_CHARACTERS:
+        raise too_long
+    return text
+
+
+def _scan(text: str) -> None:
+    """Refuse what could grow or mean more than it shows, from the event stream, which is never nested."""
+    depth = documents = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        line = event.start_mark.line + 1 if event.start_mark else None
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        documents += isinstance(event, yaml.DocumentStartEvent)
+        if depth > MAX_DEPTH:
+            raise _RefusedError(f"the file is nested deeper than {MAX_DEPTH} levels", line)
+        if documents > 1:
+            raise _RefusedError("the file holds more than one document (`---`); put each into its own file", line)
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            raise _RefusedError("anchors (&) and aliases (*) are not taken; write the text out, or quote it", line)
+        if getattr(event, "tag", None):
+            raise _RefusedError("tags (!) are not taken; write the value without it, or quote it", line)
+
+
+def _build(node: yaml.Node, loc: Loc, document: Document, faults: list[Fault]) -> Any:
+    document.lines[loc] = node.start_mark.line + 1
+    if isinstance(node, yaml.SequenceNode):
+        return [_build(item, (*loc, index), document, faults) for index, item in enumerate(node.value)]
+    if isinstance(node, yaml.MappingNode):
+        return _build_mapping(node, loc, document, faults)
+    return _scalar(node)
+
+
+def _build_mapping(node: yaml.MappingNode, loc: Loc, document: Document, faults: list[Fault]) -> dict[str, Any]:
+    data: dict[str, Any] = {}
+    for name, value in node.value:
+        line = name.start_mark.line + 1
+        if not isinstance(name, yaml.ScalarNode):
+            faults.append(
+                Fault(file=document.file, line=line, key="", cure="a key must be a word, not a list or mapping")
+            )
+            continue
+        key = str(name.value)
+        if key in data:
+            cure = f"this key stands here twice (first in line {document.lines[*loc, key]}); keep one"
+            faults.append(Fault(file=document.file, line=line, key=key, cure=cure))
+            continue
+        data[key] = _build(value, (*loc, key), document, faults)
+        document.lines[*loc, key] = line
+    return data
+
+
+def _scalar(node: yaml.Node) -> str | int | float | bool | None:
+    value = str(node.value)
+    if node.tag == _NULL:
+        return None
+    if node.tag == _BOOL:
+        return value == "true"
+    if node.tag == _INT:
+        return int(value)
+    return float(value) if node.tag == _FLOAT else value
+
+
+def guess(word: object, known: Iterable[str]) -> str:
+    """ "Did you mean …?" with the nearest known word, or the list of them."""
+    known = sorted(known)
+    near = difflib.get_close_matches(str(word), known, n=1)
+    return f"did you mean {near[0]!r}?" if near else "there are: " + ", ".join(known)
+
+
+def model_faults(document: Document, error: ValidationError, model: type[BaseModel]) -> list[Fault]:
+    """What pydantic found in the document, in our words."""
+    return [document.fault(tuple(one["loc"]), *_in_words(one, model)) for one in error.errors(include_url=False)]
+
+
+def _in_words(error: Any, model: type[BaseModel]) -> tuple[object, str]:
+    kind, seen, context = error["type"], error.get("input"), error.get("ctx", {})
+    if kind == "missing":
+        return None, "this key is missing; add it"
+    if kind == "extra_forbidden":
+        return seen, f"no such key; {guess(error['loc'][-1], _keys_at(model, error['loc'][:-1]))}"
+    if kind == "enum":
+        return seen, f"write one of {context['expected']}"
+    if kind == "value_error":
+        return seen, str(context["error"])
+    wanted = {
+        "string_type": "a text (in quotes if it looks like a number)",
+        "bool_type": "true or false",
+        "int_type": "a whole number",
+        "list_type": "a list",
+        "dict_type": "a mapping",
+        "model_type": "a mapping",
+    }
+    return seen, f"write {wanted[kind]}" if kind in wanted else str(error["msg"])
+
+
+def _keys_at(model: type[BaseModel], loc: Loc) -> set[str]:
+    """The keys that the model at this place knows."""
+    here = model
+    for part in loc:
+        if isinstance(part, str) and part in here.model_fields:
+            inner = _flat(here.model_fields[part].annotation)
+            here = next((arg for arg in inner if isinstance(arg, type) and issubclass(arg, BaseModel)), here)
+    return {spec.alias or name for name, spec in here.model_fields.items()}
+
+
+def _flat(annotation: Any) -> list[Any]:
+    return [annotation, *(deep for arg in get_args(annotation) for deep in _flat(arg))]
