@@ -73,12 +73,17 @@ class Budget(Protocol):
 
 @dataclass(frozen=True)
 class Services:
-    """What an adapter may use of the outside: the clock, its token, its budget, and a way to wait."""
+    """What an adapter may use of the outside: the clock, its token, its budget, and a way to wait.
+
+    ``time_zone`` is the account's (IANA name): where a CRM keeps a moment that stands for a date, or a date that stands
+    for a moment, it is read and written there.
+    """
 
     now: Callable[[], datetime]
     sleep: Callable[[float], None]
     tokens: TokenStore
     budget: Budget
+    time_zone: str = "UTC"
 
 
 # --- webhooks -------------------------------------------------------------------------------------------------------
