@@ -151,7 +151,7 @@ class Rig(Protocol):
         company_id: str | None = None,
         contact_ids: Sequence[str] = (),
     ) -> str:
-        """A deal; its id. Without ``stage`` it is in negotiation. ``figure`` fills :attr:`figure` where that is a deal's."""
+        """A deal; its id. Without ``stage``: in negotiation. ``figure`` fills :attr:`figure` where that is a deal's."""
 
     def move_deal(self, deal_id: str, stage_id: str) -> None:
         """Move it to another stage, now, as a person would."""
