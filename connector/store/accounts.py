@@ -1,4 +1,4 @@
-"""What belongs to an account as a whole: its row, token, cursors, call budget and leases."""
+"""What belongs to an account as a whole: its row, token, cursors and call budget."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from connector.store.database import insert_or
-from connector.store.tables import AccountRow, CallRow, CursorRow, HoldRow, LeaseRow, TokenRow
+from connector.store.tables import AccountRow, CallRow, CursorRow, HoldRow, TokenRow
 
 
 def get(session: Session, name: str) -> AccountRow | None:
@@ -93,26 +93,3 @@ def held_until(session: Session, account: str, bucket: str, now: datetime) -> da
 def release_hold(session: Session, account: str, bucket: str) -> None:
     """The reason to wait is gone."""
     session.execute(delete(HoldRow).where(HoldRow.account == account, HoldRow.bucket == bucket))
-
-
-def take_lease(session: Session, name: str, holder: str, until: datetime, now: datetime) -> bool:
-    """Take or extend a lease; False while another holder has it."""
-    session.execute(insert_or(session, LeaseRow).values(name=name, holder=holder, until=until).on_conflict_do_nothing())
-    taken = session.execute(
-        update(LeaseRow)
-        .where(LeaseRow.name == name, or_(LeaseRow.holder == holder, LeaseRow.until <= now))
-        .values(holder=holder, until=until)
-        .returning(LeaseRow.name)
-    ).first()
-    return taken is not None
-
-
-def give_lease_back(session: Session, name: str, holder: str) -> None:
-    """Let go of a lease."""
-    session.execute(delete(LeaseRow).where(LeaseRow.name == name, LeaseRow.holder == holder))
-
-
-def leaseholder(session: Session, name: str, now: datetime) -> str | None:
-    """Who holds the lease now."""
-    row = session.get(LeaseRow, name)
-    return row.holder if row is not None and row.until > now else None

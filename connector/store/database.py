@@ -8,6 +8,7 @@ whatever the busy time-out says. PostgreSQL uses its defaults.
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
@@ -18,6 +19,8 @@ from alembic import command
 from alembic.config import Config as AlembicConfig
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from filelock import FileLock
+from filelock import Timeout as FileLockTimeout
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, sessionmaker
@@ -31,6 +34,10 @@ _DIALECT_INSERTS = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 class SchemaOutdated(AurevoirError):
     """The database has an older (or newer) schema than this version of the program."""
+
+
+class Busy(AurevoirError):
+    """Someone else holds what only one may hold."""
 
 
 class Store:
@@ -98,6 +105,44 @@ class Store:
             raise SchemaOutdated(
                 f"the database has schema {found or 'none'}, this version needs {needed}: run `aurevoir db upgrade`"
             )
+
+    @contextmanager
+    def exclusive(self, name: str, *, wait: float = 0.0) -> Iterator[None]:
+        """Held by one at a time over all threads and processes on this database; raises :class:`Busy` after ``wait``
+        seconds. The operating system or the database server lets go of it when the process dies."""
+        locked = self._file_lock(name, wait) if self.is_sqlite else self._advisory_lock(name, wait)
+        with locked:
+            yield
+
+    @contextmanager
+    def _file_lock(self, name: str, wait: float) -> Iterator[None]:
+        if self.path is None:
+            raise Busy("a database in memory cannot be shared: give a file")
+        lock = FileLock(f"{self.path}.{name}.lock", timeout=wait, poll_interval=0.02, thread_local=False)
+        try:
+            lock.acquire()
+        except FileLockTimeout:
+            raise Busy(f"another process holds {name} of {self.path}") from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @contextmanager
+    def _advisory_lock(self, name: str, wait: float) -> Iterator[None]:
+        ask = text("select pg_try_advisory_lock(hashtextextended(:name, 0))").bindparams(name=f"aurevoir:{name}")
+        deadline = time.monotonic() + wait
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            while not connection.scalar(ask):
+                if time.monotonic() >= deadline:
+                    raise Busy(f"another process holds {name} of this database")
+                time.sleep(0.05)
+            try:
+                yield
+            finally:
+                connection.execute(
+                    text("select pg_advisory_unlock(hashtextextended(:name, 0))").bindparams(name=f"aurevoir:{name}")
+                )
 
     def check(self) -> None:
         """Raise when the database does not answer."""

@@ -320,12 +320,3 @@ class HoldRow(Base):
     account: Mapped[str] = mapped_column(primary_key=True)
     bucket: Mapped[str] = mapped_column(primary_key=True)
     until: Mapped[datetime]
-
-
-class LeaseRow(Base):
-    """Who does a thing that only one may do at a time. Taken over when ``until`` has passed."""
-
-    __tablename__ = "leases"
-    name: Mapped[str] = mapped_column(primary_key=True)
-    holder: Mapped[str]
-    until: Mapped[datetime]
