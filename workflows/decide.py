@@ -41,7 +41,8 @@ class Look(Model):
     ``playbook`` is the version that the open case follows, or the one that a new case would. ``tasks`` holds the states
     of those tasks of ours that were read just now, by task id. ``load`` counts the open tasks of ours by user id.
     ``new_case_id`` is the id for a case that opens now. ``asked`` is True when an admin asked for this deal to be taken
-    in although its ending is older than the switch-on (P-71, P-72).
+    in although its ending is older than the switch-on (P-71, P-72). ``survivor`` is set with a merged deal: the open
+    case of the deal that it was merged into, if that has one (P-09).
     """
 
     now: AwareDatetime
@@ -58,18 +59,21 @@ class Look(Model):
     answers: tuple[Answer, ...] = ()
     new_case_id: str
     asked: bool = False
+    survivor: Case | None = None
 
 
 class Decision(Model):
     """What follows from a look.
 
-    ``needs_people``: nothing is decided yet; read the people and look again. ``case`` is the case's next state (None:
+    ``needs_people``, ``needs_tasks``: nothing is decided yet; read the people, the states of the tasks with these ids,
+    and look again. ``case`` is the case's next state (None:
     there is none). ``writes`` are new: each is decided once and becomes an intent. ``withdraw`` names writes of the case
     that must no longer be sent if they were not sent yet. ``next_look`` None: nothing will change by time alone.
     ``close_links``: the case's pages no longer take answers.
     """
 
     needs_people: bool = False
+    needs_tasks: tuple[str, ...] = ()
     case: Case | None = None
     writes: tuple[Write, ...] = ()
     withdraw: tuple[str, ...] = ()
