@@ -32,7 +32,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class FieldView:
-    """A property as people read it; with ``edit`` it can be changed by its API ``name``. ``raw`` is what a form holds."""
+    """A property as people read it; with ``edit`` it can be changed by its API ``name``. ``raw`` fills the form."""
 
     label: str
     name: str
