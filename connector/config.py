@@ -1,0 +1,334 @@
+"""Reads config.yaml and the environment into :class:`Settings`, and tells every fault at once.
+
+A value may hold ``${NAME}``: it is taken from the environment, or, where ``NAME_FILE`` is set there, from the file with
+that path; ``${NAME_FILE}`` may be written as well. ``$${`` stands for a plain ``${``. A substituted value stays text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from sqlalchemy.engine import make_url
+
+from adapters.errors import ConfigError, Fault
+from adapters.port import Adapter
+from connector.settings import AccountConfig, Settings, WatchConfig, near
+
+__all__ = ["AccountConfig", "Settings", "WatchConfig", "load"]
+
+_PLACEHOLDER = re.compile(r"\$\$\{|\$\{([^}]*)\}")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SECRET_KEY = re.compile(r"secret|token|password|private|api_key", re.IGNORECASE)
+_KINDS = {
+    "list_type": "write a list, such as [a, b]",
+    "tuple_type": "write a list, such as [a, b]",
+    "dict_type": "write keys and values below it",
+    "model_type": "write keys and values below it",
+    "string_type": "write text",
+    "bool_parsing": "write true or false",
+    "bool_type": "write true or false",
+    "int_parsing": "write a whole number",
+    "int_type": "write a whole number",
+    "too_short": "write at least one",
+    "string_too_short": "must not be empty",
+}
+
+Loc = tuple[str | int, ...]
+M = TypeVar("M", bound=BaseModel)
+
+
+def load(path: Path, environ: Mapping[str, str], adapters: Mapping[str, Adapter]) -> Settings:
+    """The checked settings from the file at ``path``. Relative paths in it are taken from its folder.
+
+    Raises :class:`~adapters.errors.ConfigError` with all faults.
+    """
+    report = _Report()
+    filled = _fill(_read(path, report), (), environ, report)
+    _check_across(filled, path.parent, adapters, report)
+    vendor_raw = _split_vendor(filled, adapters, report)
+    settings = _validate(Settings, filled, (), report)
+    vendors = {name: _validate(model, keys, ("accounts", name), report) for name, (model, keys) in vendor_raw.items()}
+    if report.faults or settings is None:
+        raise ConfigError(report.sorted())
+    accounts = {name: one.model_copy(update={"vendor": vendors[name]}) for name, one in settings.accounts.items()}
+    return settings.model_copy(update={"accounts": accounts, **_anchored(settings, path.parent)})
+
+
+# --- faults ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Report:
+    """Faults by place, and what is needed to tell them without telling a secret."""
+
+    faults: dict[Loc, Fault] = field(default_factory=dict)
+    shown: dict[Loc, str] = field(default_factory=dict)
+    """Values that hold placeholders, as they were written."""
+    secrets: set[str] = field(default_factory=set)
+
+    def add(self, loc: Loc, value: object, cure: str) -> None:
+        """Note a fault, unless this place or one above it has one already."""
+        if any(loc[:length] in self.faults for length in range(1, len(loc) + 1)):
+            return
+        for secret in self.secrets:
+            cure = cure.replace(secret, "***")
+        self.faults[loc] = Fault(key=spell(loc), value=self._show(loc, value), cure=cure)
+
+    def _show(self, loc: Loc, value: object) -> str:
+        if loc in self.shown:
+            return self.shown[loc]
+        if value is None or isinstance(value, Mapping | list | tuple | BaseModel):
+            return ""
+        text = value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
+        if _is_secret(loc):
+            return "***"
+        if loc == ("database_url",):
+            text = re.sub(r"://([^:/@]*):.*@", r"://\1:***@", text)
+        return text if len(text) <= 80 else text[:77] + "…"
+
+    def sorted(self) -> list[Fault]:
+        """The faults in the order of the file's keys, as far as that is known: by place."""
+        return [self.faults[loc] for loc in sorted(self.faults, key=lambda loc: [str(part) for part in loc])]
+
+
+def spell(loc: Sequence[str | int]) -> str:
+    """A place as people write it: ``accounts.acme.watch[0].settle_for``."""
+    text = ""
+    for part in loc:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+# --- the file -------------------------------------------------------------------------------------------------------
+
+
+class _Loader(yaml.SafeLoader):
+    """Leaves every value as the text that was written, so that NO is Norway and 0042 stays 0042.
+
+    What is a number is for the models to say. Keys given twice are noted.
+    """
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own way
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self.twice: list[Fault] = []
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """The mapping; of a key given twice the last value."""
+        lines: dict[str, int] = {}
+        for key_node, _ in node.value:
+            key, line = str(key_node.value), key_node.start_mark.line + 1
+            if key in lines:
+                self.twice.append(Fault(f"line {line}", key, f"already set in line {lines[key]}: keep one of them"))
+            lines[key] = line
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"(~|null|)$"), ["~", "n", ""])
+_Loader.add_implicit_resolver("tag:yaml.org,2002:merge", re.compile(r"<<$"), ["<"])
+
+
+def _read(path: Path, report: _Report) -> dict[str, Any]:
+    where = "config file"
+    try:
+        loader = _Loader(path.read_text(encoding="utf-8-sig"))
+        raw = loader.get_single_data()
+    except FileNotFoundError:
+        cure = "there is no such file: write one with `aurevoir init`, or name yours with --config"
+        raise ConfigError([Fault(where, str(path), cure)]) from None
+    except OSError as error:
+        raise ConfigError([Fault(where, str(path), f"cannot be read: {error.strerror}")]) from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            [Fault(where, str(path), f"is not UTF-8 text (byte {error.start}): save it as UTF-8")]
+        ) from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else where
+        raise ConfigError([Fault(place, "", f"is not YAML: {error.problem or error.context}")]) from None
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ConfigError([Fault(where, str(path), f"is not YAML: {error}")]) from None
+    if not isinstance(raw, dict):
+        cure = "holds no keys: write a new one with `aurevoir init`"
+        raise ConfigError([Fault(where, str(path), cure)])
+    for number, fault in enumerate(loader.twice):
+        report.faults[("", number)] = fault
+    return raw
+
+
+# --- the environment ------------------------------------------------------------------------------------------------
+
+
+def _fill(value: Any, loc: Loc, environ: Mapping[str, str], report: _Report) -> Any:
+    """``value`` with its placeholders replaced. A key with nothing after it counts as not given."""
+    if isinstance(value, dict):
+        given = {str(key): one for key, one in value.items() if one is not None}
+        return {key: _fill(one, (*loc, key), environ, report) for key, one in given.items()}
+    if isinstance(value, list):
+        return [_fill(one, (*loc, number), environ, report) for number, one in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+    text = value
+    if "${" in value:
+        report.shown[loc] = value
+        text = _PLACEHOLDER.sub(lambda match: _substitute(match, loc, environ, report), value)
+    if _is_secret(loc) and len(text) >= 6:
+        report.secrets.add(text)
+    return text
+
+
+def _substitute(match: re.Match[str], loc: Loc, environ: Mapping[str, str], report: _Report) -> str:
+    name = match[1]
+    if name is None:
+        return "${"
+    try:
+        return _look_up(name, environ)
+    except ValueError as error:
+        report.add(loc, match[0], str(error))
+        return match[0]
+
+
+def _look_up(name: str, environ: Mapping[str, str]) -> str:
+    """What ``${name}`` stands for. Raises ValueError with the cure."""
+    if not _NAME.fullmatch(name):
+        raise ValueError("write ${NAME} with the name of an environment variable ($${ for a plain ${)")
+    file_name = name if name.endswith("_FILE") else f"{name}_FILE"
+    if name in environ and name != file_name:
+        if file_name in environ:
+            raise ValueError(f"both {name} and {file_name} are set in the environment: keep one of them")
+        value = environ[name]
+    elif file_name in environ:
+        try:
+            value = Path(environ[file_name]).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+            raise ValueError(
+                f"{file_name} names the file {environ[file_name]}, which cannot be read: {reason}"
+            ) from None
+    else:
+        hint = near(name, [known for known in environ if known not in ("PATH", "HOME")])
+        also = "" if name == file_name else f", or {file_name} to the path of a file that holds it"
+        raise ValueError(f"is not set; {hint}Set {name} in the environment{also}")
+    if not value:
+        raise ValueError(f"{name} is set, but empty")
+    return value
+
+
+def _is_secret(loc: Loc) -> bool:
+    return any(isinstance(part, str) and _SECRET_KEY.search(part) for part in loc)
+
+
+# --- checks ---------------------------------------------------------------------------------------------------------
+
+
+def _accounts(filled: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The accounts that can be looked at before the whole has been checked."""
+    accounts = filled.get("accounts")
+    return {name: one for name, one in accounts.items() if isinstance(one, dict)} if isinstance(accounts, dict) else {}
+
+
+def _split_vendor(
+    filled: dict[str, Any], adapters: Mapping[str, Adapter], report: _Report
+) -> dict[str, tuple[type[BaseModel], dict[str, Any]]]:
+    """Takes each account's keys for its adapter out of ``filled``; unknown ones are faults."""
+    found = {}
+    common = [name for name in AccountConfig.model_fields if name != "vendor"]
+    for name, account in _accounts(filled).items():
+        crm = account.get("crm")
+        adapter = adapters.get(crm) if isinstance(crm, str) else None
+        if adapter is None and crm is not None:
+            cure = f"there is no such adapter; {near(str(crm), list(adapters))}Known: {', '.join(sorted(adapters))}"
+            report.add(("accounts", name, "crm"), crm, cure)
+        vendor = {key: account.pop(key) for key in list(account) if key not in common}
+        if adapter is None:
+            continue  # without an adapter nobody knows which of these keys are right
+        theirs = [one.alias or key for key, one in adapter.settings_model.model_fields.items()]
+        for key in [key for key in vendor if key not in theirs]:
+            cure = f"unknown key; {near(key, common + theirs)}Keys here: {', '.join(common + theirs)}"
+            report.add(("accounts", name, key), vendor.pop(key), cure)
+        found[name] = (adapter.settings_model, vendor)
+    return found
+
+
+def _validate(model: type[M], raw: dict[str, Any], prefix: Loc, report: _Report) -> M | None:
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        for one in error.errors(include_url=False):
+            loc = tuple(part for part in one["loc"] if part != "[key]")
+            report.add(prefix + loc, one.get("input"), _cure(model, loc, dict(one)))
+    return None
+
+
+def _cure(model: type[BaseModel], loc: Loc, error: dict[str, Any]) -> str:
+    kind, context = error["type"], error.get("ctx", {})
+    if kind == "value_error":
+        return str(context["error"])
+    owner = _model_at(model, loc[:-1])
+    if kind == "extra_forbidden":
+        known = [one.alias or key for key, one in owner.model_fields.items()]
+        return f"unknown key; {near(str(loc[-1]), known)}Keys here: {', '.join(known)}"
+    if kind == "missing":
+        about = owner.model_fields.get(str(loc[-1]))
+        examples = about.examples if about and about.examples else []
+        example = f" For example: {examples[0]}" if examples else ""
+        return f"is missing. {(about.description or '') if about else ''}{example}".strip()
+    if kind == "literal_error":
+        known = re.findall(r"'([^']*)'", context["expected"])
+        return f"{near(str(error['input']), known)}Write one of: {', '.join(known)}"
+    return _KINDS.get(kind) or str(error["msg"])
+
+
+def _model_at(model: type[BaseModel], loc: Loc) -> type[BaseModel]:
+    """The model that holds the keys at ``loc``."""
+    for part in loc:
+        about = model.model_fields.get(str(part))
+        model = (_model_in(about.annotation) if about else None) or model
+    return model
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for one in get_args(annotation) if (found := _model_in(one))), None)
+
+
+def _check_across(filled: dict[str, Any], folder: Path, adapters: Mapping[str, Adapter], report: _Report) -> None:
+    """What no single key can tell."""
+    known = [(name, one) for name, one in _accounts(filled).items() if str(one.get("crm")) in adapters]
+    for (first, one), (second, other) in combinations(known, 2):
+        ids = (str(one.get("account_id")), str(other.get("account_id")))
+        if one["crm"] == other["crm"] and "None" not in ids and adapters[one["crm"]].same_account(*ids):
+            cure = f"the account {first!r} has the same one: each CRM account may be set up once"
+            report.add(("accounts", second, "account_id"), ids[1], cure)
+    oauth = filled.get("oauth")
+    for crm in oauth if isinstance(oauth, dict) else ():
+        if crm not in adapters:
+            cure = f"there is no such adapter; {near(crm, list(adapters))}Known: {', '.join(sorted(adapters))}"
+            report.add(("oauth", crm), None, cure)
+    for key in ("playbooks_dir", "surveys_dir"):
+        value = filled.get(key)
+        if isinstance(value, str) and not (folder / value).is_dir():
+            report.add((key,), value, f"there is no such folder: make {folder / value}, or leave the key out")
+
+
+def _anchored(settings: Settings, folder: Path) -> dict[str, Any]:
+    """The settings that hold paths, with relative ones taken from ``folder``."""
+    url = make_url(settings.database_url)
+    changed: dict[str, Any] = {
+        key: folder.resolve() / value
+        for key in ("playbooks_dir", "surveys_dir")
+        if (value := getattr(settings, key)) is not None
+    }
+    if url.drivername == "sqlite" and url.database:
+        url = url.set(database=str(folder.resolve() / url.database))
+        changed["database_url"] = url.render_as_string(hide_password=False)
+    return changed

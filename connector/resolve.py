@@ -1,0 +1,161 @@
+"""From the names that admins write to the ids that the CRM uses."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TypeVar
+
+from adapters.errors import ConfigError, Fault
+from adapters.port import Finding, Level
+from connector.settings import AccountConfig, WatchConfig, near
+from workflows.model import AccountRules, PeopleRule, Pipeline, Stage, User, WatchRule
+
+Named = TypeVar("Named", Pipeline, Stage)
+
+
+def resolve_rules(
+    name: str, config: AccountConfig, pipelines: Sequence[Pipeline], users: Sequence[User], starts_at: datetime | None
+) -> AccountRules:
+    """The account's rules with ids for names. A user who is inactive is no fault here: see :func:`doubtful_people`.
+
+    Raises :class:`~adapters.errors.ConfigError` with every name that does not exist, and those that do.
+    """
+    faults: list[Fault] = []
+    watch = tuple(
+        rule
+        for number, one in enumerate(config.watch)
+        if (rule := _watch_rule(f"accounts.{name}.watch[{number}]", one, pipelines, faults)) is not None
+    )
+    people = _people(name, config, users, faults)
+    if faults:
+        raise ConfigError(faults)
+    return AccountRules(
+        account=name,
+        time_zone=config.time_zone,
+        language=config.language,
+        calendar=config.calendar,
+        watch=watch,
+        people=people,
+        playbook=config.playbook,
+        asks_reason=config.asks_reason,
+        reason_wait=config.reason_wait,
+        starts_at=starts_at,
+    )
+
+
+def doubtful_people(name: str, config: AccountConfig, users: Sequence[User]) -> list[Finding]:
+    """Findings on people who are named in the settings and can get no tasks now."""
+    by_mail = {user.email.casefold(): user for user in users}
+    named = [*config.people.neutral_pool, *([config.people.manager] if config.people.manager else [])]
+    return [
+        Finding(
+            subject=f"accounts.{name}.people",
+            level=Level.WARNING,
+            text=f"{mail} is not active in the CRM: tasks go to the next in line.",
+            remedy="Activate the user there, or take the address out of the settings.",
+        )
+        for mail in named
+        if (user := by_mail.get(mail.casefold())) is not None and not user.active
+    ]
+
+
+def _watch_rule(key: str, config: WatchConfig, pipelines: Sequence[Pipeline], faults: list[Fault]) -> WatchRule | None:
+    chosen: Sequence[Pipeline] = pipelines
+    pipeline: Pipeline | None = None
+    if config.pipeline is not None:
+        found = _named(config.pipeline, pipelines)
+        if len(found) != 1:
+            faults.append(
+                Fault(f"{key}.pipeline", config.pipeline, _choose("pipeline", config.pipeline, found, pipelines))
+            )
+            return None
+        pipeline = found[0]
+        chosen = found
+
+    def stages(group: str) -> frozenset[str]:
+        return frozenset(
+            one
+            for number, seen in enumerate(getattr(config, group))
+            for one in _stage_ids(f"{key}.{group}[{number}]", seen, chosen, faults)
+        )
+
+    groups = {group: stages(group) for group in ("negotiating", "not_renewing", "renewed")}
+    _refuse_overlap(key, groups, faults)
+    return WatchRule(
+        pipeline_id=pipeline.id if pipeline else None,
+        negotiating=groups["negotiating"],
+        not_renewing=groups["not_renewing"],
+        renewed=groups["renewed"],
+        settle_for=config.settle_for,
+        only_if=config.only_if,
+    )
+
+
+def _stage_ids(key: str, seen: str, pipelines: Sequence[Pipeline], faults: list[Fault]) -> list[str]:
+    """Ids of the stages that ``seen`` names: one in each pipeline that has it."""
+    ids: list[str] = []
+    for pipeline in pipelines:
+        found = _named(seen, pipeline.stages)
+        if len(found) > 1:
+            faults.append(Fault(key, seen, _choose("stage", seen, found, pipeline.stages)))
+        ids += [stage.id for stage in found]
+    if not ids:
+        known = {stage.id: stage for pipeline in pipelines for stage in pipeline.stages}
+        faults.append(Fault(key, seen, _choose("stage", seen, [], list(known.values()))))
+    return ids
+
+
+def _refuse_overlap(key: str, groups: dict[str, frozenset[str]], faults: list[Fault]) -> None:
+    names = list(groups)
+    for number, one in enumerate(names):
+        for other in names[number + 1 :]:
+            for stage in sorted(groups[one] & groups[other]):
+                faults.append(Fault(f"{key}.{other}", stage, f"the same stage is in {one}: leave it in one of them"))
+
+
+def _people(name: str, config: AccountConfig, users: Sequence[User], faults: list[Fault]) -> PeopleRule:
+    by_mail = {user.email.casefold(): user.id for user in sorted(users, key=lambda user: user.active) if user.email}
+
+    def user_id(key: str, mail: str) -> str:
+        found = by_mail.get(mail.casefold())
+        if found is None:
+            active = sorted(user.email for user in users if user.active and user.email)
+            cure = f"no user has this address. {_capital(near(mail, active))}Active users: {_some(active)}"
+            faults.append(Fault(f"accounts.{name}.people.{key}", mail, cure))
+        return found or ""
+
+    pool = tuple(user_id(f"neutral_pool[{number}]", mail) for number, mail in enumerate(config.people.neutral_pool))
+    manager = user_id("manager", config.people.manager) if config.people.manager else None
+    return PeopleRule(neutral_pool=tuple(dict.fromkeys(pool)), manager=manager, fallback=config.people.fallback)
+
+
+def _named(seen: str, known: Sequence[Named]) -> list[Named]:
+    """Those with this id; else those with this label. Case, spacing and kind of accent encoding do not count."""
+    exact = [one for one in known if one.id == seen]
+    return exact or [one for one in known if _plain(seen) in (_plain(one.id), _plain(one.label))]
+
+
+def _plain(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", text).casefold().split())
+
+
+def _choose(what: str, seen: str, found: Sequence[Named], known: Sequence[Named]) -> str:
+    """The cure for a name that fits none of ``known``, or several."""
+    if found:
+        return f"{len(found)} {what}s are called that: write the id, one of {_some([one.id for one in found])}"
+    labels = list(dict.fromkeys(one.label for one in known))
+    listed = [one.label if one.id == one.label else f"{one.label} ({one.id})" for one in known]
+    return f"there is no such {what}. {_capital(near(seen, labels))}There are: {_some(listed)}"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _some(names: Sequence[str], most: int = 30) -> str:
+    if not names:
+        return "none"
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
