@@ -187,11 +187,17 @@ class Capabilities:
 
 @dataclass(frozen=True)
 class Page:
-    """Deals or tasks that changed since the cursor. ``more``: ask again at once with ``cursor``, which is opaque text."""
+    """Deals or tasks that changed since the cursor. ``more``: ask again at once with ``cursor``, which is opaque text.
+
+    ``stages`` gives the stage of each deal, where the CRM tells it in the same call, so that deals which nobody watches
+    are left alone. What the overlap brings again, unchanged since an earlier page told it, is left out: the cursor
+    remembers it.
+    """
 
     ids: tuple[str, ...]
     cursor: str
     more: bool = False
+    stages: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
