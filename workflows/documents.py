@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Sequence
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from importlib import resources
+from typing import Annotated, Any, Protocol, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from babel import Locale, UnknownLocaleError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, WithJsonSchema
 
 from workflows.model import Model
 
@@ -57,6 +60,34 @@ class PlaybookError(ValueError):
     def __init__(self, faults: Sequence[Fault]) -> None:
         self.faults = tuple(faults)
         super().__init__("\n".join(str(fault) for fault in self.faults))
+
+
+_NAME = r"[a-z][a-z0-9]*(-[a-z0-9]+)*"
+
+
+def _parse_name(text: object) -> str:
+    if not isinstance(text, str) or not re.fullmatch(_NAME, text) or len(text) > 40:
+        raise ValueError("write a name of small letters, digits and hyphens, up to 40, such as `tell-them`")
+    return text
+
+
+def _parse_words(text: object) -> str:
+    if not isinstance(text, str):
+        raise ValueError("write a text (in quotes if it looks like a number)")
+    if not text.strip():
+        raise ValueError("this text is empty; write it")
+    return unicodedata.normalize("NFC", text.strip())
+
+
+Name = Annotated[str, BeforeValidator(_parse_name), WithJsonSchema({"type": "string", "pattern": f"^{_NAME}$"})]
+Wording = dict[str, Annotated[str, BeforeValidator(_parse_words)]]
+"""A text by language code; which languages there must be is checked by :func:`translation_faults`."""
+
+
+class Doc(BaseModel):
+    """Base of file formats: keys as written in the file, no others, and no value turned into another kind."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class _Loader(_Base):
@@ -223,6 +254,52 @@ def _scalar(node: yaml.Node) -> str | int | float | bool | None:
     return float(value) if node.tag == _FLOAT else value
 
 
+def as_list(value: object) -> list[Any]:
+    """The value where it is a list, else nothing: faulty parts are named elsewhere."""
+    return value if isinstance(value, list) else []
+
+
+def shipped_texts(folder: str) -> dict[str, str]:
+    """The YAML files that come with the product in ``workflows/<folder>``, by file name."""
+    files = resources.files("workflows") / folder
+    return {
+        file.name: file.read_text("utf-8")
+        for file in sorted(files.iterdir(), key=lambda file: file.name)
+        if file.name.endswith(".yaml")
+    }
+
+
+class _Keyed(Protocol):
+    @property
+    def key(self) -> str: ...
+
+
+K = TypeVar("K", bound=_Keyed)
+
+
+def load_all(texts: Mapping[str, str | bytes], parse: Callable[[str | bytes, str], K], kind: str) -> dict[str, K]:
+    """What the files of a folder hold, by key. ``texts`` maps file names to contents; ``kind`` is a file's first key.
+
+    Raises :class:`PlaybookError` with the faults of all files, also when two of them use the same name.
+    """
+    found: dict[str, K] = {}
+    files: dict[str, str] = {}
+    faults: list[Fault] = []
+    for file, text in texts.items():
+        try:
+            one = parse(text, file)
+        except PlaybookError as error:
+            faults += error.faults
+            continue
+        if one.key in found:
+            cure = f"{files[one.key]} has this name already; give each its own"
+            faults.append(Fault(file=file, key=kind, seen=one.key, cure=cure))
+        found[one.key], files[one.key] = one, file
+    if faults:
+        raise PlaybookError(faults)
+    return found
+
+
 def guess(word: object, known: Iterable[str]) -> str:
     """ "Did you mean …?" with the nearest known word, or the list of them."""
     known = sorted(known)
@@ -268,3 +345,28 @@ def _keys_at(model: type[BaseModel], loc: Loc) -> set[str]:
 
 def _flat(annotation: Any) -> list[Any]:
     return [annotation, *(deep for arg in get_args(annotation) for deep in _flat(arg))]
+
+
+def language_faults(document: Document) -> Iterator[Fault]:
+    """Languages of the file that do not exist or stand there twice."""
+    languages = as_list(document.data.get("languages"))
+    for at, language in enumerate(languages):
+        try:
+            Locale.parse(str(language), sep="-")
+        except (UnknownLocaleError, ValueError):
+            yield document.fault(("languages", at), language, "no such language; write a code such as en, fr or pt-BR")
+        if language in languages[:at]:
+            yield document.fault(("languages", at), language, "this language stands here twice; keep one")
+
+
+def translation_faults(document: Document, located: Iterable[tuple[Loc, dict[str, Any]]]) -> Iterator[Fault]:
+    """Texts that lack one of the file's languages, or are in another, which would never be shown."""
+    languages = [language for language in as_list(document.data.get("languages")) if isinstance(language, str)]
+    for loc, texts in located:
+        for language in languages:
+            if language not in texts:
+                yield document.fault((*loc, language), None, f"the text in {language} is missing; add it")
+        for language in texts:
+            if languages and language not in languages:
+                cure = f"the file has no such language ({', '.join(languages)}); add it to `languages` or drop it"
+                yield document.fault((*loc, language), language, cure)

@@ -1,0 +1,203 @@
+"""Reads a playbook: YAML that people write into :class:`workflows.model.Playbook`, or everything that is wrong with it.
+
+The documents below are the format; ``docs/playbooks.md`` explains every key, and :func:`playbook_schema` publishes it
+for editors. A playbook file is checked as a whole, so that all its faults are named at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from functools import cache
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema
+
+from workflows.documents import (
+    Doc,
+    Fault,
+    Name,
+    PlaybookError,
+    Wording,
+    as_list,
+    load,
+    load_all,
+    model_faults,
+    shipped_texts,
+)
+from workflows.model import Anchor, Linked, LinkKind, Moment, Phase, Playbook, Priority, StepRule, TaskType
+from workflows.playbook_checks import Placed, check_playbook
+from workflows.survey import shipped_questionnaires
+
+__all__ = [
+    "Fault",
+    "PlaybookError",
+    "load_playbooks",
+    "parse_moment",
+    "parse_playbook",
+    "playbook_schema",
+    "shipped_playbooks",
+]
+
+_MOMENT = re.compile(r"(confirmed|contract_end|answered|step:([a-z0-9-]+))(?:\s*([+-])\s*(\d{1,5})\s*(bd|d))?")
+_SPAN = re.compile(r"(\d{1,4})\s*(m|h|d)")
+
+
+def parse_moment(text: object) -> Moment:
+    """The moment that ``confirmed``, ``contract_end - 30d`` or ``step:interview + 1bd`` says. Raises ValueError."""
+    match = _MOMENT.fullmatch(text.strip()) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError(
+            "write an anchor (confirmed, contract_end, answered, step:<key>) and, if you like, an offset in days (d) "
+            "or business days (bd), such as `contract_end - 30d` or `confirmed + 1bd`"
+        )
+    anchor, step, sign, number, unit = match.groups()
+    days = int(number or 0) * (-1 if sign == "-" else 1)
+    if abs(days) > 1095:
+        raise ValueError("an offset may be up to 1095 days (three years)")
+    return Moment(
+        anchor=Anchor.STEP if step else Anchor(anchor), step=step, days=days, business=unit == "bd" and days != 0
+    )
+
+
+def _parse_span(text: object) -> timedelta:
+    match = _SPAN.fullmatch(text.strip()) if isinstance(text, str) else None
+    if match is None or int(match[1]) == 0:
+        raise ValueError("write how long before it is due, such as `30m`, `4h` or `1d`")
+    span = timedelta(**{{"m": "minutes", "h": "hours", "d": "days"}[match[2]]: int(match[1])})
+    if span > timedelta(days=30):
+        raise ValueError("a reminder may come up to 30 days before the task is due")
+    return span
+
+
+_MomentText = Annotated[
+    Moment, BeforeValidator(parse_moment), WithJsonSchema({"type": "string", "pattern": f"^{_MOMENT.pattern}$"})
+]
+_SpanText = Annotated[
+    timedelta, BeforeValidator(_parse_span), WithJsonSchema({"type": "string", "pattern": f"^{_SPAN.pattern}$"})
+]
+
+
+class StepDoc(Doc):
+    """One task that may appear in the CRM."""
+
+    key: Name = Field(description="Name of the step, once in the playbook. Never change it: running cases know it.")
+    type: Annotated[TaskType, Field(strict=False)] = Field(TaskType.TODO, description="todo, call or email.")
+    due: _MomentText = Field(description="When it should be done.")
+    release: _MomentText | None = Field(None, description="When the task appears; otherwise as its phase says.")
+    not_before: _MomentText | None = Field(None, description="It appears no earlier than this, even in a late plan.")
+    owner: str = Field(description="Who gets it.")
+    when: str | None = Field(None, description="Only if this condition holds.")
+    per_contact: bool = Field(False, description="One task for each contact.")
+    linked_to: list[Annotated[Linked, Field(strict=False)]] = Field(
+        [Linked.COMPANY], description="Where the task is shown, besides the deal: company, contact."
+    )
+    priority: Annotated[Priority, Field(strict=False)] = Field(Priority.NORMAL, description="low, normal or high.")
+    reminder: _SpanText | None = Field(None, description="How long before it is due the CRM reminds its owner.")
+    link: Annotated[LinkKind, Field(strict=False)] | None = Field(
+        None, description="A page of ours whose address `{{ link }}` puts into the body: survey or interview."
+    )
+    questionnaire: str | None = Field(None, description="Which questions that page asks.")
+    title: Wording = Field(description="What to do, by language.")
+    body: Wording = Field(description="How to do it, by language.")
+    call_title: Wording = Field({}, description="Instead of the title, for a contact without an e-mail address.")
+    call_body: Wording = Field({}, description="Instead of the body, for a contact without an e-mail address.")
+
+
+class PhaseDoc(Doc):
+    """Steps that belong together."""
+
+    key: Name = Field(description="Name of the phase, once in the playbook.")
+    title: Wording = Field(description="What people read above its steps, by language.")
+    release: _MomentText = Field(description="When its tasks appear.")
+    not_before: _MomentText | None = Field(None, description="They appear no earlier than this.")
+    steps: list[StepDoc] = Field(min_length=1, description="The steps, in order.")
+
+
+class PlaybookDoc(Doc):
+    """A whole playbook file."""
+
+    playbook: Name = Field(description="Name of the playbook, as `playbook:` of an account gives it.")
+    version: int = Field(ge=1, le=99999, description="Count it up when you change what the playbook does.")
+    languages: list[str] = Field(min_length=1, description="Languages of its texts; the first is the fallback.")
+    title: Wording = Field(description="What people read, by language.")
+    phases: list[PhaseDoc] = Field(min_length=1, description="The phases, in order.")
+
+
+def parse_playbook(text: str | bytes, file: str, questionnaires: Mapping[str, LinkKind] | None = None) -> Playbook:
+    """The playbook that this YAML says.
+
+    ``file`` is only named in messages. ``questionnaires`` are those that a step may ask for, by key, with their page;
+    by default those that ship. Raises :class:`PlaybookError` with everything that is wrong.
+    """
+    document = load(text, file)
+    faults: list[Fault] = []
+    doc: PlaybookDoc | None = None
+    try:
+        doc = PlaybookDoc.model_validate(document.data)
+    except ValidationError as error:
+        faults += model_faults(document, error, PlaybookDoc)
+    if questionnaires is None:
+        questionnaires = {key: asked.kind for key, asked in shipped_questionnaires().items()}
+    faults += check_playbook(document, _placed(document.data), questionnaires)
+    if faults or doc is None:
+        raise PlaybookError(sorted(faults, key=lambda fault: fault.line or 0))
+    return _to_playbook(doc)
+
+
+def _placed(data: dict[str, Any]) -> list[Placed]:
+    """The steps that are right in themselves, so that the rest can be checked beside the faults of others."""
+    placed = []
+    for at, phase in enumerate(as_list(data.get("phases"))):
+        for number, raw in enumerate(as_list(phase.get("steps") if isinstance(phase, dict) else None)):
+            try:
+                head = PhaseDoc.model_validate({**phase, "steps": [raw]})
+            except ValidationError:
+                continue
+            placed.append(Placed(("phases", at, "steps", number), _to_rule(head, head.steps[0])))
+    return placed
+
+
+def _to_rule(phase: PhaseDoc, step: StepDoc) -> StepRule:
+    values = step.model_dump(exclude={"release", "not_before"}, exclude_unset=True)
+    return StepRule(**values, release=step.release or phase.release, not_before=step.not_before or phase.not_before)
+
+
+def _to_playbook(doc: PlaybookDoc) -> Playbook:
+    content = json.dumps(doc.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
+    digest = hashlib.sha256(content.encode()).hexdigest()[:10]
+    return Playbook(
+        key=doc.playbook,
+        version=f"{doc.version}-{digest}",
+        languages=tuple(doc.languages),
+        title=doc.title,
+        phases=tuple(
+            Phase(key=phase.key, title=phase.title, steps=tuple(_to_rule(phase, step) for step in phase.steps))
+            for phase in doc.phases
+        ),
+    )
+
+
+def playbook_schema() -> dict[str, Any]:
+    """The format as JSON Schema, for editors that complete and check YAML while one writes."""
+    return PlaybookDoc.model_json_schema()
+
+
+@cache
+def shipped_playbooks() -> Mapping[str, Playbook]:
+    """The playbooks that come with the product, by key."""
+    return load_playbooks(shipped_texts("playbooks"))
+
+
+def load_playbooks(
+    texts: Mapping[str, str | bytes], questionnaires: Mapping[str, LinkKind] | None = None
+) -> Mapping[str, Playbook]:
+    """The playbooks of one folder (file name to content), by key; an admin's own go before those that ship:
+    ``{**shipped_playbooks(), **load_playbooks(own)}``.
+
+    Raises :class:`PlaybookError` with the faults of all files, also when two of them hold the same playbook.
+    """
+    return load_all(texts, lambda text, file: parse_playbook(text, file, questionnaires), "playbook")

@@ -1,0 +1,263 @@
+"""What a playbook must be beyond its format: dates that can be, names that exist, texts that are there, and manners.
+
+Each check takes the steps that are right in themselves and gives faults; none stops at the first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jinja2 import Environment, nodes
+
+from workflows.documents import Document, Fault, Loc, as_list, guess, language_faults, translation_faults
+from workflows.model import Anchor, Case, Company, Contact, Deal, LinkKind, Moment, StepRule
+from workflows.texts import CONDITION_NAMES, TEXT_NAMES, check_expression, check_text
+
+MAX_TITLE = 120
+NAME_ROOM = 30
+"""How many characters a filled-in value is reckoned to take in a title."""
+
+_STEP_TEXTS = ("title", "body", "call_title", "call_body")
+
+_EXPRESSION = re.compile(r"{{.*?}}", re.DOTALL)
+_ENVIRONMENT = Environment(autoescape=True)  # only parses, to look at what a text names
+_ATTRIBUTES: Mapping[str, frozenset[str]] = {
+    "deal": frozenset(Deal.model_fields),
+    "company": frozenset(Company.model_fields),
+    "contact": frozenset(Contact.model_fields),
+    "case": frozenset(Case.model_fields),
+}
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A step with its place in the file."""
+
+    loc: Loc
+    rule: StepRule
+
+
+Faults = Iterator[Fault]
+
+OWNER_RULES = frozenset({"deal_owner", "company_owner", "manager", "neutral"})
+
+
+def check_playbook(document: Document, placed: list[Placed], questionnaires: Mapping[str, LinkKind]) -> list[Fault]:
+    """Everything that is wrong beyond the format. ``placed`` may lack steps that are wrong in themselves."""
+    faults = [*language_faults(document), *_doubled_keys(document)]
+    faults += translation_faults(document, _all_texts(document.data))
+    keys = {step.get("key") for _, step in raw_steps(document.data)}
+    for one in placed:
+        faults += _moments(document, one, keys)
+        faults += _names(document, one, questionnaires)
+        faults += _links(document, one)
+        faults += _templates(document, one)
+    faults += _circles(document, placed)
+    faults += _early_surveys(document, placed)
+    return faults
+
+
+def raw_steps(data: Any) -> Iterator[tuple[Loc, dict[str, Any]]]:
+    """Every step as written, with its place."""
+    for at, phase in enumerate(as_list(data.get("phases"))):
+        for number, step in enumerate(as_list(phase.get("steps") if isinstance(phase, dict) else None)):
+            if isinstance(step, dict):
+                yield ("phases", at, "steps", number), step
+
+
+def _doubled_keys(document: Document) -> Faults:
+    phases = [(("phases", at), phase) for at, phase in enumerate(as_list(document.data.get("phases")))]
+    for what, items in (("phase", phases), ("step", list(raw_steps(document.data)))):
+        seen: dict[str, int | None] = {}
+        for loc, item in items:
+            key = item.get("key") if isinstance(item, dict) else None
+            if isinstance(key, str) and key in seen:
+                cure = f"a {what} with this key stands in line {seen[key]} already; give each its own"
+                yield document.fault((*loc, "key"), key, cure)
+            elif isinstance(key, str):
+                seen[key] = document.lines.get((*loc, "key"))
+
+
+def _all_texts(data: dict[str, Any]) -> Iterator[tuple[Loc, dict[str, Any]]]:
+    titled: list[tuple[Loc, Any]] = [((), data)] + [
+        (("phases", at), phase) for at, phase in enumerate(as_list(data.get("phases")))
+    ]
+    for loc, item in titled:
+        if isinstance(item, dict) and isinstance(item.get("title"), dict):
+            yield (*loc, "title"), item["title"]
+    for loc, step in raw_steps(data):
+        for name in _STEP_TEXTS:
+            if isinstance(step.get(name), dict) and (step[name] or name in ("title", "body")):
+                yield (*loc, name), step[name]
+
+
+def _moments(document: Document, one: Placed, keys: set[Any]) -> Faults:
+    rule = one.rule
+    for name in ("release", "not_before", "due"):
+        moment: Moment | None = getattr(rule, name)
+        if moment is None:
+            continue
+        loc = (*one.loc, name)
+        if moment.anchor is Anchor.STEP and moment.step not in keys:
+            known = [key for key in keys if isinstance(key, str)]
+            yield document.fault(loc, spell(moment), f"there is no step {moment.step!r}; {guess(moment.step, known)}")
+        if moment.anchor is not Anchor.CONTRACT_END and moment.days < 0:
+            cure = f"nobody can act before {moment.anchor} has happened; only contract_end takes a minus"
+            yield document.fault(loc, spell(moment), cure)
+    if rule.due.anchor in (Anchor.STEP, Anchor.ANSWERED) and not _same_anchor(rule.due, rule.release):
+        cure = f"this date is not known when the task appears ({spell(rule.release)}); release it on the same anchor"
+        yield document.fault((*one.loc, "due"), spell(rule.due), cure)
+    for name in ("release", "not_before"):
+        start: Moment | None = getattr(rule, name)
+        if start and _surely_before(rule.due, start):
+            cure = f"it would be due before it appears ({name} is {spell(start)}); make it later"
+            yield document.fault((*one.loc, "due"), spell(rule.due), cure)
+
+
+def spell(moment: Moment) -> str:
+    """The moment as people write it."""
+    anchor = f"step:{moment.step}" if moment.anchor is Anchor.STEP else str(moment.anchor)
+    offset = f" {'-' if moment.days < 0 else '+'} {abs(moment.days)}{'bd' if moment.business else 'd'}"
+    return anchor + offset if moment.days else anchor
+
+
+def _same_anchor(one: Moment, other: Moment) -> bool:
+    return (one.anchor, one.step) == (other.anchor, other.step)
+
+
+def _surely_before(one: Moment, other: Moment) -> bool:
+    """True when ``one`` lies before ``other`` on every calendar (both on the same anchor)."""
+    if not _same_anchor(one, other):
+        return False
+    if one.business == other.business:
+        return one.days < other.days
+    return max(_calendar_days(one)) < min(_calendar_days(other))
+
+
+def _calendar_days(moment: Moment) -> tuple[int, int]:
+    """How many days of the calendar the offset takes, at least and at most (weekends, and a week of holidays)."""
+    stretch = abs(moment.days) * 7 // 5 + 9 if moment.business else abs(moment.days)
+    return (moment.days, stretch) if moment.days >= 0 else (-stretch, moment.days)
+
+
+def _names(document: Document, one: Placed, questionnaires: Mapping[str, LinkKind]) -> Faults:
+    rule = one.rule
+    if rule.owner not in OWNER_RULES:
+        cure = f"there is no such rule for an owner; {guess(rule.owner, OWNER_RULES)}"
+        yield document.fault((*one.loc, "owner"), rule.owner, cure)
+    if rule.questionnaire is not None and rule.questionnaire not in questionnaires:
+        cure = f"there is no such questionnaire; {guess(rule.questionnaire, questionnaires)}"
+        yield document.fault((*one.loc, "questionnaire"), rule.questionnaire, cure)
+    elif rule.questionnaire and rule.link and questionnaires[rule.questionnaire] != rule.link:
+        cure = f"this questionnaire is for a page of the kind {questionnaires[rule.questionnaire]}; change `link` to it"
+        yield document.fault((*one.loc, "questionnaire"), rule.questionnaire, cure)
+
+
+def _links(document: Document, one: Placed) -> Faults:
+    rule = one.rule
+    if rule.link and not rule.questionnaire:
+        yield document.fault((*one.loc, "link"), rule.link, "say which `questionnaire` this page asks")
+    if rule.questionnaire and not rule.link:
+        cure = "say with `link` which page asks it (survey or interview)"
+        yield document.fault((*one.loc, "questionnaire"), rule.questionnaire, cure)
+    if rule.link is LinkKind.SURVEY and not rule.per_contact:
+        cure = "a survey is one person's own page; add `per_contact: true`"
+        yield document.fault((*one.loc, "link"), rule.link, cure)
+    for language, text in rule.body.items() if rule.link else ():
+        if not re.search(r"\blink\b", "".join(_EXPRESSION.findall(text))):
+            cure = "the body never shows the link; put {{ link }} where it belongs"
+            yield document.fault((*one.loc, "body", language), None, cure)
+    for name in ("call_title", "call_body"):
+        if rule.link and rule.per_contact and not getattr(rule, name):
+            cure = "a contact without an e-mail address gets a call instead (P-16); write what to do then"
+            yield document.fault((*one.loc, name), None, cure)
+        if getattr(rule, name) and not rule.per_contact:
+            cure = "only a step with `per_contact: true` calls people who cannot be written to; drop this text"
+            yield document.fault((*one.loc, name), None, cure)
+
+
+def _templates(document: Document, one: Placed) -> Faults:
+    rule = one.rule
+    unknown = set() if rule.per_contact else {"contact"}
+    if rule.when is not None:
+        for cure in _cures(rule.when, CONDITION_NAMES - unknown, expression=True):
+            yield document.fault((*one.loc, "when"), rule.when, cure)
+    names = TEXT_NAMES - unknown - (set() if rule.link else {"link"})
+    for field in _STEP_TEXTS:
+        for language, text in getattr(rule, field).items():
+            loc = (*one.loc, field, language)
+            for cure in _cures(text, names):
+                yield document.fault(loc, text, cure)
+            if field.endswith("title") and (length := _length(text)) > MAX_TITLE:
+                cure = f"this title takes about {length} characters once it is filled in; keep it under {MAX_TITLE}"
+                yield document.fault(loc, text, cure)
+
+
+def _cures(source: str, names: frozenset[str], *, expression: bool = False) -> Iterator[str]:
+    """What is wrong with a text or a condition that may use these names."""
+    problem = check_expression(source, names) if expression else check_text(source, names)
+    if problem:
+        yield problem
+    else:
+        yield from _wrong_attributes("{{ " + source + " }}" if expression else source)
+
+
+def _wrong_attributes(source: str) -> Iterator[str]:
+    """Attributes that nothing has, such as ``deal.nmae``, in a text that is right otherwise."""
+    for node in _ENVIRONMENT.parse(source).find_all(nodes.Getattr):
+        known = _ATTRIBUTES.get(node.node.name) if isinstance(node.node, nodes.Name) else None
+        if known is not None and node.attr not in known:
+            yield f"{getattr(node.node, 'name', '')} has no {node.attr!r}; {guess(node.attr, known)}"
+
+
+def _length(title: str) -> int:
+    """Characters that a title takes when each value in it takes :data:`NAME_ROOM`."""
+    return len(_EXPRESSION.sub("x" * NAME_ROOM, title))
+
+
+def _circles(document: Document, placed: list[Placed]) -> Faults:
+    after = {
+        one.rule.key: {m.step for m in (one.rule.release, one.rule.not_before, one.rule.due) if m and m.step}
+        for one in placed
+    }
+    split = {one.rule.key for one in placed if one.rule.per_contact}
+    for one in placed:
+        reached, ahead = set[str](), set(after[one.rule.key])
+        while ahead:
+            reached |= ahead
+            ahead = {then for key in ahead for then in after.get(key, ())} - reached
+        if one.rule.key in reached:
+            cure = (
+                "this step waits for itself, through "
+                + ", ".join(sorted(reached))
+                + "; give one of them another anchor"
+            )
+            yield document.fault((*one.loc, "release"), spell(one.rule.release), cure)
+        for key in sorted(after[one.rule.key] & split):
+            cure = f"{key!r} is one task per contact, so it is not done at one moment; use another anchor"
+            yield document.fault((*one.loc, "release"), f"step:{key}", cure)
+
+
+def _early_surveys(document: Document, placed: list[Placed]) -> Faults:
+    """The survey goes out once the end is effective, never before (P-31)."""
+    rules = {one.rule.key: one.rule for one in placed}
+    for one in placed:
+        if one.rule.link is LinkKind.SURVEY and not _after_end(one.rule, rules, frozenset()):
+            cure = "the survey goes out once the contract has ended (P-31); write `contract_end` or later"
+            yield document.fault((*one.loc, "release"), spell(one.rule.release), cure)
+
+
+def _after_end(rule: StepRule, rules: Mapping[str, StepRule], seen: frozenset[str]) -> bool:
+    """Whether this step can only appear once the contract has ended, by itself or through steps that it waits for."""
+    for moment in (rule.release, rule.not_before):
+        if moment is None or moment.days < 0:
+            continue
+        if moment.anchor is Anchor.CONTRACT_END:
+            return True
+        step = rules.get(moment.step or "")
+        if step and step.key not in seen and _after_end(step, rules, seen | {rule.key}):
+            return True
+    return False

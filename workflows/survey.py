@@ -1,0 +1,297 @@
+"""Questionnaires: YAML into :class:`workflows.model.Questionnaire`, and what people posted into clean answers.
+
+A survey is kind to the one who answers (P-26, P-3A): at most five required questions, nothing chosen beforehand, and
+the long form folded away and never required. The reasons are the stable taxonomy of :mod:`workflows.fields` (P-34).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError
+
+from workflows.documents import (
+    Doc,
+    Document,
+    Fault,
+    Loc,
+    Name,
+    PlaybookError,
+    Wording,
+    as_list,
+    guess,
+    language_faults,
+    load,
+    load_all,
+    model_faults,
+    shipped_texts,
+    translation_faults,
+)
+from workflows.fields import REASON_OPTIONS
+from workflows.model import AnswerValue, LinkKind, Option, Question, Questionnaire, QuestionType, Section, Texts
+
+MAX_REQUIRED = 5
+MAX_LENGTH = 5000
+FEEDBACK_FIELDS = {"exit_score": QuestionType.SCALE, "exit_reason": QuestionType.CHOICE}
+"""The CRM fields that a question may feed, and how it must be asked then."""
+
+
+class OptionDoc(Doc):
+    """One choice."""
+
+    value: Name = Field(description="Stable name of the choice; reports rest on it.")
+    text: Wording = Field(description="What people read, by language.")
+
+
+class QuestionDoc(Doc):
+    """One question."""
+
+    key: Name = Field(description="Name of the question, once in the file. Never change it: answers know it.")
+    type: Annotated[QuestionType, Field(strict=False)] = Field(description="scale, choice, choices or text.")
+    text: Wording = Field(description="The question, by language.")
+    help: Wording = Field({}, description="A line below the question, by language.")
+    required: bool = Field(False, description="Whether it must be answered; at most five, none in a folded section.")
+    field: Literal["exit_score", "exit_reason"] | None = Field(None, description="The CRM field that it feeds.")
+    low: int = Field(0, ge=0, le=1, description="Where a scale begins.")
+    high: int = Field(10, ge=2, le=10, description="Where a scale ends.")
+    ends: list[Wording] = Field([], description="What the lowest and the highest value of a scale mean.")
+    options: Literal["reasons"] | list[OptionDoc] = Field(
+        [], description="The choices; `reasons` for the common reasons for leaving."
+    )
+    max_length: int = Field(MAX_LENGTH, ge=1, le=MAX_LENGTH, description="Longest text, in characters.")
+
+
+class SectionDoc(Doc):
+    """Questions under one heading."""
+
+    key: Name = Field(description="Name of the section.")
+    title: Wording = Field(description="Its heading, by language.")
+    intro: Wording = Field({}, description="A few words below the heading, by language.")
+    fold: bool = Field(False, description="Closed at first: the optional long form.")
+    questions: list[QuestionDoc] = Field(min_length=1, description="The questions, in order.")
+
+
+class QuestionnaireDoc(Doc):
+    """A whole questionnaire file."""
+
+    questionnaire: Name = Field(description="Name of the questionnaire, as steps of a playbook give it.")
+    version: int = Field(ge=1, le=99999, description="Count it up when you change what is asked.")
+    kind: Annotated[LinkKind, Field(strict=False)] = Field(description="survey or interview.")
+    languages: list[str] = Field(min_length=1, description="Languages of its texts; the first is the fallback.")
+    title: Wording = Field(description="Heading of the page, by language.")
+    intro: Wording = Field(description="First words on the page, by language.")
+    thanks: Wording = Field(description="What people read once they have answered, by language.")
+    sections: list[SectionDoc] = Field(min_length=1, description="The sections, in order.")
+
+
+def parse_questionnaire(text: str | bytes, file: str) -> Questionnaire:
+    """The questionnaire that this YAML says; ``file`` is only named in messages.
+
+    Raises :class:`~workflows.documents.PlaybookError` with everything that is wrong.
+    """
+    document = load(text, file)
+    faults = [*language_faults(document), *translation_faults(document, _all_texts(document.data, ()))]
+    doc: QuestionnaireDoc | None = None
+    try:
+        doc = QuestionnaireDoc.model_validate(document.data)
+    except ValidationError as error:
+        faults += model_faults(document, error, QuestionnaireDoc)
+    if doc is not None:
+        faults += _check(document, doc)
+    if faults or doc is None:
+        raise PlaybookError(sorted(faults, key=lambda fault: fault.line or 0))
+    return _to_questionnaire(doc)
+
+
+def _all_texts(data: Any, loc: Loc) -> Iterator[tuple[Loc, dict[str, Any]]]:
+    """Every text by language, wherever it stands."""
+    if isinstance(data, list):
+        for index, item in enumerate(data):
+            if loc and loc[-1] == "ends" and isinstance(item, dict):
+                yield (*loc, index), item
+            else:
+                yield from _all_texts(item, (*loc, index))
+    for name, value in data.items() if isinstance(data, dict) else ():
+        if name in ("title", "intro", "thanks", "text", "help") and isinstance(value, dict):
+            yield (*loc, name), value
+        else:
+            yield from _all_texts(value, (*loc, name))
+
+
+def _check(document: Document, doc: QuestionnaireDoc) -> Iterator[Fault]:
+    seen: set[str] = set()
+    fields: set[str] = set()
+    required = 0
+    for at, section in enumerate(doc.sections):
+        for number, question in enumerate(section.questions):
+            loc: Loc = ("sections", at, "questions", number)
+            yield from _check_question(document, loc, question, doc.languages)
+            for name, value, known in (("key", question.key, seen), ("field", question.field, fields)):
+                if value in known:
+                    yield document.fault((*loc, name), value, f"two questions have this {name}; keep one")
+                known.update({value} if value else ())
+            required += question.required
+            if question.required and section.fold:
+                cure = "nothing in a folded section may be required; people may never open it"
+                yield document.fault((*loc, "required"), "true", cure)
+    if doc.kind is LinkKind.SURVEY and required > MAX_REQUIRED:
+        cure = f"{required} questions are required; a departing customer is asked for {MAX_REQUIRED} clicks at most"
+        yield document.fault(("sections",), None, cure)
+
+
+def _check_question(document: Document, loc: Loc, question: QuestionDoc, languages: Sequence[str]) -> Iterator[Fault]:
+    chooses = question.type in (QuestionType.CHOICE, QuestionType.CHOICES)
+    options = as_list(question.options)
+    values = [option.value for option in options]
+    if chooses and question.options != "reasons" and len(set(values)) < max(2, len(values)):
+        yield document.fault((*loc, "options"), None, "a choice needs two different options or more, each once")
+    if not chooses and question.options:
+        yield document.fault((*loc, "options"), None, f"a {question.type} has no options; drop them")
+    if question.options == "reasons" and not set(languages) <= set(REASON_OPTIONS[0].text):
+        known = ", ".join(REASON_OPTIONS[0].text)
+        cure = f"the common reasons are worded in {known} only; write the options out in your languages"
+        yield document.fault((*loc, "options"), "reasons", cure)
+    if question.ends and (question.type is not QuestionType.SCALE or len(question.ends) != 2):
+        yield document.fault((*loc, "ends"), None, "a scale has two ends, the lowest first; other questions have none")
+    wanted = FEEDBACK_FIELDS.get(question.field or "")
+    if wanted and question.type is not wanted:
+        yield document.fault((*loc, "field"), question.field, f"only a {wanted} can feed this field")
+    if question.field == "exit_score" and (question.low, question.high) != (0, 10):
+        yield document.fault((*loc, "field"), question.field, "this field holds 0 to 10; ask from low: 0 to high: 10")
+    reasons = {option.value for option in REASON_OPTIONS}
+    for index, value in enumerate(values if question.field == "exit_reason" else ()):
+        if value not in reasons:
+            cure = f"the field exit_reason has no such reason; {guess(value, reasons)}"
+            yield document.fault((*loc, "options", index, "value"), value, cure)
+
+
+def _to_questionnaire(doc: QuestionnaireDoc) -> Questionnaire:
+    content = json.dumps(doc.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
+    digest = hashlib.sha256(content.encode()).hexdigest()[:10]
+    return Questionnaire(
+        key=doc.questionnaire,
+        version=f"{doc.version}-{digest}",
+        kind=doc.kind,
+        languages=tuple(doc.languages),
+        title=doc.title,
+        intro=doc.intro,
+        thanks=doc.thanks,
+        sections=tuple(
+            Section(
+                key=section.key,
+                title=section.title,
+                intro=section.intro,
+                fold=section.fold,
+                questions=tuple(_to_question(question) for question in section.questions),
+            )
+            for section in doc.sections
+        ),
+    )
+
+
+def _to_question(doc: QuestionDoc) -> Question:
+    own = tuple(Option(value=option.value, text=option.text) for option in doc.options if isinstance(option, OptionDoc))
+    options = REASON_OPTIONS if doc.options == "reasons" else own
+    return Question(**doc.model_dump(exclude={"options", "ends"}), ends=tuple(doc.ends), options=options)
+
+
+def questionnaire_schema() -> dict[str, Any]:
+    """The format as JSON Schema, for editors."""
+    return QuestionnaireDoc.model_json_schema()
+
+
+def load_questionnaires(texts: Mapping[str, str | bytes]) -> Mapping[str, Questionnaire]:
+    """The questionnaires of one folder (file name to content), by key.
+
+    Raises :class:`~workflows.documents.PlaybookError` with the faults of all files.
+    """
+    return load_all(texts, parse_questionnaire, "questionnaire")
+
+
+@cache
+def shipped_questionnaires() -> Mapping[str, Questionnaire]:
+    """The questionnaires that come with the product, by key."""
+    return load_questionnaires(shipped_texts("surveys"))
+
+
+# --- what people posted ---------------------------------------------------------------------------------------------
+
+_PROBLEMS: Mapping[str, Texts] = {
+    "required": {"en": "Please answer this question.", "fr": "Merci de répondre à cette question."},
+    "one": {"en": "Please choose one answer only.", "fr": "Merci de ne choisir qu'une seule réponse."},
+    "known": {
+        "en": "Please choose from the answers shown.",
+        "fr": "Merci de choisir parmi les réponses proposées.",
+    },
+    "long": {
+        "en": "This text has {length} characters. Please shorten it to {most}.",
+        "fr": "Ce texte compte {length} caractères. Merci de le ramener à {most}.",
+    },
+}
+
+# Line feeds and tabs are people's own. Direction overrides could make a note read otherwise than it was written, and
+# lone surrogates cannot be stored.
+_UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+
+
+def clean_text(text: str) -> str:
+    """The text as it is kept: NFC, line feeds only, no control characters, no blanks around it."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n").replace("\u2029", "\n")
+    return unicodedata.normalize("NFC", _UNSEEN.sub("", text)).strip()
+
+
+def wording(texts: Texts, language: str, languages: Sequence[str] = ()) -> str:
+    """The text in this language (``fr`` for ``fr-CA`` where need be), else in the first of ``languages`` there is."""
+    for code in (language, language.replace("_", "-").partition("-")[0], *languages, *texts):
+        if code in texts:
+            return texts[code]
+    return ""
+
+
+def read_answers(
+    questionnaire: Questionnaire, form: Mapping[str, Sequence[str]], language: str
+) -> tuple[dict[str, AnswerValue], dict[str, str]]:
+    """The answers in a posted form, by question key, and what is wrong with others, in words for the one who answers.
+
+    ``form`` maps the name of each input, which is the question's key, to what was sent for it; other inputs are none of
+    ours and left alone. Unanswered questions are absent. What is wrong is never cut or guessed at.
+    """
+    values: dict[str, AnswerValue] = {}
+    problems: dict[str, str] = {}
+    for question in questionnaire.questions():
+        sent = list(dict.fromkeys(text for raw in form.get(question.key, ()) if (text := clean_text(raw))))
+        problem = _problem(question, sent)
+        if problem:
+            text = wording(_PROBLEMS[problem], language, ("en",))
+            problems[question.key] = text.format(length=len(sent[0]) if sent else 0, most=question.max_length)
+        elif sent:
+            values[question.key] = _value(question, sent)
+    return values, problems
+
+
+def _problem(question: Question, sent: list[str]) -> str | None:
+    if not sent:
+        return "required" if question.required else None
+    if len(sent) > 1 and question.type is not QuestionType.CHOICES:
+        return "one"
+    if question.type is QuestionType.TEXT:
+        return "long" if len(sent[0]) > question.max_length else None
+    if question.type is QuestionType.SCALE:
+        known = {str(value) for value in range(question.low, question.high + 1)}
+    else:
+        known = {option.value for option in question.options}
+    return None if known.issuperset(sent) else "known"
+
+
+def _value(question: Question, sent: list[str]) -> AnswerValue:
+    if question.type is QuestionType.SCALE:
+        return int(sent[0])
+    if question.type is QuestionType.CHOICES:
+        return tuple(option.value for option in question.options if option.value in sent)
+    return sent[0]
