@@ -1,0 +1,213 @@
+"""Access tokens: fetched under a lock, kept where all processes find them, tied to one organisation.
+
+Salesforce does not say how long a token lives (its session setting decides), so a token is used until it is refused.
+How a new one is got is a :class:`Grant`; client credentials need no consent and have no refresh token. A grant with a
+rotating refresh token finds the newest one in the token that it is given, and what the answer brings is stored before
+it is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Protocol
+from urllib.parse import urlsplit, urlunsplit
+
+import requests
+
+from adapters.errors import AdapterError, CredentialsInvalid, RateLimited, Unavailable
+from adapters.port import Services, Token
+from adapters.salesforce.mapping import is_id, same_id, to18
+from adapters.salesforce.settings import SalesforceSettings, checked_origin
+from adapters.salesforce.transport import Wire
+
+TOKEN_PATH = "/services/oauth2/token"  # noqa: S105 - an address, no secret
+OPERATION = "get an access token"
+POLITE_WAIT = timedelta(minutes=1)
+
+CURES: tuple[tuple[str, str], ...] = (
+    ("must be installed", "the app is not installed in this org; an admin must install it there first"),
+    ("inactive user", "the app's run-as user is inactive; choose an active one in the app's policies"),
+    ("no client credentials user", "choose a run-as user in the app's policies (OAuth flows, client credentials)"),
+    ("not supported on this domain", "login_url must be the org's own address (Setup > My Domain)"),
+    ("grant type not supported", "switch on the client-credentials flow in the External Client App's OAuth settings"),
+    ("unsupported_grant_type", "switch on the client-credentials flow in the External Client App's OAuth settings"),
+    ("invalid_client_id", "client_id is not known to this org; copy the consumer key again, and check login_url"),
+    ("client identifier", "client_id is not known to this org; copy the consumer key again, and check login_url"),
+    ("invalid_client", "client_id or client_secret is wrong; copy both again from the External Client App"),
+    ("ip restricted", "the org lets this user in from other addresses only; relax the app's IP policy"),
+    ("expired access/refresh token", "the consent has ended; connect the account again"),
+    ("invalid_app_access", "the run-as user is not allowed to use the app; assign it in the app's policies"),
+    ("access_denied", "the run-as user is not allowed to use the app; assign it in the app's policies"),
+    ("invalid_grant", "the org refuses this login; check the app's run-as user and policies"),
+)
+"""What the token endpoint says, in error or description, to what to do. The first that fits counts."""
+
+
+@dataclass(frozen=True)
+class Bearer:
+    """A token as calls need it."""
+
+    access_token: str
+    instance_url: str
+    user_id: str
+
+
+class Grant(Protocol):
+    """A way to get a token."""
+
+    def form(self, token: Token | None) -> Mapping[str, str]:
+        """What to post to the token endpoint. ``token`` is the newest known one."""
+
+
+@dataclass(frozen=True)
+class ClientCredentials:
+    """The single-org way: the app's own key and secret, acting as the app's run-as user."""
+
+    settings: SalesforceSettings
+
+    def form(self, token: Token | None) -> Mapping[str, str]:
+        """The client-credentials request; an earlier token does not matter."""
+        del token
+        return {
+            "grant_type": "client_credentials",
+            "client_id": self.settings.client_id,
+            "client_secret": self.settings.client_secret.get_secret_value(),
+        }
+
+
+class Tokens:
+    """One account's tokens."""
+
+    def __init__(
+        self,
+        account: str,
+        account_id: str,
+        settings: SalesforceSettings,
+        services: Services,
+        session: requests.Session,
+        wire: Wire,
+        grant: Grant,
+    ) -> None:
+        self._account = account
+        self._account_id = account_id
+        self._settings = settings
+        self._services = services
+        self._session = session
+        self._wire = wire
+        self._grant = grant
+        self._bearer: Bearer | None = None
+
+    def known(self) -> Bearer | None:
+        """The token at hand, without any call."""
+        if self._bearer is None:
+            token = self._services.tokens.load()
+            self._bearer = None if token is None else self._read(token)
+        return self._bearer
+
+    def current(self) -> Bearer:
+        """The token at hand, or a new one. Raises as :meth:`renew`."""
+        return self.known() or self.renew(None)
+
+    def renew(self, refused: str | None) -> Bearer:
+        """A token other than the ``refused`` one: another process's newer one, or a fresh one.
+
+        Raises :class:`CredentialsInvalid` when the org says no or is not ours, :class:`Retryable` when it cannot say.
+        """
+        with self._services.tokens.lock():
+            token = self._services.tokens.load()
+            bearer = None if token is None else self._read(token)
+            if bearer is None or bearer.access_token == refused:
+                fresh = self._fetch(token)
+                bearer = self._read(fresh)
+                if bearer is None:
+                    raise self._error(Unavailable, "the token endpoint's answer was not understood")
+                self._services.tokens.save(fresh)
+            self._bearer = bearer
+            return bearer
+
+    def _read(self, token: Token) -> Bearer | None:
+        """The token as calls need it, or None if it is not one of ours."""
+        access, instance = token.secrets.get("access_token"), token.facts.get("instance_url")
+        if not access or not instance or not same_id(token.facts.get("org_id", ""), self._account_id):
+            return None
+        return Bearer(access, self._settings.instance_url or instance, token.facts.get("user_id", ""))
+
+    def _fetch(self, token: Token | None) -> Token:
+        answer = self._post(self._grant.form(token))
+        try:
+            body = answer.json()
+        except ValueError as error:
+            raise self._error(Unavailable, "the token endpoint did not answer in JSON", answer) from error
+        if not isinstance(body, dict):
+            raise self._error(Unavailable, "the token endpoint's answer was not understood", answer)
+        if answer.status_code != 200:
+            raise self._error(CredentialsInvalid, refusal(body), answer)
+        return self._accept(body, token)
+
+    def _post(self, form: Mapping[str, str]) -> requests.Response:
+        self._wire.allow(self._settings.login_url)
+        address = urlunsplit(urlsplit(self._settings.login_url)._replace(scheme="https", path=TOKEN_PATH))
+        try:
+            answer = self._session.post(address, data=form, headers={"Accept": "application/json"})
+        except requests.RequestException as error:
+            kind = type(error).__name__
+            raise self._error(Unavailable, f"the token endpoint at login_url could not be reached ({kind})") from error
+        if answer.status_code == 429 or (answer.status_code == 403 and b"RATE" in answer.content.upper()):
+            until = self._wire.heard.wait_until(self._services.now())
+            raise RateLimited(
+                "the token endpoint asks to wait",
+                until=until or self._services.now() + POLITE_WAIT,
+                account=self._account,
+                operation=OPERATION,
+                status=answer.status_code,
+            )
+        if answer.status_code >= 500:
+            raise self._error(Unavailable, "the token endpoint is not available now", answer)
+        return answer
+
+    def _accept(self, body: Mapping[str, Any], old: Token | None) -> Token:
+        """The answer as a token, once it is known to be for our organisation."""
+        org_id, user_id = identity(str(body.get("id") or ""))
+        access = body.get("access_token")
+        if not isinstance(access, str) or not access or not org_id:
+            raise self._error(Unavailable, "the token endpoint's answer was not understood")
+        if not same_id(org_id, self._account_id):
+            raise self._error(
+                CredentialsInvalid,
+                f"these credentials belong to organisation {to18(org_id)}, not to account_id {self._account_id}; "
+                "correct account_id, or login_url, client_id and client_secret",
+            )
+        try:
+            instance = checked_origin(str(body.get("instance_url") or ""), "instance_url")
+        except ValueError as error:
+            raise self._error(CredentialsInvalid, f"the token endpoint named no usable instance: {error}") from error
+        secrets = {"access_token": access}
+        refresh = body.get("refresh_token") or (old.secrets.get("refresh_token") if old else None)
+        if refresh:
+            secrets["refresh_token"] = str(refresh)
+        facts = {"instance_url": instance, "org_id": to18(org_id), "user_id": to18(user_id)}
+        return Token(secrets, {**facts, "issued_at": str(body.get("issued_at") or "")})
+
+    def _error(
+        self, kind: Callable[..., AdapterError], message: str, answer: requests.Response | None = None
+    ) -> AdapterError:
+        status = None if answer is None else answer.status_code
+        return kind(message, account=self._account, operation=OPERATION, status=status)
+
+
+def refusal(body: Mapping[str, Any]) -> str:
+    """What to do about the token endpoint's refusal. Its own words are shown only where we know them."""
+    error = str(body.get("error") or "")
+    said = f"{error} {body.get('error_description') or ''}".lower()
+    cure = next((cure for sign, cure in CURES if sign in said), "check login_url, client_id and client_secret")
+    return f"Salesforce refused the login ({error[:60] or 'no reason given'}): {cure}"
+
+
+def identity(url: str) -> tuple[str, str]:
+    """Organisation and user id from a token's ``id`` (``https://…/id/<org>/<user>``); empty where it has none."""
+    parts = urlsplit(url).path.strip("/").split("/")
+    if len(parts) == 3 and parts[0] == "id" and is_id(parts[1], "00D") and is_id(parts[2], "005"):
+        return parts[1], parts[2]
+    return "", ""
