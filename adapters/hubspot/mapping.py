@@ -1,0 +1,408 @@
+"""HubSpot's records in our words, and our writes in HubSpot's. Pure: no call is made here.
+
+Property values are texts in both directions, whatever their type; an empty text is an empty value.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from adapters.port import FieldMap
+from workflows.model import (
+    Company,
+    Contact,
+    CreateNote,
+    CreateTask,
+    Deal,
+    FieldValue,
+    Priority,
+    RecordKind,
+    Role,
+    StageEntry,
+    TaskState,
+    TaskType,
+)
+
+OBJECTS: Mapping[RecordKind, str] = {
+    RecordKind.DEAL: "deals",
+    RecordKind.COMPANY: "companies",
+    RecordKind.CONTACT: "contacts",
+    RecordKind.TASK: "tasks",
+    RecordKind.NOTE: "notes",
+}
+
+# Association types go from the new record: https://developers.hubspot.com/docs/api-reference/crm-associations-v4/guide
+TASK_TO = {RecordKind.DEAL: 216, RecordKind.CONTACT: 204, RecordKind.COMPANY: 192}
+NOTE_TO = {RecordKind.DEAL: 214, RecordKind.CONTACT: 202, RecordKind.COMPANY: 190}
+PRIMARY_COMPANY = 5
+PRIMARY_COMPANY_NAME = "deal_to_company"
+
+PRIORITIES = {Priority.LOW: "LOW", Priority.NORMAL: "MEDIUM", Priority.HIGH: "HIGH"}
+TASK_TYPES = {TaskType.TODO: "TODO", TaskType.CALL: "CALL", TaskType.EMAIL: "EMAIL"}
+
+# hs_buying_role is a property of the contact, with several values joined by semicolons.
+ROLES: Mapping[str, Role] = {
+    "DECISION_MAKER": Role.DECIDER,
+    "BUDGET_HOLDER": Role.DECIDER,
+    "EXECUTIVE_SPONSOR": Role.DECIDER,
+    "END_USER": Role.USER,
+    "INFLUENCER": Role.INFLUENCER,
+    "CHAMPION": Role.INFLUENCER,
+    "BLOCKER": Role.INFLUENCER,
+    "LEGAL_AND_COMPLIANCE": Role.INFLUENCER,
+}
+
+TASK_PROPERTIES = ("hs_task_status", "hs_task_completion_date", "hs_timestamp", "hubspot_owner_id")
+HISTORY = ("dealstage", "hubspot_owner_id")
+LONGEST_TEXT = 65_000
+"""HubSpot takes 65,536 characters in a text; the rest is room for the marker."""
+
+_ADDRESS = re.compile(r"https?://[^\s<>\"']+[^\s<>\"'.,;:!?)\]]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_TOO_LONG = "… (the rest is longer than HubSpot takes; it is kept in Aurevoir)"
+
+
+def own(name: str) -> str:
+    """Our field ``name`` as a HubSpot property."""
+    return f"aurevoir_{name}"
+
+
+def digest(key: str) -> str:
+    """Stands for a key where HubSpot's users see it or its characters are limited."""
+    return hashlib.sha256(key.encode()).hexdigest()[:16]
+
+
+def marker(key: str) -> str:
+    """The line at the end of a body by which a keyed record is found again."""
+    return f"Ref. aurevoir-{digest(key)}"
+
+
+@dataclass(frozen=True)
+class TaskKeys:
+    """How tasks carry their key in this account, as provisioning found out.
+
+    ``property``: in a property of ours, else a marker line in the body. ``unique``: HubSpot refuses a second task with
+    it. ``link``: there is a property for the page that belongs to the task.
+    """
+
+    property: bool = False
+    unique: bool = False
+    link: bool = False
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, str]) -> TaskKeys:
+        """From what :attr:`SchemaReport.state` said; before provisioning, the marker."""
+        mode = state.get("task_key", "marker")
+        return cls(mode in ("property", "unique"), mode == "unique", state.get("task_link") == "property")
+
+    def to_state(self) -> dict[str, str]:
+        """What is remembered."""
+        mode = "unique" if self.unique else "property" if self.property else "marker"
+        return {"task_key": mode, "task_link": "property" if self.link else "none"}
+
+    def without(self, names: Iterable[str]) -> TaskKeys:
+        """The same, once HubSpot said that these properties do not exist."""
+        gone = set(names)
+        kept = self if own("key") not in gone else replace(self, property=False, unique=False)
+        return kept if own("link") not in gone else replace(kept, link=False)
+
+
+# --- values ---------------------------------------------------------------------------------------------------------
+
+
+def parse_moment(text: str | None) -> datetime | None:
+    """A datetime property (ISO 8601 or epoch milliseconds), in UTC; None when empty or no moment."""
+    if not text:
+        return None
+    try:
+        if re.fullmatch(r"-?\d{9,15}", text):
+            return datetime.fromtimestamp(int(text) / 1000, UTC)
+        moment = datetime.fromisoformat(text)
+    except (ValueError, OverflowError, OSError):
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def parse_date(text: str | None, zone: ZoneInfo) -> date | None:
+    """A date property, or a datetime property that stands for a date.
+
+    What was set through an API is midnight UTC; what a person chose (the close date has a time) counts in ``zone``.
+    """
+    if not text:
+        return None
+    if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+        try:
+            return date.fromisoformat(text)
+        except ValueError:
+            return None
+    moment = parse_moment(text)
+    if moment is None:
+        return None
+    return moment.date() if moment.time() == time(0) else moment.astimezone(zone).date()
+
+
+def milliseconds(moment: datetime) -> str:
+    """A moment as HubSpot takes it everywhere."""
+    return str(round(moment.timestamp() * 1000))
+
+
+def clean(text: str) -> str:
+    """Text without what no CRM field takes: control characters, and halves of characters."""
+    return _CONTROL.sub("", text.replace("\r\n", "\n").encode("utf-8", "replace").decode())
+
+
+def shorten(text: str, limit: int = LONGEST_TEXT) -> str:
+    """Text that fits into a property; says so where something was cut off."""
+    return text if len(text) <= limit else text[: limit - len(_TOO_LONG)] + _TOO_LONG
+
+
+def encode(value: FieldValue) -> str:
+    """A value for a property; None empties it."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime):
+        return milliseconds(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    return format(value, "f") if isinstance(value, Decimal) else shorten(clean(str(value)))
+
+
+def to_html(text: str, limit: int = LONGEST_TEXT) -> str:
+    """Plain text as the limited HTML of bodies: escaped, addresses as links, lines kept, ``limit`` characters at most."""
+    text, size = clean(text), limit
+    while len(made := _to_html(shorten(text, size))) > limit:
+        size = size * limit // (len(made) + 1)
+    return made
+
+
+def _to_html(text: str) -> str:
+    parts, end = [], 0
+    for found in _ADDRESS.finditer(text):
+        parts.append(html.escape(text[end : found.start()]))
+        address = html.escape(found[0])
+        parts.append(f'<a href="{address}" target="_blank" rel="noopener">{address}</a>')
+        end = found.end()
+    parts.append(html.escape(text[end:]))
+    return "".join(parts).replace("\n", "<br>")
+
+
+def with_marker(body: str, key: str) -> str:
+    """A body of HTML with the key's marker as its last line."""
+    return f"{body}<br><br><small>{marker(key)}</small>" if body else f"<small>{marker(key)}</small>"
+
+
+# --- reading --------------------------------------------------------------------------------------------------------
+
+
+def deal_properties(fields: FieldMap) -> list[str]:
+    """The deal properties that a look needs."""
+    figures = [field for record, field in fields.figures if record == "deal"]
+    mapped = [name for name in (fields.contract_end, fields.exit_reason) if name]
+    base = ["dealname", "dealstage", "pipeline", "closedate", "amount", "deal_currency_code", "hubspot_owner_id"]
+    return list(dict.fromkeys([*base, *mapped, *figures]))
+
+
+def company_properties(fields: FieldMap) -> list[str]:
+    """The company properties that a look needs."""
+    figures = [field for record, field in fields.figures if record == "company"]
+    return list(dict.fromkeys(["name", "hubspot_owner_id", *figures]))
+
+
+def contact_properties(fields: FieldMap) -> list[str]:
+    """The contact properties that a look needs."""
+    base = ["firstname", "lastname", "email", "hs_buying_role", "hs_email_optout"]
+    return [*base, fields.language or "hs_language"]
+
+
+def properties_of(record: Mapping[str, Any]) -> dict[str, str]:
+    """A record's properties that are not empty, as texts."""
+    raw = record.get("properties")
+    pairs = raw.items() if isinstance(raw, Mapping) else ()
+    return {str(name): str(value) for name, value in pairs if value not in (None, "")}
+
+
+@dataclass(frozen=True)
+class PastValue:
+    """One entry of a property's history. ``user_id`` is HubSpot's user id, which is not the owner id."""
+
+    value: str
+    at: datetime
+    user_id: str | None = None
+
+
+def history_of(record: Mapping[str, Any], name: str) -> list[PastValue]:
+    """A property's history, newest first; an entry that only repeats the value before it is left out."""
+    raw = (record.get("propertiesWithHistory") or {}).get(name) or []
+    found = []
+    for entry in raw:
+        at = parse_moment(str(entry.get("timestamp") or ""))
+        if at is not None:
+            user = entry.get("updatedByUserId")
+            found.append(PastValue(str(entry.get("value") or ""), at, str(user) if user else None))
+    found.sort(key=lambda entry: entry.at)
+    kept: list[PastValue] = []
+    for entry in found:
+        if not kept or kept[-1].value != entry.value:
+            kept.append(entry)
+    return kept[::-1]
+
+
+def _amount(text: str | None) -> Decimal | None:
+    try:
+        amount = Decimal(text) if text else None
+    except InvalidOperation:
+        return None
+    return amount if amount is None or amount.is_finite() else None
+
+
+def deal_from(
+    record: Mapping[str, Any],
+    fields: FieldMap,
+    zone: ZoneInfo,
+    company_id: str | None,
+    contact_ids: Sequence[str],
+) -> Deal:
+    """A live deal from a record with history."""
+    values = properties_of(record)
+    stages, owners = history_of(record, "dealstage"), history_of(record, "hubspot_owner_id")
+    owner = values.get("hubspot_owner_id")
+    past_owners = [entry.value for entry in owners if entry.value and entry.value != owner]
+    end = fields.contract_end or "closedate"
+    return Deal(
+        id=str(record["id"]),
+        name=values.get("dealname", ""),
+        pipeline_id=values.get("pipeline"),
+        stage_id=values.get("dealstage", ""),
+        stage_history=tuple(StageEntry(stage_id=entry.value, at=entry.at) for entry in stages if entry.value),
+        owner_id=owner,
+        past_owner_ids=tuple(dict.fromkeys(past_owners)),
+        amount=_amount(values.get("amount")),
+        currency=values.get("deal_currency_code"),
+        close_date=parse_date(values.get("closedate"), zone),
+        contract_end=parse_date(values.get(end), zone),
+        exit_reason=values.get(fields.exit_reason) if fields.exit_reason else None,
+        figures={name: values[name] for kind, name in fields.figures if kind == "deal" and name in values},
+        company_id=company_id,
+        contact_ids=tuple(contact_ids),
+    )
+
+
+def company_from(record: Mapping[str, Any], fields: FieldMap) -> Company:
+    """A company with its mapped key figures."""
+    values = properties_of(record)
+    return Company(
+        id=str(record["id"]),
+        name=values.get("name", ""),
+        owner_id=values.get("hubspot_owner_id"),
+        figures={name: values[name] for kind, name in fields.figures if kind == "company" and name in values},
+    )
+
+
+def contact_from(record: Mapping[str, Any], fields: FieldMap, labels: Iterable[str] = ()) -> Contact:
+    """A contact; roles from the buying role, and from the labels on the deal where these are read."""
+    values = properties_of(record)
+    first, last, email = (values.get(name, "").strip() for name in ("firstname", "lastname", "email"))
+    buying = [part.strip().upper() for part in values.get("hs_buying_role", "").split(";") if part.strip()]
+    labelled = [re.sub(r"[\s-]+", "_", label.strip()).upper() for label in labels]
+    roles = [ROLES.get(name, Role.OTHER) for name in buying] + [ROLES[name] for name in labelled if name in ROLES]
+    language = values.get(fields.language or "hs_language", "").strip().lower().replace("_", "-")
+    return Contact(
+        id=str(record["id"]),
+        name=f"{first} {last}".strip() or email,
+        first_name=first,
+        email=email if "@" in email else None,
+        language=language or None,
+        roles=tuple(dict.fromkeys(roles)),
+        opted_out=values.get("hs_email_optout") == "true",
+    )
+
+
+def task_from(record: Mapping[str, Any]) -> TaskState:
+    """A task of ours as it stands."""
+    values = properties_of(record)
+    done = values.get("hs_task_status") == "COMPLETED"
+    return TaskState(
+        id=str(record["id"]),
+        done=done,
+        completed_at=parse_moment(values.get("hs_task_completion_date")) if done else None,
+        due_at=parse_moment(values.get("hs_timestamp")),
+        owner_id=values.get("hubspot_owner_id"),
+    )
+
+
+# --- writing --------------------------------------------------------------------------------------------------------
+
+
+def _association(record_id: str, type_id: int) -> dict[str, Any]:
+    return {
+        "to": {"id": record_id},
+        "types": [{"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": type_id}],
+    }
+
+
+def associations(
+    types: Mapping[RecordKind, int], deal_id: str, company_id: str | None, contact_ids: Sequence[str]
+) -> list[dict[str, Any]]:
+    """What a new task or note is shown on."""
+    wanted = [_association(deal_id, types[RecordKind.DEAL])]
+    if company_id:
+        wanted.append(_association(company_id, types[RecordKind.COMPANY]))
+    return wanted + [_association(each, types[RecordKind.CONTACT]) for each in dict.fromkeys(contact_ids)]
+
+
+def task_input(task: CreateTask, keys: TaskKeys) -> dict[str, Any]:
+    """One input of a batch create of tasks."""
+    text = task.body
+    if task.link and task.link not in text:
+        text = f"{text}\n\n{task.link}".strip()
+    body = to_html(text)
+    properties = {
+        "hs_task_subject": shorten(clean(task.subject), 255),
+        "hs_task_body": body if keys.property else with_marker(body, task.key),
+        "hs_task_status": "NOT_STARTED",
+        "hs_task_priority": PRIORITIES[task.priority],
+        "hs_task_type": TASK_TYPES[task.type],
+        "hs_timestamp": milliseconds(task.due_at),
+        "hubspot_owner_id": task.owner_id,
+    }
+    if task.reminder_at is not None:
+        properties["hs_task_reminders"] = milliseconds(task.reminder_at)
+    if keys.property:
+        properties[own("key")] = task.key
+    if keys.link and task.link:
+        properties[own("link")] = task.link
+    return {
+        "properties": properties,
+        "associations": associations(TASK_TO, task.deal_id, task.company_id, task.contact_ids),
+        "objectWriteTraceId": digest(task.key),
+    }
+
+
+def note_input(note: CreateNote) -> dict[str, Any]:
+    """One input of a batch create of notes."""
+    body = f"<strong>{_to_html(clean(note.title))}</strong><br>{to_html(note.body, LONGEST_TEXT - 2 * len(note.title))}"
+    return {
+        "properties": {"hs_timestamp": milliseconds(note.at), "hs_note_body": with_marker(body, note.key)},
+        "associations": associations(NOTE_TO, note.deal_id, note.company_id, note.contact_ids),
+        "objectWriteTraceId": digest(note.key),
+    }
+
+
+def file_note_input(key: str, deal_id: str, name: str, at: datetime, file_id: str) -> dict[str, Any]:
+    """The note that hangs an uploaded document on the deal."""
+    body = with_marker(html.escape(clean(name)), key)
+    return {
+        "properties": {"hs_timestamp": milliseconds(at), "hs_note_body": body, "hs_attachment_ids": file_id},
+        "associations": associations(NOTE_TO, deal_id, None, ()),
+        "objectWriteTraceId": digest(key),
+    }
