@@ -12,6 +12,9 @@ from sqlalchemy.orm import Session
 from connector.store.database import insert_or
 from connector.store.tables import AccountRow, CallRow, CursorRow, HoldRow, TokenRow
 
+ROUNDS = "rounds"
+"""The bucket of holds that keeps an account's rounds of work waiting; all others are buckets of calls."""
+
 
 def get(session: Session, name: str) -> AccountRow | None:
     """The account's row."""
@@ -93,3 +96,10 @@ def held_until(session: Session, account: str, bucket: str, now: datetime) -> da
 def release_hold(session: Session, account: str, bucket: str) -> None:
     """The reason to wait is gone."""
     session.execute(delete(HoldRow).where(HoldRow.account == account, HoldRow.bucket == bucket))
+
+
+def resting(session: Session, now: datetime) -> list[str]:
+    """Accounts that are paused, or whose rounds wait for a later moment."""
+    held = select(HoldRow.account).where(HoldRow.bucket == ROUNDS, HoldRow.until > now)
+    paused = select(AccountRow.name).where(AccountRow.paused_at.is_not(None))
+    return list(session.scalars(held.union(paused)))

@@ -76,6 +76,11 @@ def by_id(session: Session, case_id: str) -> Case | None:
     return _with_steps(session, rows[:1])[0]
 
 
+def by_ids(session: Session, case_ids: Sequence[str]) -> list[Case]:
+    """The cases with these ids."""
+    return _with_steps(session, session.scalars(select(CaseRow).where(CaseRow.id.in_(case_ids))).all())
+
+
 def listing(session: Session, *, account: str | None = None, open_only: bool = False, limit: int = 200) -> list[Case]:
     """Cases, the newest first."""
     query = select(CaseRow).order_by(CaseRow.opened_at.desc(), CaseRow.id).limit(limit)

@@ -111,6 +111,15 @@ def withdraw(session: Session, account: str, keys: Sequence[str], now: datetime)
         )
 
 
+def follow(session: Session, account: str, case_id: str, deal_id: str) -> None:
+    """The case's deal was merged into another: what is still open is looked for there (P-09)."""
+    session.execute(
+        update(IntentRow)
+        .where(IntentRow.account == account, IntentRow.case_id == case_id, IntentRow.state.in_(_OPEN))
+        .values(deal_id=deal_id)
+    )
+
+
 def of_case(session: Session, case_id: str) -> Sequence[IntentRow]:
     """All intents of a case, in the order in which they were planned."""
     return session.scalars(

@@ -1,0 +1,243 @@
+"""A connected account at run time: its connection, and what is remembered about it so that calls are saved."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+from adapters.errors import RateLimited, Retryable
+from adapters.port import Adapter, Crm, SchemaReport, Services, Token
+from connector.clock import Clock
+from connector.resolve import resolve_rules
+from connector.settings import AccountConfig
+from connector.store import Store, accounts
+from connector.vault import Vault
+from workflows.fields import FIELDS
+from workflows.model import AccountRules, Pipeline, User
+
+KNOWN_FOR = timedelta(hours=1)
+LONGEST_WAIT = timedelta(seconds=10)
+REFRESH_WAIT_SECONDS = 60.0
+
+
+class StoredToken:
+    """The account's token in the database, sealed by the vault (:class:`adapters.port.TokenStore`)."""
+
+    def __init__(self, store: Store, vault: Vault, account: str, clock: Clock) -> None:
+        self._store, self._vault, self._account, self._clock = store, vault, account, clock
+
+    def load(self) -> Token | None:
+        """The newest token, or None."""
+        with self._store.read() as session:
+            row = accounts.token(session, self._account)
+        if row is None:
+            return None
+        secrets = json.loads(self._vault.open(row.sealed, account=self._account, column="tokens.sealed"))
+        return Token(secrets=secrets, facts=row.facts, expires_at=row.expires_at)
+
+    def save(self, token: Token) -> None:
+        """Keep ``token``; on return it is on disk."""
+        sealed = self._vault.seal(json.dumps(dict(token.secrets)), account=self._account, column="tokens.sealed")
+        with self._store.write() as session:
+            accounts.save_token(session, self._account, sealed, token.facts, token.expires_at, self._clock.now())
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Held by whoever refreshes, over all threads and processes."""
+        with self._store.exclusive(f"token-{self._account}", wait=REFRESH_WAIT_SECONDS):
+            yield
+
+
+class SharedBudget:
+    """The account's call budget in the database (:class:`adapters.port.Budget`)."""
+
+    def __init__(self, store: Store, account: str, clock: Clock) -> None:
+        self._store, self._account, self._clock = store, account, clock
+
+    def take(self, bucket: str, *, limit: int, per_seconds: float) -> None:
+        """Claim one call; waits up to ten seconds, else raises :class:`~adapters.errors.RateLimited`."""
+        while True:
+            now = self._clock.now()
+            with self._store.write() as session:
+                until = accounts.take_call(
+                    session, self._account, bucket, limit=limit, window=timedelta(seconds=per_seconds), now=now
+                )
+            if until is None:
+                return
+            if until - now > LONGEST_WAIT:
+                raise RateLimited("our call budget is used up", until=until, account=self._account, operation=bucket)
+            self._clock.sleep((until - now).total_seconds())
+
+    def hold(self, bucket: str, until: datetime) -> None:
+        """No call in this bucket before ``until``, by any process."""
+        with self._store.write() as session:
+            accounts.hold(session, self._account, bucket, until)
+
+
+class Account:
+    """One account of the settings, connected on first use. Work on it happens in one thread at a time."""
+
+    def __init__(
+        self, name: str, config: AccountConfig, adapter: Adapter, store: Store, vault: Vault, clock: Clock
+    ) -> None:
+        self.name = name
+        self.config = config
+        self.adapter = adapter
+        self._store = store
+        self._clock = clock
+        self._services = Services(
+            now=clock.now,
+            sleep=clock.sleep,
+            tokens=StoredToken(store, vault, name, clock),
+            budget=SharedBudget(store, name, clock),
+            time_zone=config.time_zone,
+        )
+        self._crm: Crm | None = None
+        self._known_at: datetime | None = None
+        self._pipelines: tuple[Pipeline, ...] = ()
+        self._users: Mapping[str, User] = {}
+        self._rules: AccountRules | None = None
+        self._guard = threading.RLock()
+
+    @property
+    def account_id(self) -> str:
+        """The account's id in its CRM."""
+        return self.config.account_id
+
+    def crm(self) -> Crm:
+        """The connection."""
+        with self._guard:
+            if self._crm is None:
+                with self._store.read() as session:
+                    row = accounts.get(session, self.name)
+                    state = dict(row.state) if row is not None else {}
+                self._crm = self.adapter.connect(
+                    self.name,
+                    self.account_id,
+                    self.config.vendor,
+                    self.config.field_map(),
+                    self._services,
+                    state=state,
+                )
+            return self._crm
+
+    def users(self) -> Mapping[str, User]:
+        """All users by id, as last read."""
+        self._recall()
+        return self._users
+
+    def pipelines(self) -> tuple[Pipeline, ...]:
+        """All pipelines, as last read."""
+        self._recall()
+        return self._pipelines
+
+    def rules(self) -> AccountRules:
+        """The account's rules with the names of the settings resolved to ids.
+
+        Raises :class:`~adapters.errors.ConfigError` when a name does not exist in the CRM.
+        """
+        self._recall()
+        with self._guard:
+            if self._rules is None:
+                with self._store.read() as session:
+                    row = accounts.get(session, self.name)
+                started_at = row.started_at if row is not None else None
+                self._rules = resolve_rules(
+                    self.name, self.config, self._pipelines, tuple(self._users.values()), started_at
+                )
+            return self._rules
+
+    def watched_stages(self) -> frozenset[str] | None:
+        """Ids of all stages that the settings name; None while the CRM's stages are not known yet."""
+        if not self._load_known():
+            return None
+        return frozenset().union(*(rule.negotiating | rule.not_renewing | rule.renewed for rule in self.rules().watch))
+
+    def forget_known(self) -> None:
+        """Read users and pipelines anew at their next use."""
+        with self._guard:
+            self._known_at = None
+            self._rules = None
+        with self._store.write() as session:
+            accounts.change(session, self.name, known_at=None)
+
+    def provision(self, *, dry_run: bool = False) -> SchemaReport:
+        """Create what is missing of our fields; the first time, this is also the moment of switch-on (P-71)."""
+        report = self.crm().ensure_schema(FIELDS, dry_run=dry_run)
+        if dry_run:
+            return report
+        now = self._clock.now()
+        cursor = self.crm().start_cursor()
+        with self._store.write() as session:
+            row = accounts.ensure(session, self.name, self.config.crm, self.account_id)
+            accounts.change(session, self.name, state=dict(report.state), started_at=row.started_at or now)
+            accounts.release_hold(session, self.name, accounts.ROUNDS)
+            for stream in ("deals", "tasks"):
+                if accounts.cursor(session, self.name, stream) is None:
+                    accounts.move_cursor(session, self.name, stream, cursor, now)
+        self.reconnect()
+        return report
+
+    def reconnect(self) -> None:
+        """Drop the connection; the next use makes a new one with what is remembered now."""
+        with self._guard:
+            if self._crm is not None:
+                self._crm.close()
+            self._crm = None
+            self._rules = None
+
+    def close(self) -> None:
+        """Give back connections."""
+        with self._guard:
+            if self._crm is not None:
+                self._crm.close()
+                self._crm = None
+
+    def _recall(self) -> None:
+        """Have users and pipelines at hand: from memory, the database or the CRM; old ones while the CRM is away."""
+        with self._guard:
+            if self._known_at is not None and self._clock.now() - self._known_at < KNOWN_FOR:
+                return
+            if self._load_known(fresh=True):
+                return
+            try:
+                self._ask_known()
+            except Retryable:
+                if not self._load_known():
+                    raise
+
+    def _load_known(self, *, fresh: bool = False) -> bool:
+        with self._guard:
+            if self._known_at is not None and not fresh:
+                return True
+            with self._store.read() as session:
+                row = accounts.get(session, self.name)
+            if row is None or row.known_at is None or not row.known:
+                return False
+            if fresh and self._clock.now() - row.known_at >= KNOWN_FOR:
+                return False
+            users = (User.model_validate(user) for user in row.known["users"])
+            pipelines = tuple(Pipeline.model_validate(pipeline) for pipeline in row.known["pipelines"])
+            self._remember(tuple(users), pipelines, row.known_at)
+            return True
+
+    def _ask_known(self) -> None:
+        users, pipelines = tuple(self.crm().users()), tuple(self.crm().pipelines())
+        now = self._clock.now()
+        known = {
+            "users": [user.model_dump(mode="json") for user in users],
+            "pipelines": [pipeline.model_dump(mode="json") for pipeline in pipelines],
+        }
+        with self._store.write() as session:
+            accounts.ensure(session, self.name, self.config.crm, self.account_id)
+            accounts.change(session, self.name, known=known, known_at=now)
+        self._remember(users, pipelines, now)
+
+    def _remember(self, users: tuple[User, ...], pipelines: tuple[Pipeline, ...], at: datetime) -> None:
+        self._users = {user.id: user for user in users}
+        self._pipelines = pipelines
+        self._known_at = at
+        self._rules = None

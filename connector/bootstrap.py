@@ -1,0 +1,147 @@
+"""Puts the parts together: the only module that knows which adapters exist (entry points ``aurevoir.adapters``)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from adapters.port import Adapter
+from connector.account import Account
+from connector.clock import Clock, SystemClock
+from connector.engine import Engine, LocalEngine, Round
+from connector.library import Library
+from connector.links import LinkSigner
+from connector.reconciler import Reconciler
+from connector.scheduler import Scheduler
+from connector.settings import Settings
+from connector.store import Store, accounts
+from connector.vault import Vault
+from connector.watcher import Watcher
+
+GROUP = "aurevoir.adapters"
+
+
+class Adapters(Mapping[str, Adapter]):
+    """The installed adapters by name, each loaded when it is first used: a vendor's SDK is heavy."""
+
+    def __init__(self) -> None:
+        self._entries = {entry.name: entry for entry in entry_points(group=GROUP)}
+        self._loaded: dict[str, Adapter] = {}
+
+    def __getitem__(self, name: str) -> Adapter:
+        if name not in self._loaded:
+            self._loaded[name] = self._entries[name].load()
+        return self._loaded[name]
+
+    def __iter__(self):  # type: ignore[no-untyped-def]  # as Mapping declares it
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+@dataclass
+class Runtime:
+    """All parts of one running process."""
+
+    settings: Settings
+    clock: Clock
+    store: Store
+    adapters: Mapping[str, Adapter]
+    accounts: Mapping[str, Account]
+    library: Library
+    links: LinkSigner
+    vault: Vault
+    rounds: Mapping[str, Round]
+    engine: Engine
+    scheduler: Scheduler | None = None
+    _stops: list[Callable[[], None]] = field(default_factory=list)
+
+    def start(self) -> None:
+        """Begin to work: wake accounts that rested before the last stop, then tick."""
+        for one in self.rounds.values():
+            one.wake()
+        engine = LocalEngine(self.rounds)
+        self.engine = engine
+        self.scheduler = Scheduler(self.accounts.values(), engine, self.store, self.clock)
+        self._stops = [self.scheduler.stop, engine.stop]
+        self.scheduler.start()
+
+    def close(self) -> None:
+        """Stop working, finish what is under way, give everything back."""
+        for stop in self._stops:
+            stop()
+        self._stops = []
+        for account in self.accounts.values():
+            account.close()
+        self.store.close()
+
+    def ready(self) -> Sequence[tuple[str, bool, str]]:
+        """What must be well for work to be done: ``(subject, ok, text)`` each. Never raises."""
+        found: list[tuple[str, bool, str]] = []
+        try:
+            self.store.check()
+            found.append(("database", True, "answers"))
+        except SQLAlchemyError as error:
+            return [("database", False, type(error).__name__)]
+        ticking = self.scheduler is not None and self.scheduler.running
+        found.append(("scheduler", ticking, "ticks" if ticking else "does not run"))
+        with self.store.read() as session:
+            for name in self.accounts:
+                row = accounts.get(session, name)
+                if row is None or row.started_at is None:
+                    found.append((f"account {name}", False, "not switched on: run `aurevoir provision`"))
+                elif row.trouble is not None:
+                    found.append((f"account {name}", False, row.trouble))
+                else:
+                    found.append((f"account {name}", True, "paused" if row.paused_at is not None else "works"))
+        return found
+
+
+class _NoEngine:
+    """For short commands: what they put on the agenda is found by the next sweep of a running ``serve``."""
+
+    def nudge(self, account: str) -> None:
+        """Nothing to do here."""
+
+
+def build(settings: Settings, *, adapters: Mapping[str, Adapter] | None = None, clock: Clock | None = None) -> Runtime:
+    """The parts for these settings; nothing is started and no call is made.
+
+    Raises :class:`~adapters.errors.ConfigError` when playbooks or questionnaires cannot be used.
+    """
+    clock = clock or SystemClock()
+    adapters = adapters if adapters is not None else Adapters()
+    library = Library(settings)
+    store = Store(settings.database_url)
+    vault = Vault(settings.secrets)
+    links = LinkSigner(settings.server.public_url, settings.secrets)
+    connected = {
+        name: Account(name, config, adapters[config.crm], store, vault, clock)
+        for name, config in settings.accounts.items()
+    }
+    rounds = {
+        name: Round(
+            account,
+            Reconciler(account, store, library, links, clock),
+            Watcher(account, store, clock),
+            store,
+            clock,
+        )
+        for name, account in connected.items()
+    }
+    return Runtime(
+        settings=settings,
+        clock=clock,
+        store=store,
+        adapters=adapters,
+        accounts=connected,
+        library=library,
+        links=links,
+        vault=vault,
+        rounds=rounds,
+        engine=_NoEngine(),
+    )

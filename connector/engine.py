@@ -1,0 +1,176 @@
+"""Where "work on account A" runs: in this process, one round at a time for each account.
+
+A round polls when that is due and looks until nothing is due. The agenda is the truth: a nudge that is lost with the
+process is found again by the scheduler's sweep.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import structlog
+
+from adapters.errors import ConfigError, Permanent, RateLimited, Retryable
+from connector.account import Account
+from connector.clock import Clock
+from connector.metrics import RESTS
+from connector.reconciler import Reconciler, backoff
+from connector.store import Store, accounts
+from connector.store.database import Busy
+from connector.watcher import Watcher
+
+log = structlog.get_logger(__name__)
+
+AFTER_REFUSAL = timedelta(hours=1)
+"""How long an account rests that the CRM will not let in, or whose settings no longer fit."""
+MOST_LOOKS = 10_000
+
+
+class NotSwitchedOn(Permanent):
+    """The account was never provisioned: signals are kept, and nothing is read or written."""
+
+
+class Engine(Protocol):
+    """Something that works on accounts soon after it was told to."""
+
+    def nudge(self, account: str) -> None:
+        """There may be something to do for this account; returns at once."""
+
+
+class Round:
+    """One round of work on one account."""
+
+    def __init__(self, account: Account, reconciler: Reconciler, watcher: Watcher, store: Store, clock: Clock) -> None:
+        self.account = account
+        self._reconciler = reconciler
+        self._watcher = watcher
+        self._store = store
+        self._clock = clock
+        self._failures = 0
+
+    def run(self, *, poll: bool = False) -> int:
+        """Do what is due, and poll even before its time with ``poll``; gives how many deals were looked at.
+
+        One process at a time works on an account: this gives 0 at once where another does. Never raises: when
+        something is wrong the account rests for a while, and the reason can be seen.
+        """
+        name = self.account.name
+        try:
+            with self._store.exclusive(f"work-{name}"):
+                if self._resting():
+                    return 0
+                return self._work(poll)
+        except Busy:
+            return 0
+        except RateLimited as error:
+            self._rest(error.until, "rate_limited", error.message)
+        except (Permanent, ConfigError) as error:
+            self._rest(self._clock.now() + AFTER_REFUSAL, "refused", str(error))
+        except Retryable as error:
+            self._rest(self._next_try(), "unavailable", error.message)
+        except Exception as error:
+            log.exception("a round of work failed", account=name)
+            self._rest(self._next_try(), "internal", f"internal error: {type(error).__name__}")
+        return 0
+
+    def wake(self) -> None:
+        """Do not rest any longer: what was wrong may have been mended."""
+        with self._store.write() as session:
+            accounts.release_hold(session, self.account.name, accounts.ROUNDS)
+
+    def _next_try(self) -> datetime:
+        self._failures += 1
+        return self._clock.now() + backoff(self._failures)
+
+    def _work(self, poll: bool) -> int:
+        self._require_switched_on()
+        if self._watcher.compare_due():
+            self._watcher.compare()
+        if poll or self._watcher.poll_due():
+            self._watcher.poll()
+        looked = 0
+        while looked < MOST_LOOKS and (rows := self._reconciler.look()):
+            looked += rows
+        self._failures = 0
+        self._well()
+        return looked
+
+    def _require_switched_on(self) -> None:
+        with self._store.read() as session:
+            row = accounts.get(session, self.account.name)
+        if row is None or row.started_at is None:
+            raise NotSwitchedOn(
+                f"{self.account.name} is not switched on: run `aurevoir provision --account {self.account.name}`",
+                account=self.account.name,
+            )
+        if not self.account.adapter.same_account(row.account_id, self.account.account_id):
+            raise Permanent(
+                f"this database belongs to account {row.account_id}, the settings say {self.account.account_id}: "
+                "use a database of its own for each account",
+                account=self.account.name,
+            )
+
+    def _resting(self) -> bool:
+        with self._store.read() as session:
+            row = accounts.get(session, self.account.name)
+            held = accounts.held_until(session, self.account.name, accounts.ROUNDS, self._clock.now())
+        return held is not None or (row is not None and row.paused_at is not None)
+
+    def _rest(self, until: datetime, kind: str, reason: str) -> None:
+        log.warning("an account rests", account=self.account.name, until=until.isoformat(), kind=kind)
+        RESTS.labels(self.account.name, kind).inc()
+        with self._store.write() as session:
+            accounts.hold(session, self.account.name, accounts.ROUNDS, until)
+            accounts.change(session, self.account.name, trouble=reason, trouble_at=self._clock.now())
+
+    def _well(self) -> None:
+        with self._store.read() as session:
+            row = accounts.get(session, self.account.name)
+            if row is None or row.trouble is None:
+                return
+        with self._store.write() as session:
+            accounts.change(session, self.account.name, trouble=None, trouble_at=None)
+
+
+class LocalEngine:
+    """Works on accounts in threads of this process; one round at a time for each account, and one more if nudged."""
+
+    def __init__(self, rounds: Mapping[str, Round], *, threads: int = 4) -> None:
+        self._rounds = rounds
+        self._pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="work")
+        self._guard = threading.Lock()
+        self._running: set[str] = set()
+        self._again: set[str] = set()
+        self._stopped = False
+
+    def nudge(self, account: str) -> None:
+        """There may be something to do for this account."""
+        with self._guard:
+            if self._stopped or account not in self._rounds:
+                return
+            if account in self._running:
+                self._again.add(account)
+                return
+            self._running.add(account)
+        self._pool.submit(self._run, account)
+
+    def stop(self) -> None:
+        """Let the rounds under way finish, and start no more."""
+        with self._guard:
+            self._stopped = True
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _run(self, account: str) -> None:
+        try:
+            self._rounds[account].run()
+        finally:
+            with self._guard:
+                self._running.discard(account)
+                again = account in self._again
+                self._again.discard(account)
+            if again:
+                self.nudge(account)

@@ -1,0 +1,402 @@
+"""Look again, then do the difference: observe → decide → act → record, for one account.
+
+A look takes up to a hundred deals of the agenda at once. Everything that it decides is committed as intents before the
+first call that writes, and what the CRM answered is committed after it. A process may die anywhere in between: the
+agenda rows are still there, and the next look asks the CRM about the intents whose outcome is unclear.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy.orm import Session
+
+from adapters.errors import Unavailable
+from adapters.port import Crm, Observed, Outcome, Result, Wanted
+from connector.account import Account
+from connector.clock import Clock
+from connector.library import Library
+from connector.links import LinkSigner
+from connector.metrics import LOOKS, WRITES
+from connector.store import Store, agenda, cases, intake, intents
+from connector.store.tables import AgendaRow, IntentRow, IntentState, LinkRow
+from workflows.decide import Decision, Look, decide, record
+from workflows.model import (
+    Answer,
+    Case,
+    CreateTask,
+    Event,
+    LinkKind,
+    People,
+    StepStatus,
+    TaskState,
+    Write,
+)
+
+log = structlog.get_logger(__name__)
+
+BATCH = 100
+GRACE = timedelta(seconds=45)
+"""A call may still land after its client has given up: longer than any read time-out."""
+SOON = timedelta(seconds=5)
+LONGEST_BACKOFF = timedelta(minutes=15)
+KEYLESS_KINDS = frozenset({"fields", "update_task"})
+"""Writes that set values: sending them again does no harm, and there is nothing to look for."""
+
+
+@dataclass
+class DealLook:
+    """What is known of one deal during a look."""
+
+    row: AgendaRow
+    observed: Observed
+    case: Case | None
+    last: Case | None
+    survivor: Case | None
+    answers: tuple[Answer, ...]
+    people: People | None = None
+    tasks: dict[str, TaskState] = field(default_factory=dict)
+    links: list[LinkRow] = field(default_factory=list)
+    decision: Decision = field(default_factory=Decision)
+    trouble: str | None = None
+
+
+class Reconciler:
+    """Looks at deals of one account."""
+
+    def __init__(self, account: Account, store: Store, library: Library, links: LinkSigner, clock: Clock) -> None:
+        self._account = account
+        self._store = store
+        self._library = library
+        self._links = links
+        self._clock = clock
+
+    def look(self) -> int:
+        """Look at what is due, up to a hundred deals; gives how many rows there were.
+
+        Raises :class:`~adapters.errors.AdapterError` when the CRM cannot be worked with now; the agenda is as it was.
+        """
+        with self._store.read() as session:
+            rows = list(agenda.due(session, self._account.name, self._clock.now(), BATCH))
+        if rows:
+            ready = self._resolve_unclear(rows)
+            if ready:
+                self._reconcile(ready)
+        return len(rows)
+
+    # --- intents whose outcome is unclear ---------------------------------------------------------------------------
+
+    def _resolve_unclear(self, rows: Sequence[AgendaRow]) -> list[AgendaRow]:
+        """Find out what became of writes without a clear answer; gives the rows that can be looked at now."""
+        now = self._clock.now()
+        with self._store.read() as session:
+            found = intents.open_for(session, self._account.name, [row.deal_id for row in rows])
+        unclear = [intent for intent in found if intent.state == IntentState.SENT]
+        if not unclear:
+            return list(rows)
+        again = [intent for intent in unclear if self._may_be_sent_again(intent)]
+        search = [intent for intent in unclear if intent not in again]
+        too_soon = {i.deal_id: i.sent_at + GRACE for i in search if i.sent_at is not None and i.sent_at + GRACE > now}
+        with self._store.write() as session:
+            intents.back_to_planned(session, self._account.name, [intent.key for intent in again], "sent again")
+            for row in rows:
+                if row.deal_id in too_soon:
+                    agenda.failed(session, row, too_soon[row.deal_id], "waiting to see whether a write arrived")
+        waiting = set(too_soon) | self._adopt([intent for intent in search if intent.deal_id not in too_soon], rows)
+        return [row for row in rows if row.deal_id not in waiting]
+
+    def _may_be_sent_again(self, intent: IntentRow) -> bool:
+        if intent.kind in KEYLESS_KINDS:
+            return True
+        return intent.kind == "task" and self._account.crm().capabilities.unique_task_key
+
+    def _adopt(self, search: Sequence[IntentRow], rows: Sequence[AgendaRow]) -> set[str]:
+        """Ask the CRM which of these exist, adopt them, and free the others; gives deals that remain unclear."""
+        if not search:
+            return set()
+        wanted = [Wanted(key=intent.key, kind=intent.kind, deal_id=intent.deal_id) for intent in search]
+        try:
+            found = self._account.crm().find(wanted)
+        except Unavailable as error:
+            deals = {intent.deal_id for intent in search}
+            with self._store.write() as session:
+                for row in rows:
+                    if row.deal_id in deals:
+                        agenda.failed(session, row, self._clock.now() + GRACE, error.message)
+            return deals
+        now = self._clock.now()
+        with self._store.write() as session:
+            missing = [intent.key for intent in search if intent.key not in found]
+            intents.back_to_planned(session, self._account.name, missing, "the CRM does not have it")
+            adopted = [
+                (intent, Outcome(intent.key, Result.DONE, found[intent.key], reason="was there already"))
+                for intent in search
+                if intent.key in found
+            ]
+            self._keep_outcomes(session, adopted, now)
+        log.info("unclear writes resolved", account=self._account.name, adopted=len(found), missing=len(missing))
+        return set()
+
+    # --- observe and decide -----------------------------------------------------------------------------------------
+
+    def _reconcile(self, rows: Sequence[AgendaRow]) -> None:
+        rules = self._account.rules()
+        users = self._account.users()
+        looks = self._observe(rows)
+        with self._store.read() as session:
+            load = Counter(cases.load_by_owner(session, self._account.name))
+            playbooks = {
+                look.case.id: cases.playbook(session, look.case.playbook, look.case.playbook_version)
+                for look in looks
+                if look.case is not None
+            }
+        undecided = looks
+        for _ in range(4):  # people and tasks may each be asked for, and tasks once more when people brought steps
+            for look in undecided:
+                frozen = playbooks.get(look.case.id) if look.case is not None else None
+                self._decide(look, load, users=users, rules=rules, playbook=frozen)
+                load.update(write.owner_id for write in look.decision.writes if isinstance(write, CreateTask))
+            undecided = self._ask_for_more(undecided)
+            if not undecided:
+                break
+        for look in undecided:
+            look.trouble = "the decision asked for the same facts again and again"
+        self._set_aside([look for look in looks if look.trouble])
+        self._act([look for look in looks if not look.trouble])
+
+    def _set_aside(self, looks: Sequence[DealLook]) -> None:
+        """One deal's fault must not stop the other ninety-nine; it stays on the agenda, and the admin sees it."""
+        with self._store.write() as session:
+            for look in looks:
+                until = self._clock.now() + backoff(look.row.attempts)
+                agenda.failed(session, look.row, until, look.trouble or "")
+
+    def _observe(self, rows: Sequence[AgendaRow]) -> list[DealLook]:
+        crm = self._account.crm()
+        observed = crm.observe([row.deal_id for row in rows])
+        survivors = [o.deal.merged_into for o in observed.values() if o.deal.merged_into is not None]
+        deal_ids = [*observed, *survivors]
+        with self._store.read() as session:
+            open_cases = cases.open_by_deal(session, self._account.name, deal_ids)
+            last_cases = cases.last_by_deal(session, self._account.name, deal_ids)
+            answers = intake.answers(session, [case.id for case in open_cases.values()])
+        looks = []
+        for row in rows:
+            seen = observed[row.deal_id]
+            case = open_cases.get(row.deal_id)
+            looks.append(
+                DealLook(
+                    row=row,
+                    observed=seen,
+                    case=case,
+                    last=last_cases.get(row.deal_id),
+                    survivor=open_cases.get(seen.deal.merged_into) if seen.deal.merged_into is not None else None,
+                    answers=answers.get(case.id, ()) if case is not None else (),
+                    people=seen.people,
+                )
+            )
+        self._read_tasks({look.row.deal_id: _open_task_ids(look.case) for look in looks if look.row.tasks}, looks)
+        return looks
+
+    def _ask_for_more(self, looks: Sequence[DealLook]) -> list[DealLook]:
+        """Read what decisions still need; gives the looks that must be decided again."""
+        lonely = [look for look in looks if look.decision.needs_people]
+        if lonely:
+            people = self._account.crm().people([look.observed.deal for look in lonely])
+            for look in lonely:
+                look.people = people.get(look.observed.deal.id, People())
+        blind = {look.row.deal_id: look.decision.needs_tasks for look in looks if look.decision.needs_tasks}
+        self._read_tasks(blind, looks)
+        return [look for look in looks if look.decision.needs_people or look.decision.needs_tasks]
+
+    def _read_tasks(self, wanted: Mapping[str, Sequence[str]], looks: Sequence[DealLook]) -> None:
+        task_ids = [task_id for ids in wanted.values() for task_id in ids]
+        if not task_ids:
+            return
+        states = self._account.crm().task_states(task_ids)
+        for look in looks:
+            for task_id in wanted.get(look.row.deal_id, ()):
+                look.tasks[task_id] = states[task_id]
+
+    def _decide(self, look: DealLook, load: Mapping[str, int], **known: Any) -> None:
+        now = self._clock.now()
+        facts = Look.model_construct(
+            now=now,
+            rules=known["rules"],
+            deal=look.observed.deal,
+            people=look.people,
+            case=look.case,
+            last=look.last,
+            survivor=look.survivor,
+            playbook=known["playbook"] or self._library.playbook(self._account.config.playbook),
+            questionnaires=self._library.questionnaires,
+            users=known["users"],
+            load=load,
+            tasks=look.tasks,
+            answers=look.answers,
+            new_case_id=uuid.uuid4().hex,
+            asked=look.row.asked,
+        )
+        try:
+            look.decision = decide(facts, _RememberedLinks(self._links, self._account, look, now))
+        except Exception as error:
+            log.exception("a deal could not be decided", account=self._account.name, deal=look.row.deal_id)
+            look.trouble = f"internal error: {type(error).__name__}"
+            look.decision = Decision()
+
+    # --- act and record ---------------------------------------------------------------------------------------------
+
+    def _act(self, looks: Sequence[DealLook]) -> None:
+        """Commit what was decided, send what is planned, and keep what the CRM answered."""
+        now = self._clock.now()
+        with self._store.write() as session:
+            for look in looks:
+                self._keep_decision(session, look, now)
+            planned = [
+                intent
+                for intent in intents.open_for(session, self._account.name, _deal_ids(looks))
+                if intent.state == IntentState.PLANNED
+            ]
+            intents.sent(session, self._account.name, [intent.key for intent in planned], now)
+        outcomes = self._send(self._account.crm(), planned)
+        now = self._clock.now()
+        with self._store.write() as session:
+            self._keep_outcomes(session, list(zip(planned, outcomes, strict=True)), now)
+            come_back = _come_back(planned, outcomes, now)
+            for look in looks:
+                self._move_on(session, look, come_back)
+        LOOKS.labels(self._account.name).inc(len(looks))
+
+    def _keep_decision(self, session: Session, look: DealLook, now: datetime) -> None:
+        decision, case = look.decision, look.decision.case
+        if case is not None and case != look.case:
+            cases.save(session, case)
+            if look.case is None:
+                cases.keep_playbook(session, self._library.playbook(case.playbook), now)
+            if case.deal_id != look.row.deal_id:
+                intents.follow(session, self._account.name, case.id, case.deal_id)
+                agenda.put(session, self._account.name, [agenda.Entry(case.deal_id, now, "merged")])
+        if case is not None:
+            intents.withdraw(session, self._account.name, decision.withdraw, now)
+            intents.plan(session, self._account.name, case.id, decision.writes, now)
+            for link in look.links:
+                intake.keep_link(session, link)
+            if decision.close_links:
+                intake.close_links(session, case.id, now)
+            cases.log(session, self._account.name, decision.events, now, case_id=case.id, deal_id=look.row.deal_id)
+
+    def _send(self, crm: Crm, planned: Sequence[IntentRow]) -> Sequence[Outcome]:
+        if not planned:
+            return ()
+        writes: list[Write] = [intents.content(intent) for intent in planned]
+        outcomes = crm.write(writes)
+        for result, count in Counter(outcome.result for outcome in outcomes).items():
+            WRITES.labels(self._account.name, result.value).inc(count)
+        return outcomes
+
+    def _keep_outcomes(self, session: Session, ended: Sequence[tuple[IntentRow, Outcome]], now: datetime) -> None:
+        """Keep what the CRM answered, and let each case know."""
+        name = self._account.name
+        by_case: dict[str, list[tuple[IntentRow, Outcome]]] = {}
+        for intent, outcome in ended:
+            if outcome.result is Result.AGAIN:
+                intents.back_to_planned(session, name, [intent.key], outcome.reason)
+            elif outcome.result is Result.UNKNOWN:
+                intents.unclear(session, name, intent.key, outcome.reason)
+            else:
+                done = outcome.result is Result.DONE
+                state = IntentState.DONE if done else IntentState.REFUSED
+                intents.ended(session, name, intent.key, state, now, record_id=outcome.record_id, reason=outcome.reason)
+                by_case.setdefault(intent.case_id, []).append((intent, outcome))
+        for case in cases.by_ids(session, list(by_case)):
+            pairs = by_case[case.id]
+            after = case
+            for intent, outcome in pairs:
+                refused = outcome.reason or "refused by the CRM" if outcome.result is Result.REFUSED else None
+                gone = outcome.result is Result.GONE
+                after = record(after, intent.key, record_id=outcome.record_id, refused=refused, gone=gone)
+            if after != case:
+                cases.save(session, after)
+            events = [_outcome_event(intent, outcome) for intent, outcome in pairs]
+            cases.log(session, name, events, now, case_id=case.id, deal_id=case.deal_id)
+
+    def _move_on(self, session: Session, look: DealLook, come_back: Mapping[str, tuple[datetime, str]]) -> None:
+        deal_id = look.decision.case.deal_id if look.decision.case is not None else look.row.deal_id
+        if deal_id in come_back:
+            until, reason = come_back[deal_id]
+            agenda.failed(session, look.row, until, reason)
+        else:
+            agenda.looked(session, look.row, look.decision.next_look)
+
+
+class _RememberedLinks:
+    """Signs addresses, and notes which ones were given out so that they lead somewhere."""
+
+    def __init__(self, links: LinkSigner, account: Account, look: DealLook, now: datetime) -> None:
+        self._links, self._account, self._look, self._now = links, account, look, now
+        look.links.clear()
+
+    def __call__(self, kind: LinkKind, case_id: str, contact_id: str | None, questionnaire: str) -> str:
+        people = self._look.people or People()
+        spoken = {contact.id: contact.language for contact in people.contacts}
+        self._look.links.append(
+            LinkRow(
+                id=self._links.link_id(kind, case_id, contact_id, questionnaire),
+                account=self._account.name,
+                case_id=case_id,
+                kind=kind.value,
+                contact_id=contact_id,
+                questionnaire=questionnaire,
+                language=(spoken.get(contact_id) if contact_id else None) or self._account.config.language,
+                made_at=self._now,
+                closed_at=None,
+            )
+        )
+        return self._links.address(kind, case_id, contact_id, questionnaire)
+
+
+def _open_task_ids(case: Case | None) -> list[str]:
+    """Tasks whose state may still change the plan: all but those that we closed or people deleted."""
+    ended = (StepStatus.CLOSED, StepStatus.DELETED)
+    return [step.task_id for step in case.steps if step.task_id and step.status not in ended] if case else []
+
+
+def _deal_ids(looks: Iterable[DealLook]) -> list[str]:
+    ids = {look.row.deal_id for look in looks}
+    ids |= {look.decision.case.deal_id for look in looks if look.decision.case is not None}
+    return sorted(ids)
+
+
+def _come_back(
+    planned: Sequence[IntentRow], outcomes: Sequence[Outcome], now: datetime
+) -> dict[str, tuple[datetime, str]]:
+    """When to look again at deals of which a write is not settled, and why."""
+    found: dict[str, tuple[datetime, str]] = {}
+    for intent, outcome in zip(planned, outcomes, strict=True):
+        if outcome.result is Result.AGAIN:
+            until = outcome.until or now + backoff(intent.attempts + 1)
+        elif outcome.result is Result.UNKNOWN:
+            until = now + GRACE
+        else:
+            continue
+        known = found.get(intent.deal_id)
+        if known is None or until > known[0]:
+            found[intent.deal_id] = (until, outcome.reason)
+    return found
+
+
+def backoff(attempts: int) -> timedelta:
+    """How long to wait after so many failures in a row: doubling, up to a quarter of an hour."""
+    return min(SOON * (1 << min(attempts, 12)), LONGEST_BACKOFF)
+
+
+def _outcome_event(intent: IntentRow, outcome: Outcome) -> Event:
+    data = {"key": intent.key, "record": outcome.record_id or "", "correlation_id": outcome.correlation_id or ""}
+    what = f"{intent.kind} {'written' if outcome.result is Result.DONE else outcome.result.value}"
+    return Event(what=what, detail=outcome.reason, data={name: value for name, value in data.items() if value})

@@ -1,0 +1,68 @@
+"""APScheduler as the clock: it only says "now"; what is due stands in the database and survives every stop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+import structlog
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from connector.account import Account
+from connector.clock import Clock
+from connector.engine import Engine
+from connector.store import Store, accounts, agenda, housekeeping
+from connector.watcher import Watcher
+
+log = structlog.get_logger(__name__)
+
+SWEEP_SECONDS = 1
+TIDY_HOURS = 6
+
+
+class Scheduler:
+    """Nudges accounts that have something due, and tidies up.
+
+    The sweep reads the database: it finds what a lost nudge, another process or a stop left behind.
+    """
+
+    def __init__(self, connected: Iterable[Account], engine: Engine, store: Store, clock: Clock) -> None:
+        self._watchers = {account.name: Watcher(account, store, clock) for account in connected}
+        self._engine = engine
+        self._store = store
+        self._clock = clock
+        self._jobs = BackgroundScheduler(
+            timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+        )
+
+    def start(self) -> None:
+        """Begin."""
+        self._jobs.add_job(self.sweep, "interval", seconds=SWEEP_SECONDS, id="sweep")
+        self._jobs.add_job(self.tidy, "interval", hours=TIDY_HOURS, id="tidy")
+        self._jobs.start()
+
+    def stop(self) -> None:
+        """Let the job under way finish."""
+        if self._jobs.running:
+            self._jobs.shutdown(wait=True)
+
+    @property
+    def running(self) -> bool:
+        """Whether the clock ticks."""
+        return bool(self._jobs.running)
+
+    def sweep(self) -> None:
+        """Nudge every account that has a look, a poll or a comparison due."""
+        now = self._clock.now()
+        with self._store.read() as session:
+            due = set(agenda.due_accounts(session, now))
+            resting = set(accounts.resting(session, now))
+        for name, watcher in self._watchers.items():
+            if name not in resting and (name in due or watcher.poll_due() or watcher.compare_due()):
+                self._engine.nudge(name)
+
+    def tidy(self) -> None:
+        """Drop what is past its time."""
+        now = self._clock.now()
+        with self._store.write() as session:
+            housekeeping.tidy(session, calls_before=now - timedelta(days=2), aside_before=now - timedelta(days=90))
