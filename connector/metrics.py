@@ -28,8 +28,4 @@ WEBHOOK_SECONDS = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 4),
 )
 POLLS = Counter("aurevoir_polls", "Polls for changed deals: done, or failed.", ["account", "result"])
-WORK_FAILURES = Counter(
-    "aurevoir_work_failures",
-    "Rounds of work that ended early: resting (the CRM or the settings say no), or internal (an error of ours).",
-    ["account", "result"],
-)
+RESTS = Counter("aurevoir_rests", "Times that an account had to rest: why.", ["account", "reason"])
