@@ -6,6 +6,7 @@ that path; ``${NAME_FILE}`` may be written as well. ``$${`` stands for a plain `
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,7 +32,7 @@ _KINDS = {
     "tuple_type": "write a list, such as [a, b]",
     "dict_type": "write keys and values below it",
     "model_type": "write keys and values below it",
-    "string_type": "write text",
+    "string_type": "write text, in quotes",
     "bool_parsing": "write true or false",
     "bool_type": "write true or false",
     "int_parsing": "write a whole number",
@@ -72,6 +73,8 @@ class _Report:
     shown: dict[Loc, str] = field(default_factory=dict)
     """Values that hold placeholders, as they were written."""
     secrets: set[str] = field(default_factory=set)
+    order: dict[Loc, int] = field(default_factory=dict)
+    """Places in the order of the file."""
 
     def add(self, loc: Loc, value: object, cure: str) -> None:
         """Note a fault, unless this place or one above it has one already."""
@@ -94,8 +97,12 @@ class _Report:
         return text if len(text) <= 80 else text[:77] + "…"
 
     def sorted(self) -> list[Fault]:
-        """The faults in the order of the file's keys, as far as that is known: by place."""
-        return [self.faults[loc] for loc in sorted(self.faults, key=lambda loc: [str(part) for part in loc])]
+        """The faults in the order of the file."""
+        return [self.faults[loc] for loc in sorted(self.faults, key=self._position)]
+
+    def _position(self, loc: Loc) -> tuple[int, int]:
+        known = next((length for length in range(len(loc), 0, -1) if loc[:length] in self.order), 0)
+        return self.order.get(loc[:known], -1), len(loc) - known
 
 
 def spell(loc: Sequence[str | int]) -> str:
@@ -169,6 +176,7 @@ def _read(path: Path, report: _Report) -> dict[str, Any]:
 
 def _fill(value: Any, loc: Loc, environ: Mapping[str, str], report: _Report) -> Any:
     """``value`` with its placeholders replaced. A key with nothing after it counts as not given."""
+    report.order[loc] = len(report.order)
     if isinstance(value, dict):
         given = {str(key): one for key, one in value.items() if one is not None}
         return {key: _fill(one, (*loc, key), environ, report) for key, one in given.items()}
@@ -264,6 +272,8 @@ def _validate(model: type[M], raw: dict[str, Any], prefix: Loc, report: _Report)
     except ValidationError as error:
         for one in error.errors(include_url=False):
             loc = tuple(part for part in one["loc"] if part != "[key]")
+            if one["type"] == "too_short" and one["input"]:
+                continue  # pydantic counts good items alone; the bad ones have faults of their own
             report.add(prefix + loc, one.get("input"), _cure(model, loc, dict(one)))
     return None
 
@@ -279,7 +289,7 @@ def _cure(model: type[BaseModel], loc: Loc, error: dict[str, Any]) -> str:
     if kind == "missing":
         about = owner.model_fields.get(str(loc[-1]))
         examples = about.examples if about and about.examples else []
-        example = f" For example: {examples[0]}" if examples else ""
+        example = f" For example: {json.dumps(examples[0])}" if examples else ""
         return f"is missing. {(about.description or '') if about else ''}{example}".strip()
     if kind == "literal_error":
         known = re.findall(r"'([^']*)'", context["expected"])

@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import (
     AfterValidator,
@@ -30,6 +30,7 @@ from pydantic import (
 )
 
 from adapters.port import FieldMap
+from workflows.dates import calendar
 from workflows.texts import ONLY_IF_NAMES, check_expression
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -80,26 +81,17 @@ def _listed(value: object) -> object:
 
 
 def _time_zone(name: str) -> str:
-    if name not in available_timezones():
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
         cure = near(name, sorted(available_timezones()))
-        raise ValueError(f"unknown time zone; {cure}Write one of the tz database, such as Europe/Paris")
+        raise ValueError(f"unknown time zone; {cure}Write one of the tz database, such as Europe/Paris") from None
     return name
 
 
 def _calendar(code: str) -> str:
-    from holidays import list_supported_countries  # heavy, and needed only when a configuration is read
-
-    known = list_supported_countries(include_aliases=False)
-    country, _, region = code.upper().partition("-")
-    if country not in known:
-        raise ValueError(
-            f"unknown country; {near(country, list(known))}Write its two-letter ISO code, such as FR or DE-BY"
-        )
-    regions = {name.upper(): name for name in known[country]}
-    if region and region not in regions:
-        listed = ", ".join(known[country]) or "none"
-        raise ValueError(f"{country} has no such region; {near(region, known[country])}Known: {listed}")
-    return f"{country}-{regions[region]}" if region else country
+    calendar(code)
+    return code
 
 
 def _language(code: str) -> str:
@@ -248,7 +240,7 @@ class PeopleConfig(ConfigModel):
 class AccountConfig(ConfigModel):
     """One portal or organisation. The adapter's own keys (addresses, credentials) are in :attr:`vendor`."""
 
-    crm: str = Field(description="Which adapter.")
+    crm: str = Field(description="Which CRM it is.")
     account_id: str = Field(
         min_length=1, description="Id of the account in its CRM; deliveries for others are not taken."
     )
