@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -12,7 +13,8 @@ from sqlalchemy.orm import Session
 
 from connector.store.database import insert_or
 from connector.store.tables import IntentRow, IntentState
-from workflows.model import Write
+from workflows.fields import FieldType, field
+from workflows.model import FieldValue, UpdateFields, Write
 
 _WRITE: TypeAdapter[Write] = TypeAdapter(Write)
 _OPEN = (IntentState.PLANNED.value, IntentState.SENT.value)
@@ -41,8 +43,21 @@ def plan(session: Session, account: str, case_id: str, writes: Iterable[Write], 
 
 
 def content(row: IntentRow) -> Write:
-    """The write that the intent is for."""
-    return _WRITE.validate_python(row.content, strict=False)
+    """The write that the intent is for, just as it was planned."""
+    write = _WRITE.validate_python(row.content, strict=False)
+    if not isinstance(write, UpdateFields):
+        return write
+    values = {name: _typed(field(write.target.kind, name).type, value) for name, value in write.values.items()}
+    return write.model_copy(update={"values": values})
+
+
+def _typed(kind: FieldType, value: FieldValue) -> FieldValue:
+    """JSON knows neither moments nor decimals; what the field holds tells what the text stands for."""
+    if isinstance(value, str) and kind is FieldType.DATETIME:
+        return datetime.fromisoformat(value)
+    if isinstance(value, str) and kind is FieldType.NUMBER:
+        return Decimal(value)
+    return value
 
 
 def open_for(session: Session, account: str, deal_ids: Sequence[str]) -> Sequence[IntentRow]:

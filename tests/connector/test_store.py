@@ -1,0 +1,278 @@
+from __future__ import annotations
+
+import sqlite3
+import threading
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import inspect, text
+from sqlalchemy.exc import IntegrityError
+
+from connector.store import Store, accounts, agenda, cases, intake, intents
+from connector.store.agenda import Entry
+from connector.store.database import Busy, SchemaOutdated
+from connector.store.tables import OPEN, Base, IntentState, LinkRow
+from workflows.model import (
+    OPEN_STATUSES,
+    Answer,
+    Case,
+    CaseStatus,
+    CreateTask,
+    Event,
+    RecordKind,
+    Ref,
+    Step,
+    StepStatus,
+    UpdateFields,
+)
+
+NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+LATER = NOW + timedelta(hours=1)
+
+
+def case(**values: object) -> Case:
+    defaults: dict[str, object] = {
+        "id": "c1",
+        "account": "acme",
+        "deal_id": "7",
+        "deal_name": "Renewal",
+        "status": CaseStatus.ACTIVE,
+        "playbook": "saas",
+        "language": "en",
+        "stage_id": "lost",
+        "entered_at": NOW,
+        "opened_at": NOW,
+        "contract_end": date(2026, 6, 30),
+        "contact_ids": ("c-1", "c-2"),
+        "written": {"deal": "abc"},
+        "steps": (
+            Step(key="hear", rule="hear", status=StepStatus.OPEN, owner_id="u1", task_id="t1", due_at=LATER),
+            Step(key="ask@c-1", rule="ask", contact_id="c-1"),
+        ),
+    }
+    return Case.model_validate(defaults | values)
+
+
+def task(key: str) -> CreateTask:
+    return CreateTask(key=key, deal_id="7", subject="Call", due_at=LATER, owner_id="u1")
+
+
+def test_the_migrations_make_exactly_the_tables_that_the_code_uses(store: Store) -> None:
+    found = inspect(store.engine)
+    for table in Base.metadata.sorted_tables:
+        assert {column["name"] for column in found.get_columns(table.name)} == set(table.columns.keys())
+        assert {index["name"] for index in found.get_indexes(table.name)} >= {index.name for index in table.indexes}
+    assert set(found.get_table_names()) == set(Base.metadata.tables) | {"alembic_version"}
+
+
+def test_the_database_and_the_domain_agree_on_which_cases_are_open() -> None:
+    assert all(f"'{status.value}'" in OPEN for status in OPEN_STATUSES)
+    assert OPEN.count("'") == 2 * len(OPEN_STATUSES)
+
+
+def test_an_old_schema_is_refused_by_name_of_the_cure(database_url: str) -> None:
+    store = Store(database_url)
+    with pytest.raises(SchemaOutdated, match="aurevoir db upgrade"):
+        store.require_current()
+    store.upgrade(now=NOW)
+    store.require_current()
+    store.close()
+
+
+def test_an_upgrade_of_sqlite_keeps_a_copy_first(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path / 'a.db'}")
+    assert store.upgrade(now=NOW) is None, "nothing to copy yet"
+    with store.write() as session:
+        accounts.ensure(session, "acme", "hubspot", "42")
+        session.execute(text("update alembic_version set version_num = version_num"))
+    with store.engine.begin() as connection:
+        connection.execute(text("delete from alembic_version"))
+        connection.execute(text("insert into alembic_version values ('0000')"))
+    with pytest.raises(Exception, match="0000"):
+        store.upgrade(now=NOW)
+    [copy] = tmp_path.glob("*.bak")
+    with sqlite3.connect(copy) as connection:
+        assert connection.execute("select account_id from accounts").fetchall() == [("42",)]
+    assert copy.stat().st_mode & 0o077 == 0, "it holds what the database holds: only its owner may read it"
+    store.close()
+
+
+def test_sqlite_keeps_what_was_committed_through_a_power_cut(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path / 'a.db'}")
+    with store.engine.connect() as connection:
+        assert connection.scalar(text("PRAGMA synchronous")) == 2, "FULL"
+        assert connection.scalar(text("PRAGMA journal_mode")) == "wal"
+        assert connection.scalar(text("PRAGMA foreign_keys")) == 1
+    store.close()
+
+
+def test_reading_then_writing_never_meets_a_locked_database(store: Store) -> None:
+    """Deferred transactions fail at once with "database is locked" when another one wrote meanwhile."""
+
+    def add(worker: int) -> None:
+        for n in range(20):
+            with store.write() as session:
+                accounts.get(session, "acme")
+                agenda.put(session, "acme", [Entry(f"{worker}-{n}", NOW, "test")])
+
+    workers = [threading.Thread(target=add, args=(n,)) for n in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    with store.read() as session:
+        assert len(agenda.due(session, "acme", NOW, 1000)) == 80
+
+
+def test_a_hundred_signals_for_a_deal_are_one_row(store: Store) -> None:
+    with store.write() as session:
+        agenda.put(session, "acme", [Entry("7", LATER, "timer")])
+        agenda.put(session, "acme", [Entry("7", NOW, "webhook", tasks=True) for _ in range(100)])
+    with store.read() as session:
+        [row] = agenda.due(session, "acme", NOW, 10)
+    assert (row.due_at, row.tasks, row.version) == (NOW, True, 2)
+
+
+def test_a_signal_that_comes_during_a_look_is_not_lost(store: Store) -> None:
+    with store.write() as session:
+        agenda.put(session, "acme", [Entry("7", NOW, "webhook")])
+    with store.read() as session:
+        [row] = agenda.due(session, "acme", NOW, 10)
+    with store.write() as session:
+        agenda.put(session, "acme", [Entry("7", NOW, "webhook")])
+    with store.write() as session:
+        agenda.looked(session, row, None)
+    with store.read() as session:
+        assert len(agenda.due(session, "acme", NOW, 10)) == 1
+        [row] = agenda.due(session, "acme", NOW, 10)
+    with store.write() as session:
+        agenda.looked(session, row, LATER)
+    with store.read() as session:
+        assert agenda.due(session, "acme", NOW, 10) == []
+        assert [row.due_at for row in agenda.due(session, "acme", LATER, 10)] == [LATER]
+
+
+def test_a_case_comes_back_as_it_was_kept(store: Store) -> None:
+    with store.write() as session:
+        cases.save(session, case())
+        cases.save(session, case(reason="price"))
+        cases.log(session, "acme", [Event(what="opened", data={"deal": "7"})], NOW, case_id="c1")
+    with store.read() as session:
+        assert cases.by_id(session, "c1") == case(reason="price")
+        assert cases.open_by_deal(session, "acme", ["7", "8"]) == {"7": case(reason="price")}
+        assert cases.deals_of_tasks(session, "acme", ["t1", "t2"]) == {"t1": "7"}
+        assert cases.load_by_owner(session, "acme") == {"u1": 1}
+        assert [event.what for event in cases.events(session, "c1")] == ["opened"]
+        assert cases.open_by_deal(session, "globex", ["7"]) == {}, "another account's deal may have the same id"
+
+
+def test_the_database_itself_refuses_a_second_open_case_of_a_deal(store: Store) -> None:
+    with store.write() as session:
+        cases.save(session, case())
+    with pytest.raises(IntegrityError), store.write() as session:
+        cases.save(session, case(id="c2", number=2))
+    with store.write() as session:
+        cases.save(session, case(status=CaseStatus.CANCELLED))
+        cases.save(session, case(id="c2", number=2))
+    with store.read() as session:
+        assert cases.last_by_deal(session, "acme", ["7"])["7"].id == "c1"
+
+
+def test_an_intent_is_planned_once_and_sent_as_it_was_planned(store: Store) -> None:
+    fields = UpdateFields(
+        key="c1:fields",
+        deal_id="7",
+        target=Ref(kind=RecordKind.DEAL, id="7"),
+        values={"status": "active", "exit_score": 9, "exit_feedback_at": NOW, "case_id": None},
+    )
+    with store.write() as session:
+        intents.plan(session, "acme", "c1", [task("c1:hear"), fields], NOW)
+        intents.plan(session, "acme", "c1", [task("c1:hear").model_copy(update={"subject": "Other"})], LATER)
+        planned = intents.open_for(session, "acme", ["7"])
+        assert [intents.content(row) for row in planned] == [task("c1:hear"), fields]
+        intents.sent(session, "acme", ["c1:hear"], NOW)
+        intents.withdraw(session, "acme", ["c1:hear", "c1:fields"], NOW)
+    with store.read() as session:
+        [row] = intents.open_for(session, "acme", ["7"])
+        assert (row.key, row.state, row.sent_at) == ("c1:hear", IntentState.SENT, NOW), "what was sent is not withdrawn"
+
+
+def test_only_what_was_refused_is_tried_again(store: Store) -> None:
+    with store.write() as session:
+        intents.plan(session, "acme", "c1", [task("a"), task("b")], NOW)
+        intents.ended(session, "acme", "a", IntentState.DONE, NOW, record_id="t1")
+        intents.ended(session, "acme", "b", IntentState.REFUSED, NOW, reason="no such owner")
+    with store.write() as session:
+        assert intents.retry(session, "c1") == 1
+    with store.read() as session:
+        assert [row.key for row in intents.open_for(session, "acme", ["7"])] == ["b"]
+
+
+def test_the_call_budget_is_a_true_sliding_window_shared_by_all(store: Store) -> None:
+    window = timedelta(seconds=10)
+
+    def take(at: datetime) -> datetime | None:
+        with store.write() as session:
+            return accounts.take_call(session, "acme", "general", limit=3, window=window, now=at)
+
+    assert [take(NOW + timedelta(seconds=s)) for s in (0, 4, 8)] == [None] * 3
+    assert take(NOW + timedelta(seconds=9)) == NOW + timedelta(seconds=10)
+    assert take(NOW + timedelta(seconds=10)) is None
+    assert take(NOW + timedelta(seconds=11)) == NOW + timedelta(seconds=14)
+    with store.write() as session:
+        accounts.hold(session, "acme", "general", NOW + timedelta(hours=1))
+        accounts.hold(session, "acme", "general", NOW + timedelta(minutes=1))
+    assert take(NOW + timedelta(seconds=30)) == NOW + timedelta(hours=1), "the longer wait counts"
+
+
+def test_an_answer_replaces_the_same_persons_earlier_one(store: Store) -> None:
+    link = LinkRow(
+        id="l1",
+        account="acme",
+        case_id="c1",
+        kind="survey",
+        contact_id="c-1",
+        questionnaire="exit",
+        language="fr",
+        made_at=NOW,
+        closed_at=None,
+    )
+
+    def answer(score: int) -> Answer:
+        return Answer(
+            case_id="c1",
+            contact_id="c-1",
+            questionnaire="exit",
+            by="customer",
+            language="fr",
+            at=NOW,
+            values={"nps": score, "wishes": ("a", "b"), "text": "Merci 👋"},
+        )
+
+    with store.write() as session:
+        cases.save(session, case())
+        intake.keep_link(session, link)
+        intake.keep_link(session, link)
+        intake.save_answer(session, intake.link(session, "l1"), answer(3))  # type: ignore[arg-type]
+        intake.save_answer(session, intake.link(session, "l1"), answer(9))  # type: ignore[arg-type]
+    with store.read() as session:
+        assert intake.answers(session, ["c1"]) == {"c1": (answer(9),)}
+        row = intake.answer(session, "l1")
+        assert row is not None
+        assert row.version == 2
+
+
+def test_what_one_process_holds_another_cannot(store: Store) -> None:
+    with store.exclusive("serve"):
+        with pytest.raises(Busy), store.exclusive("serve"):
+            pass
+        with store.exclusive("work-acme"):
+            pass
+    with store.exclusive("serve"):
+        pass
+
+
+def test_naive_times_are_refused(store: Store) -> None:
+    with pytest.raises(Exception, match="naive"), store.write() as session:
+        agenda.put(session, "acme", [Entry("7", datetime(2026, 1, 1), "test")])  # noqa: DTZ001  the point
