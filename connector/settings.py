@@ -244,6 +244,13 @@ class AccountConfig(ConfigModel):
     account_id: str = Field(
         min_length=1, description="Id of the account in its CRM; deliveries for others are not taken."
     )
+    company: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=80,
+        description="Your company's name as customers know it, shown at the top of survey pages.",
+        examples=["Northwind"],
+    )
     time_zone: Annotated[str, AfterValidator(_time_zone)] = Field(
         default="UTC",
         description="Due times are meant here, unless the task's owner has a zone.",
@@ -328,6 +335,12 @@ class ServerConfig(ConfigModel):
         default=None,
         description="Address of the proxy before us whose X-Forwarded-For is believed; by default none.",
         examples=["127.0.0.1"],
+    )
+    metrics_token: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="Who shows it as bearer token sees /metrics and details of /readyz; by default this machine only.",
+        examples=["${AUREVOIR_METRICS_TOKEN}"],
     )
 
     @field_validator("listen")
