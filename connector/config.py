@@ -261,7 +261,8 @@ def _split_vendor(
         theirs = [one.alias or key for key, one in adapter.settings_model.model_fields.items()]
         for key in [key for key in vendor if key not in theirs]:
             cure = f"unknown key; {near(key, common + theirs)}Keys here: {', '.join(common + theirs)}"
-            report.add(("accounts", name, key), vendor.pop(key), cure)
+            del vendor[key]  # its value is not shown: it may be a secret under a misspelt name
+            report.add(("accounts", name, key), None, cure)
         found[name] = (adapter.settings_model, vendor)
     return found
 
@@ -271,11 +272,23 @@ def _validate(model: type[M], raw: dict[str, Any], prefix: Loc, report: _Report)
         return model.model_validate(raw)
     except ValidationError as error:
         for one in error.errors(include_url=False):
-            loc = tuple(part for part in one["loc"] if part != "[key]")
+            loc = _as_written(raw, one["loc"])
             if one["type"] == "too_short" and one["input"]:
                 continue  # pydantic counts good items alone; the bad ones have faults of their own
-            report.add(prefix + loc, one.get("input"), _cure(model, loc, dict(one)))
+            seen = None if one["type"] == "extra_forbidden" else one.get("input")
+            report.add(prefix + loc, seen, _cure(model, loc, dict(one)))
     return None
+
+
+def _as_written(raw: Any, loc: Loc) -> Loc:
+    """The place as the file has it: where one name stood for a list of one, there is no index."""
+    written: Loc = ()
+    for part in loc:
+        if part == "[key]" or not isinstance(raw, Mapping | list):
+            break
+        written = (*written, part)
+        raw = raw.get(part) if isinstance(raw, Mapping) else raw[int(part)]
+    return written
 
 
 def _cure(model: type[BaseModel], loc: Loc, error: dict[str, Any]) -> str:
