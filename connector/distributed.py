@@ -70,7 +70,7 @@ def run_worker(url: URL, rounds: Mapping[str, Round], *, concurrency: int = 4) -
 
     @app.periodic(cron="* * * * * */10")
     @app.task(name="recover", queue=QUEUE)
-    async def recover(timestamp: int) -> None:
+    async def recover(timestamp: int) -> None:  # noqa: ARG001  Procrastinate passes it by this name
         silence = STALLED_AFTER.total_seconds()
         for job in await app.job_manager.get_stalled_jobs(queue=QUEUE, seconds_since_heartbeat=silence):
             log.warning("a worker died during a round", account=job.task_kwargs.get("account"))
