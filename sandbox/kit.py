@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 from flask import Blueprint, Flask, jsonify, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
+from werkzeug.http import http_date
 from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Response
 
@@ -237,7 +238,8 @@ class Gate:
         self._api, self._tokens, self._error_body = tuple(api), tuple(tokens), error_body
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer one request, or break off."""
+        """Answer one request, or break off. Every answer carries the sandbox's own ``Date``."""
+        start_response = self._dated(start_response)
         path = environ.get("PATH_INFO", "")
         if not path.startswith(self._api + self._tokens):
             return self._inner(environ, start_response)
@@ -249,6 +251,13 @@ class Gate:
             self._note(environ, answer.status_code)
             return answer(environ, start_response)
         return self._fail(fault, environ, start_response)
+
+    def _dated(self, start_response: StartResponse) -> StartResponse:
+        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None, /) -> Callable[[bytes], object]:
+            kept = [each for each in headers if each[0].lower() != "date"]
+            return start_response(status, [*kept, ("Date", http_date(self._clock.now()))], exc_info)
+
+        return start
 
     def _fail(self, fault: Fault, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if fault.delay:
@@ -327,6 +336,10 @@ class _Handler(WSGIRequestHandler):
 
     def log(self, type: str, message: str, *args: Any) -> None:
         """Write no access log: the ledger has it."""
+
+    def send_response(self, code: int, message: str | None = None) -> None:
+        """Leave ``Date`` to the sandbox, whose clock is not this machine's."""
+        self.send_response_only(code, message)
 
     def connection_dropped(self, error: BaseException, environ: WSGIEnvironment | None = None) -> None:
         """Close at once; with linger 0 the peer gets RST instead of an orderly end."""
