@@ -25,7 +25,7 @@ _ROLLED_BACK = RecordError(
 )
 
 
-class _Undo(Exception):  # noqa: N818 - not an error: a way out of a transaction
+class _Undo(Exception):
     """Leaves a transaction so that it is rolled back, keeping what is to be answered."""
 
     def __init__(self, answer: Answer) -> None:
@@ -245,7 +245,7 @@ class Composite:
 
     def _all(self, call: Call, parts: list[dict[str, Any]], strict: bool) -> list[dict[str, Any]]:
         done: dict[str, Any] = {}
-        results = []
+        results: list[dict[str, Any]] = []
         for part in parts:
             if strict and any(each["httpStatusCode"] >= 400 for each in results):
                 answer = Answer(400, [_HALTED])

@@ -1,10 +1,10 @@
-"""Outbound messages: a record-triggered flow queues a notification, a sender delivers it as SOAP until it is acknowledged."""
+"""Outbound messages: a flow queues a notification, a sender delivers it as SOAP until it is acknowledged."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -51,7 +51,10 @@ class FlowFilter:
 
 @dataclass
 class Flow:
-    """A record-triggered flow that sends outbound messages. ``logic``: ``and``, ``or`` or numbers as in ``1 AND (2 OR 3)``."""
+    """A record-triggered flow that sends outbound messages.
+
+    ``logic``: ``and``, ``or``, or numbers of filters as in ``1 AND (2 OR 3)``.
+    """
 
     name: str
     filters: tuple[FlowFilter, ...]
@@ -270,7 +273,8 @@ def envelope(world: World, message: OutboundMessage, items: Sequence[Mapping[str
         note = etree.SubElement(top, f"{{{OUTBOUND}}}Notification")
         _add(note, "Id", item["id"])
         _add_record(world, note, message, world.live(item["record"]))
-    return etree.tostring(root, xml_declaration=True, encoding="UTF-8")
+    text: bytes = etree.tostring(root, xml_declaration=True, encoding="UTF-8")
+    return text
 
 
 def _add(parent: Any, name: str, text: str) -> None:

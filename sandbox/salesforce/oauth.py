@@ -174,11 +174,15 @@ class OAuth:
 
     def _refresh(self, client: Client, form: Mapping[str, str], url: str) -> dict[str, Any]:
         token = form.get("refresh_token", "")
-        for family, grant in self.grants.items():
-            if grant.client_id == client.id and (token == grant.current or token in grant.spent):
-                break
-        else:
+        mine = (
+            name
+            for name, each in self.grants.items()
+            if each.client_id == client.id and (token == each.current or token in each.spent)
+        )
+        family = next(mine, None)
+        if family is None:
             raise OAuthError("invalid_grant", "expired access/refresh token")
+        grant = self.grants[family]
         now = self.world.clock.now()
         if token in grant.spent or now - grant.used > client.idle:
             self._kill(family)

@@ -134,7 +134,7 @@ class SalesforceSandbox:
     # --- set-up that an admin does in the vendor's pages ------------------------------------------------------------
 
     def add_user(self, first: str, last: str, email: str, **values: Any) -> str:
-        """Add a user; returns the id. ``values``: further fields, such as IsActive, TimeZoneSidKey, LanguageLocaleKey."""
+        """Add a user; returns the id. ``values``: further fields, such as IsActive or TimeZoneSidKey."""
         known = {
             "FirstName": first,
             "LastName": last,
@@ -208,7 +208,7 @@ class SalesforceSandbox:
         ``"@1"`` as a value stands for the id of the second record of the list. Returns their ids.
         """
         if not isinstance(records, list):
-            raise ValueError('a seed is a list of records, each with {"attributes": {"type": "Account"}, ...}')  # noqa: TRY004
+            raise ValueError('a seed is a list of records, each with {"attributes": {"type": "Account"}, ...}')
         made: list[str] = []
         for record in records:
             values = {

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cmp_to_key
 from typing import TYPE_CHECKING, Any
 
 from sandbox.salesforce import soql
@@ -53,7 +52,10 @@ class Result:
 
 
 class Reader:
-    """Reads on behalf of one user. ``deleted``: the recycle bin too; ``tooling``: set-up. ``base``: start of record addresses."""
+    """Reads on behalf of one user.
+
+    ``deleted``: the recycle bin too; ``tooling``: set-up objects; ``base``: how addresses of records start.
+    """
 
     def __init__(
         self, world: World, actor: Actor, *, deleted: bool = False, tooling: bool = False, base: str = ""
@@ -105,11 +107,12 @@ class Reader:
 
     def value(self, row: Row, found: Found) -> Any:
         """The stored value at the end of a path; None when a parent is missing."""
-        here: Row | None = row
+        here = row
         for hop in found.hops:
-            here = self.parent(here, hop)
-            if here is None:
+            above = self.parent(here, hop)
+            if above is None:
                 return None
+            here = above
         return self._own(here, found.sobject, found.field)
 
     def _own(self, row: Row, sobject: SObject, field: Field) -> Any:
@@ -191,10 +194,10 @@ class Reader:
         return self.world.rows(sobject.name, deleted=self.deleted, ids=ids)
 
     def _sorted(self, rows: list[Row], found: Found, column: soql.Ordering) -> list[Row]:
-        keyed = [(_folded(found.field, self.value(row, found)), row) for row in rows]
+        keyed: list[tuple[Any, Row]] = [(_folded(found.field, self.value(row, found)), row) for row in rows]
         nulls = [row for key, row in keyed if key is None]
         filled = [pair for pair in keyed if pair[0] is not None]
-        filled.sort(key=cmp_to_key(lambda a, b: (a[0] > b[0]) - (a[0] < b[0])), reverse=column.descending)
+        filled.sort(key=lambda pair: pair[0], reverse=column.descending)
         ordered = [row for _, row in filled]
         return ordered + nulls if column.nulls_last else nulls + ordered
 
@@ -254,14 +257,13 @@ class Reader:
         return {"attributes": {"type": kind, "url": f"{self.base}/sobjects/{name}/{row['Id']}"}}
 
     def _children(self, sobject: SObject, query: soql.Query) -> tuple[str, Callable[[Row], list[Any]]]:
-        for name, (kind, key) in sobject.children.items():
-            if name.lower() == query.sobject.lower():
-                break
-        else:
+        name = next((each for each in sobject.children if each.lower() == query.sobject.lower()), None)
+        if name is None:
             hint = _SHORTHAND.format(what="relationship", end="__r")
             raise ApiError(
                 "INVALID_TYPE", f"Didn't understand relationship '{query.sobject}' in FROM part of query call.{hint}"
             )
+        kind, key = sobject.children[name]
         if any(isinstance(item, soql.Query) for item in query.items):
             raise malformed_query("sub-selects may not be nested in sub-selects")
         child = self.world.schema.object(kind)
@@ -333,12 +335,10 @@ def _demand_link_filter(where: soql.Condition | None) -> None:
     """The vendor answers questions about file links only for named files or records."""
     parts = where.parts if isinstance(where, soql.Group) and where.kind == "and" else (where,)
     for part in parts:
-        named = isinstance(part, soql.Member) and not part.negated
-        if (named or (isinstance(part, soql.Compare) and part.operator == "=")) and part.path.parts[-1].lower() in (
-            "contentdocumentid",
-            "linkedentityid",
-        ):
-            return
+        match part:
+            case soql.Member(path, False) | soql.Compare(path, "="):
+                if path.parts[-1].lower() in ("contentdocumentid", "linkedentityid"):
+                    return
     raise malformed_query(
         "Implementation restriction: ContentDocumentLink requires a filter by a single Id on ContentDocumentId or"
         " LinkedEntityId using the equals operator or multiple Id's using the IN operator."

@@ -62,7 +62,7 @@ def check_row(world: World, sobject: SObject, old: Row | None, row: Row) -> None
         value = row.get(field.name)
         if value is None or (old is not None and old.get(field.name) == value):
             continue
-        check_value(sobject, field, value)
+        check_value(field, value)
         if field.type == "reference" and (field.createable or field.updateable):
             _check_reference(world, sobject, field, value)
 
@@ -84,7 +84,7 @@ def _check_reference(world: World, sobject: SObject, field: Field, value: str) -
         )
 
 
-def check_rules(world: World, sobject: SObject, old: Row | None, row: Row) -> None:
+def check_rules(world: World, sobject: SObject, row: Row) -> None:
     """The admin's validation rules. Raises FIELD_CUSTOM_VALIDATION_EXCEPTION."""
     reader = Reader(world, world.admin)
     for rule in world.validation_rules:

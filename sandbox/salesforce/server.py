@@ -12,7 +12,6 @@ from urllib.parse import unquote
 
 from flask import Blueprint, Flask, Response, redirect, render_template, request
 from flask.typing import ResponseReturnValue
-from werkzeug.http import http_date
 
 from sandbox.kit import count_records
 from sandbox.salesforce.api import VERSIONS, Answer, Api, Call, encode
@@ -70,11 +69,6 @@ def error_body(status: int) -> tuple[Any, Mapping[str, str]]:
 def api_routes(world: World, api: Api, oauth: OAuth, usage: Usage) -> Blueprint:
     """Everything below ``/services``."""
     routes = Blueprint("services", __name__)
-
-    @routes.after_app_request
-    def stamp(response: Response) -> Response:
-        response.headers["Date"] = http_date(world.clock.now())
-        return response
 
     @routes.get("/services/data/")
     @routes.get("/services/data")

@@ -255,7 +255,7 @@ def _parse(text: str, start: str) -> Any:
         seen = "<EOF>" if error.token.type == "$END" else str(error.token)
         raise malformed_query(f"unexpected token: '{seen}'") from error
     except UnexpectedInput as error:
-        seen = text[error.pos_in_stream or 0 :][:1] or "<EOF>"
+        seen = text[error.pos_in_stream or 0 :][:1]
         raise malformed_query(f"unexpected token: '{seen}'") from error
     except VisitError as error:
         raise error.orig_exc from error

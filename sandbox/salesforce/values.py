@@ -11,7 +11,7 @@ from typing import Any
 
 from sandbox.salesforce.errors import ApiError, RecordError
 from sandbox.salesforce.ids import normal_id
-from sandbox.salesforce.schema import NUMERIC, TEXTUAL, Field, SObject
+from sandbox.salesforce.schema import NUMERIC, TEXTUAL, Field
 
 Row = Mapping[str, Any]
 
@@ -62,7 +62,7 @@ def _number(field: Field, value: Any) -> int | float:
         number = float(value)
     except (TypeError, ValueError):
         raise _unreadable(kind, value) from None
-    return int(round(number)) if field.scale == 0 else round(number, field.scale)
+    return round(number) if field.scale == 0 else round(number, field.scale)
 
 
 def _date(value: Any) -> date:
@@ -98,7 +98,7 @@ def to_json(field: Field, value: Any) -> Any:
     return value
 
 
-def check_value(sobject: SObject, field: Field, value: Any) -> None:
+def check_value(field: Field, value: Any) -> None:
     """Whether this value fits its field on its own; raises :class:`RecordError`."""
     if value is None:
         return

@@ -292,7 +292,7 @@ class World:
         derive.defaults(self, sobject.name, old, row, who)
         rules.check_row(self, sobject, old, row)
         derive.derived(self, sobject.name, old, row, stamp)
-        rules.check_rules(self, sobject, old, row)
+        rules.check_rules(self, sobject, row)
         rules.check_unique(self, sobject, row)
         rules.check_locks(self, row)
         for name, value in derive.stamps(sobject, who, stamp).items():
