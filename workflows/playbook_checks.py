@@ -14,6 +14,7 @@ from jinja2 import Environment, nodes
 
 from workflows.documents import Document, Fault, Loc, as_list, guess, language_faults, translation_faults
 from workflows.model import Anchor, Case, Company, Contact, Deal, LinkKind, Moment, StepRule
+from workflows.people import RULES
 from workflows.texts import CONDITION_NAMES, TEXT_NAMES, check_expression, check_text
 
 MAX_TITLE = 120
@@ -28,7 +29,7 @@ _ATTRIBUTES: Mapping[str, frozenset[str]] = {
     "deal": frozenset(Deal.model_fields),
     "company": frozenset(Company.model_fields),
     "contact": frozenset(Contact.model_fields),
-    "case": frozenset(Case.model_fields),
+    "case": frozenset(Case.model_fields) - {"steps", "written"},
 }
 
 
@@ -42,7 +43,6 @@ class Placed:
 
 Faults = Iterator[Fault]
 
-OWNER_RULES = frozenset({"deal_owner", "company_owner", "manager", "neutral"})
 
 
 def check_playbook(document: Document, placed: list[Placed], questionnaires: Mapping[str, LinkKind]) -> list[Fault]:
@@ -145,8 +145,8 @@ def _calendar_days(moment: Moment) -> tuple[int, int]:
 
 def _names(document: Document, one: Placed, questionnaires: Mapping[str, LinkKind]) -> Faults:
     rule = one.rule
-    if rule.owner not in OWNER_RULES:
-        cure = f"there is no such rule for an owner; {guess(rule.owner, OWNER_RULES)}"
+    if rule.owner not in RULES:
+        cure = f"there is no such rule for an owner; {guess(rule.owner, RULES)}"
         yield document.fault((*one.loc, "owner"), rule.owner, cure)
     if rule.questionnaire is not None and rule.questionnaire not in questionnaires:
         cure = f"there is no such questionnaire; {guess(rule.questionnaire, questionnaires)}"
@@ -181,11 +181,10 @@ def _links(document: Document, one: Placed) -> Faults:
 
 def _templates(document: Document, one: Placed) -> Faults:
     rule = one.rule
-    unknown = set() if rule.per_contact else {"contact"}
     if rule.when is not None:
-        for cure in _cures(rule.when, CONDITION_NAMES - unknown, expression=True):
+        for cure in _cures(rule.when, CONDITION_NAMES, expression=True):
             yield document.fault((*one.loc, "when"), rule.when, cure)
-    names = TEXT_NAMES - unknown - (set() if rule.link else {"link"})
+    names = TEXT_NAMES if rule.link else TEXT_NAMES - {"link"}
     for field in _STEP_TEXTS:
         for language, text in getattr(rule, field).items():
             loc = (*one.loc, field, language)
