@@ -34,9 +34,9 @@ Filter = Mapping[str, Any]
 class Cursor:
     """Where the reading stands; times in epoch milliseconds of HubSpot's clock.
 
-    ``floor``: changes from here on. ``tie``: with it, only those of exactly ``floor``, with a greater id. ``began``: when
-    the round under way began; None between rounds. ``start``: never read back beyond it. ``told``: id to modification
-    time of what was told and may come again.
+    ``floor``: changes from here on. ``tie``: with it, only those of exactly ``floor``, with a greater id. ``began``:
+    when the round under way began; None between rounds. ``start``: never read back beyond it. ``told``: id to
+    modification time of what was told and may come again.
     """
 
     floor: int

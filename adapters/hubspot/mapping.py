@@ -178,7 +178,7 @@ def encode(value: FieldValue) -> str:
 
 
 def to_html(text: str, limit: int = LONGEST_TEXT) -> str:
-    """Plain text as the limited HTML of bodies: escaped, addresses as links, lines kept, ``limit`` characters at most."""
+    """Plain text as HTML for a body: escaped, addresses as links, lines kept; ``limit`` characters at most."""
     text, size = clean(text), limit
     while len(made := _to_html(shorten(text, size))) > limit:
         size = size * limit // (len(made) + 1)

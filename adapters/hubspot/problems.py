@@ -61,6 +61,7 @@ class Problem:
     codes: tuple[str, ...] = ()
     fields: tuple[str, ...] = ()
     scopes: tuple[str, ...] = ()
+    is_json: bool = False
 
     @property
     def unknown_property(self) -> bool:
@@ -119,6 +120,7 @@ def parse_problem(body: Any) -> Problem:
         codes=_unique([code for code in codes if _CODE.match(code)]),
         fields=_unique([name for name in fields if _NAME.match(name)]),
         scopes=_unique(scopes),
+        is_json=True,
     )
 
 
@@ -178,8 +180,11 @@ def from_status(status: int, body: Any, headers: Mapping[str, str], at: Circumst
     if status == 403:
         scopes = f": it needs {', '.join(problem.scopes)}" if problem.scopes else ""
         return ScopeMissing(f"HubSpot does not let this app do that{scopes}", scopes=problem.scopes, **said)
+    if status == 404 and problem.is_json:
+        return NotFound("HubSpot has no such record", **said)
     if status == 404:
-        return NotFound("HubSpot has no such record or address", **said)
+        # Only a record's absence comes with an error body; it must not be taken for a wrong address.
+        return Rejected("HubSpot has no such address: check api_url and api_version", **said)
     if status in (423, 429, 477):
         until = at.now + timedelta(seconds=2) if status == 423 else _until(problem, headers, at)
         return RateLimited(f"HubSpot asks to wait until {until:%Y-%m-%d %H:%M:%S} UTC", until=until, **said)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from adapters.errors import NotFound, Unavailable, Unsupported
-from adapters.hubspot.client import Client, Op
+from adapters.hubspot.client import Answer, Client, Op
 from adapters.hubspot.mapping import (
     HISTORY,
     OBJECTS,
@@ -207,6 +207,21 @@ class Reader:
                     found.setdefault(each.key, target.id)
         return found
 
+    def tasks_by_key(self, keys: Sequence[str]) -> dict[str, str]:
+        """Task ids by key, where the key property is unique."""
+        found: dict[str, str] = {}
+        for chunk in chunks(keys, BATCH):
+            records = self.batch_read(RecordKind.TASK, chunk, [own("key")], id_property=own("key"))
+            found |= {properties_of(record).get(own("key"), ""): record_id for record_id, record in records.items()}
+        return found
+
+    def task_bodies(self, task_ids: Sequence[str]) -> dict[str, str]:
+        """The present bodies of tasks, as HTML, by id."""
+        found = self._read_all(RecordKind.TASK, task_ids, ["hs_task_body"])
+        missing = [task_id for task_id in task_ids if task_id not in found]
+        found |= self._read_all(RecordKind.TASK, missing, ["hs_task_body"])
+        return {task_id: properties_of(record).get("hs_task_body", "") for task_id, record in found.items()}
+
     # --- batches --------------------------------------------------------------------------------------------------
 
     def batch_read(
@@ -216,15 +231,19 @@ class Reader:
         properties: Sequence[str],
         *,
         history: Sequence[str] = (),
+        id_property: str | None = None,
         **options: Any,
     ) -> dict[str, Mapping[str, Any]]:
-        """One batch read; what it does not return is left out. Parts that failed come with the parts that did not."""
-        body = {
+        """One batch read, by record id; what HubSpot does not have is left out."""
+        body: dict[str, Any] = {
             "inputs": [{"id": each} for each in ids],
             "properties": list(properties),
             "propertiesWithHistory": list(history),
         }
+        if id_property:
+            body["idProperty"] = id_property
         answer = self.client.call(BATCH_READ[kind], body, **options)
+        _refuse_gaps(answer, BATCH_READ[kind])
         return {str(record["id"]): record for record in answer.body.get("results") or [] if "id" in record}
 
     def _read_all(
@@ -244,6 +263,7 @@ class Reader:
                 if not inputs:
                     break
                 answer = self.client.call(GET_ASSOCIATIONS, of, to, {"inputs": inputs})
+                _refuse_gaps(answer, GET_ASSOCIATIONS)
                 inputs = []
                 for row in answer.body.get("results") or []:
                     record_id = str((row.get("from") or {}).get("id", ""))
@@ -318,6 +338,13 @@ class Reader:
         for change in changes:
             owner = self.owner_by_user.get(change.by_user_id or "")
             yield Change(change.record, change.field, change.value, change.at, owner)
+
+
+def _refuse_gaps(answer: Answer, op: Op) -> None:
+    """A batch may answer in part. What failed must not look as if it did not exist."""
+    for error in answer.body.get("errors") or []:
+        if error.get("category") not in ("OBJECT_NOT_FOUND", "VALIDATION_ERROR"):
+            raise Unavailable("HubSpot answered only in part", operation=op.name, status=answer.status)
 
 
 def _primary(companies: Sequence[Target]) -> str | None:

@@ -1,0 +1,175 @@
+"""HubSpot behind the port: puts the parts together and holds no logic of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel
+
+from adapters.hubspot import webhooks
+from adapters.hubspot.changes import SEARCH_DEALS, SEARCH_TASKS, Cursor, changed, in_stages
+from adapters.hubspot.checkup import Checkup
+from adapters.hubspot.client import Client
+from adapters.hubspot.mapping import TaskKeys, own
+from adapters.hubspot.reads import GET_OWNERS, Reader
+from adapters.hubspot.schema import Provisioner
+from adapters.hubspot.settings import HubSpotSettings
+from adapters.hubspot.writes import Writer
+from adapters.port import (
+    Capabilities,
+    Change,
+    FieldMap,
+    Finding,
+    Observed,
+    Outcome,
+    Page,
+    Receipt,
+    SchemaReport,
+    Services,
+    Wanted,
+    WebhookAccount,
+    WebhookRequest,
+)
+from workflows.fields import FieldSpec
+from workflows.model import Deal, People, Pipeline, Ref, TaskState, User, Write
+
+
+class HubSpotCrm:
+    """One connected HubSpot account; see :class:`adapters.port.Crm` for what each method promises."""
+
+    def __init__(
+        self,
+        account: str,
+        account_id: str,
+        settings: HubSpotSettings,
+        fields: FieldMap,
+        services: Services,
+        state: Mapping[str, str],
+    ) -> None:
+        self._account_id, self._settings, self._fields = account_id, settings, fields
+        self._client = Client(account, settings, services)
+        self._reader = Reader(self._client, fields, ZoneInfo(services.time_zone), settings.association_labels)
+        self._writer = Writer(self._client, self._reader, TaskKeys.from_state(state))
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Without a client secret no webhook can be proven, so there is no push."""
+        return Capabilities(
+            push=bool(self._settings.client_secret),
+            unique_task_key=self._writer.keys.unique,
+            due_time=True,
+            stage_history=True,
+            files=True,
+        )
+
+    def start_cursor(self) -> str:
+        """HubSpot's present moment, from the date of its answer to one small call."""
+        return Cursor.at(self._client.call(GET_OWNERS, limit=1).date).text()
+
+    def changed_deals(self, cursor: str) -> Page:
+        """One page, one call, with the deals' stages."""
+        return changed(self._client, SEARCH_DEALS, cursor, self._settings.overlap_seconds)
+
+    def changed_tasks(self, cursor: str) -> Page:
+        """Where tasks carry no property of ours, all tasks that changed: the caller knows which are ours."""
+        ours = [{"propertyName": own("key"), "operator": "HAS_PROPERTY"}] if self._writer.keys.property else []
+        return changed(self._client, SEARCH_TASKS, cursor, self._settings.overlap_seconds, ours)
+
+    def deals_in_stages(self, stage_ids: Sequence[str], cursor: str | None) -> Page:
+        """By id, so that deals which move meanwhile push none out of sight."""
+        return in_stages(self._client, stage_ids, cursor)
+
+    def observe(self, deal_ids: Sequence[str]) -> Mapping[str, Observed]:
+        """One call for one deal; about two for each fifty and two more for many."""
+        return self._reader.observe(deal_ids)
+
+    def people(self, deals: Sequence[Deal]) -> Mapping[str, People]:
+        """One call for each hundred companies and each hundred contacts."""
+        return self._reader.people(deals)
+
+    def task_states(self, task_ids: Sequence[str]) -> Mapping[str, TaskState]:
+        """One call for each hundred."""
+        return self._reader.task_states(task_ids)
+
+    def find(self, wanted: Sequence[Wanted]) -> Mapping[str, str]:
+        """Through the deals' associations."""
+        return self._reader.find(wanted)
+
+    def history(self, records: Sequence[Ref], fields: Sequence[str], since: datetime) -> Sequence[Change]:
+        """HubSpot keeps the last 20 values of a property, 45 on contacts."""
+        return self._reader.history(records, fields, since)
+
+    def users(self) -> Sequence[User]:
+        """Owners: HubSpot gives tasks to owners."""
+        return self._reader.users()
+
+    def pipelines(self) -> Sequence[Pipeline]:
+        """One call."""
+        return self._reader.pipelines()
+
+    def write(self, batch: Sequence[Write]) -> Sequence[Outcome]:
+        """One call for each hundred of a kind."""
+        return self._writer.write(batch)
+
+    def ensure_schema(self, wanted: Sequence[FieldSpec], *, dry_run: bool = False) -> SchemaReport:
+        """Also finds out how tasks can carry their key, and uses it from now on."""
+        provisioner = Provisioner(self._client, dry_run)
+        report = provisioner.run(wanted)
+        if not dry_run:
+            self._writer.keys = provisioner.keys
+        return report
+
+    def check(self) -> Iterable[Finding]:
+        """About eight calls."""
+        return Checkup(
+            self._client,
+            self._reader,
+            self._account_id,
+            self._fields,
+            self._writer.keys,
+            bool(self._settings.client_secret),
+        ).run()
+
+    def deal_url(self, deal_id: str) -> str | None:
+        """The deal's record page."""
+        return f"{self._settings.app_url}/contacts/{self._account_id}/record/0-3/{deal_id}"
+
+    def close(self) -> None:
+        """Close pooled connections."""
+        self._client.close()
+
+
+class HubSpotAdapter:
+    """The adapter behind the entry point."""
+
+    name = "hubspot"
+    label = "HubSpot"
+    settings_model: type[BaseModel] = HubSpotSettings
+
+    def connect(
+        self,
+        account: str,
+        account_id: str,
+        settings: Any,
+        fields: FieldMap,
+        services: Services,
+        *,
+        state: Mapping[str, str],
+    ) -> HubSpotCrm:
+        """Make a connection; calls nothing yet."""
+        return HubSpotCrm(account, account_id, settings, fields, services, state)
+
+    def webhook_secrets(self, settings: Any) -> tuple[str, ...]:
+        """The app's client secrets; HubSpot signs with them."""
+        return tuple(secret.get_secret_value() for secret in settings.client_secret)
+
+    def receive(self, request: WebhookRequest, accounts: Sequence[WebhookAccount]) -> Receipt:
+        """Verify and parse a delivery."""
+        return webhooks.receive(request, accounts)
+
+    def same_account(self, one: str, other: str) -> bool:
+        """HubSpot account ids are plain numbers."""
+        return one.strip().lstrip("0") == other.strip().lstrip("0")

@@ -1,0 +1,143 @@
+"""The check-up of one account (P-73): one line for each thing, with the remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from adapters.errors import AdapterError, CredentialsInvalid, Rejected, ScopeMissing
+from adapters.hubspot.changes import SEARCH_DEALS, search
+from adapters.hubspot.client import Client
+from adapters.hubspot.mapping import TaskKeys, own
+from adapters.hubspot.reads import Reader
+from adapters.hubspot.schema import missing_properties
+from adapters.port import FieldMap, Finding, Level
+from workflows.fields import FIELDS
+from workflows.model import RecordKind
+
+ACCOUNT = "/account-info/v3/details"
+
+Steps = Sequence[tuple[str, Callable[[], object]]]
+
+
+@dataclass(frozen=True)
+class Checkup:
+    """What the check-up looks at."""
+
+    client: Client
+    reader: Reader
+    account_id: str
+    fields: FieldMap
+    keys: TaskKeys
+    has_secret: bool
+
+    def run(self) -> Iterator[Finding]:
+        """All findings; stops early only where HubSpot refuses the token."""
+        try:
+            yield self._portal()
+            yield from self._reading()
+            for kind in (RecordKind.DEAL, RecordKind.COMPANY, RecordKind.CONTACT, RecordKind.TASK):
+                yield from self._properties(kind)
+        except CredentialsInvalid as error:
+            yield Finding("token", Level.FAULT, error.message, "put a valid access_token into the configuration")
+            return
+        yield self._secret()
+        yield self._key()
+
+    def _portal(self) -> Finding:
+        try:
+            portal = str(self.client.get(ACCOUNT).body.get("portalId", ""))
+        except (Rejected, ScopeMissing) as error:
+            return Finding("account", Level.WARNING, f"HubSpot does not tell the account's number: {error.message}")
+        except CredentialsInvalid:
+            raise
+        except AdapterError as error:
+            return Finding(
+                "account", Level.FAULT, error.message, "check the network, api_url and HubSpot's status page"
+            )
+        if portal == self.account_id:
+            return Finding("account", Level.OK, f"the token is for HubSpot account {portal}")
+        return Finding(
+            "account",
+            Level.FAULT,
+            f"the token is for HubSpot account {portal}, and account_id is {self.account_id}",
+            "set account_id to that number, or use a token of the right account",
+        )
+
+    def _reading(self) -> Iterator[Finding]:
+        steps: Steps = (
+            ("read deals", lambda: search(self.client, SEARCH_DEALS, [], "hs_object_id", ["dealname"])),
+            ("read pipelines", self.reader.pipelines),
+            ("read owners", self.reader.users),
+        )
+        for subject, step in steps:
+            yield _try(subject, step)
+
+    def _properties(self, kind: RecordKind) -> Iterator[Finding]:
+        ours = [own(spec.name) for spec in FIELDS if spec.record == kind]
+        mapped = self._mapped(kind)
+        try:
+            missing = missing_properties(self.client, kind, [*ours, *mapped])
+        except CredentialsInvalid:
+            raise
+        except AdapterError as error:
+            yield Finding(f"{kind} properties", Level.FAULT, error.message, _remedy(error))
+            return
+        lost = [name for name in ours if name in missing]
+        if lost and kind != RecordKind.TASK:
+            text = f"HubSpot does not have our {kind} properties {', '.join(lost)}"
+            yield Finding(f"{kind} properties", Level.FAULT, text, "run `aurevoir provision`")
+        elif not lost:
+            yield Finding(f"{kind} properties", Level.OK, f"our {kind} properties are there")
+        for name in mapped:
+            if name in missing:
+                yield Finding(
+                    f"fields.{name}",
+                    Level.FAULT,
+                    f"HubSpot has no {kind} property {name}",
+                    "use the property's internal name, from Settings > Properties",
+                )
+
+    def _mapped(self, kind: RecordKind) -> list[str]:
+        names = [name for record, name in self.fields.figures if record == kind]
+        if kind == RecordKind.DEAL:
+            names += [name for name in (self.fields.contract_end, self.fields.exit_reason) if name]
+        if kind == RecordKind.CONTACT and self.fields.language:
+            names.append(self.fields.language)
+        return names
+
+    def _secret(self) -> Finding:
+        if self.has_secret:
+            return Finding("client_secret", Level.OK, "webhooks can be proven")
+        return Finding(
+            "client_secret",
+            Level.WARNING,
+            "there is no client_secret, so changes are found by polling alone",
+            "set client_secret to the app's, from its Auth page, if the app sends webhooks",
+        )
+
+    def _key(self) -> Finding:
+        if self.keys.property:
+            return Finding("task key", Level.OK, "tasks carry their key in a property")
+        return Finding(
+            "task key",
+            Level.WARNING,
+            "tasks carry their key as a line at the end of their text",
+            "run `aurevoir provision`; where HubSpot takes no property on tasks, this is how it stays",
+        )
+
+
+def _try(subject: str, step: Callable[[], object]) -> Finding:
+    try:
+        step()
+    except CredentialsInvalid:
+        raise
+    except AdapterError as error:
+        return Finding(subject, Level.FAULT, error.message, _remedy(error))
+    return Finding(subject, Level.OK, f"the token may {subject}")
+
+
+def _remedy(error: AdapterError) -> str:
+    if isinstance(error, ScopeMissing):
+        return "add the missing scopes to the app and install it again"
+    return "try again later; if it stays, look at HubSpot's status page"
