@@ -1,0 +1,246 @@
+"""What the survey and the interview page have in common: from a link to a form, and from a posted form to an answer.
+
+Opening a page records nothing, whoever opens it and however often: mail programs and their scanners open all links.
+Only a posted form counts, and the same link always holds the same one answer, until it is closed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from flask import Blueprint, Response, abort, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_wtf import FlaskForm
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from wtforms import Field, StringField, ValidationError
+from wtforms.csrf.core import CSRF
+
+from connector.links import LinkSigner
+from connector.metrics import ANSWERS
+from connector.store import agenda, cases, intake
+from connector.store.tables import LinkRow
+from connector.web import languages
+from connector.web.runtime import Runtime
+from workflows.model import Answer, AnswerValue, Case, LinkKind, Questionnaire, QuestionType, Texts
+from workflows.survey import read_answers, wording
+
+log = structlog.get_logger(__name__)
+
+Filled = Mapping[str, Sequence[str]]
+"""What stands in the form, by question key, as the browser would send it."""
+
+
+class LinkSeal(CSRF):
+    """Proves that a posted form is one of ours, for this link.
+
+    Cross-site request forgery abuses what a browser sends by itself. Our pages have no login and set no cookie: the
+    link is all the authority there is, and who knows it needs no forgery. Mail programs' built-in browsers often refuse
+    cookies, so a seal in a session would only keep honest people out. This one is derived from the link, does not run
+    out while somebody thinks about an answer, and stops programs that post to addresses without reading the page.
+    """
+
+    def setup_form(self, form: Any) -> Any:
+        """Take the link from the form's context."""
+        self._links, self._link = form.meta.csrf_context
+        return super().setup_form(form)
+
+    def generate_csrf_token(self, csrf_token_field: Field) -> str:
+        """The seal to put into the page."""
+        links: LinkSigner = self._links
+        return links.form_seal(self._link)
+
+    def validate_csrf_token(self, form: Any, field: Field) -> None:
+        """Refuse a form without our seal."""
+        if not self._links.is_form_seal(self._link, field.data or ""):
+            raise ValidationError("no seal of ours")
+
+
+class SealedForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types
+    """What every form of ours carries besides its questions; names with a dash, as no question's key has one."""
+
+    class Meta(FlaskForm.Meta):  # type: ignore[misc]  # as above
+        """Seal by the link instead of by a session."""
+
+        csrf = True
+        csrf_class = LinkSeal
+        csrf_field_name = "form-seal"
+
+    trap = StringField(name="your-website")
+
+    def validate_trap(self, field: Field) -> None:
+        """People do not see this field; programs that fill in everything do."""
+        if field.data:
+            raise ValidationError("filled in by a program")
+
+
+@dataclass(frozen=True)
+class Page:
+    """All that one page shows."""
+
+    link: LinkRow
+    case: Case
+    questionnaire: Questionnaire
+    token: str
+    company: str | None
+    given: Filled
+    answered: bool
+
+    def text(self, texts: Texts) -> str:
+        """The questionnaire's text in the page's language."""
+        return wording(texts, languages.current(), self.questionnaire.languages)
+
+
+class Desk:
+    """Takes answers of one kind: ``kind`` of link, ``by`` whom."""
+
+    def __init__(self, runtime: Runtime, kind: LinkKind, by: str) -> None:
+        self._runtime = runtime
+        self._kind = kind
+        self._by = by
+
+    def form(self, token: str) -> ResponseReturnValue:
+        """Show the form, or take what was posted."""
+        page = self._open(token)
+        if page.link.closed_at is not None:
+            return self._render("closed.html", page, 410)
+        if request.method != "POST":
+            return self._render("form.html", page, filled=page.given)
+        return self._take(page)
+
+    def thanks(self, token: str) -> ResponseReturnValue:
+        """What people see after answering."""
+        return self._render("thanks.html", self._open(token))
+
+    def too_often(self, _limit: object = None) -> Response:
+        """Hand the form back, with all that was written, to someone who sends too often."""
+        page = self._open((request.view_args or {})["token"])
+        wait = languages.say("This form was sent many times just now. Please wait a minute, then send it again.")
+        return make_response(self._render("form.html", page, 429, filled=_posted(), notice=wait))
+
+    def _open(self, token: str) -> Page:
+        """The page behind a token; one and the same 404 for everything that is no link of ours."""
+        link_id = self._runtime.links.read(self._kind, token)
+        if link_id is None:
+            abort(404)
+        with self._runtime.store.read() as session:
+            link = intake.link(session, link_id)
+            case = cases.by_id(session, link.case_id) if link is not None else None
+            answer = intake.answer(session, link_id)
+        if link is None or case is None:
+            abort(404)
+        try:
+            questionnaire = self._runtime.library.questionnaire(link.questionnaire)
+        except KeyError:
+            log.error(
+                "a link names a questionnaire that is gone", account=link.account, questionnaire=link.questionnaire
+            )
+            abort(503)
+        languages.choose(questionnaire.languages, (request.args.get("lang"), link.language))
+        account = self._runtime.accounts.get(link.account)
+        return Page(
+            link=link,
+            case=case,
+            questionnaire=questionnaire,
+            token=token,
+            company=account.config.company if account is not None else None,
+            given=_as_sent(intake.to_answer(answer).values) if answer is not None else {},
+            answered=answer is not None,
+        )
+
+    def _take(self, page: Page) -> ResponseReturnValue:
+        posted = _posted()
+        sealed = SealedForm(meta={"csrf_context": (self._runtime.links, page.link.id)})
+        values, problems = read_answers(page.questionnaire, posted, languages.current())
+        if not sealed.validate():
+            ANSWERS.labels(self._kind.value, "unsealed").inc()
+            again = languages.say("Please send the form once more. Nothing that you wrote is lost: it is still below.")
+            return self._render("form.html", page, 400, filled=posted, problems=problems, notice=again)
+        if problems:
+            ANSWERS.labels(self._kind.value, "incomplete").inc()
+            return self._render("form.html", page, 422, filled=posted, problems=problems)
+        try:
+            result = self._save(page, values)
+        except SQLAlchemyError as error:
+            ANSWERS.labels(self._kind.value, "unsaved").inc()
+            log.error("an answer could not be saved", account=page.link.account, case=page.case.id, exc_info=error)
+            sorry = languages.say(
+                "We could not save your answers just now. They are still below: please send them again in a minute."
+            )
+            return self._render("form.html", page, 503, filled=posted, notice=sorry)
+        ANSWERS.labels(self._kind.value, result).inc()
+        if result == "closed":
+            return self._render("closed.html", page, 410)
+        return redirect(url_for(".thanks", token=page.token, lang=languages.current()), 303)
+
+    def _save(self, page: Page, values: Mapping[str, AnswerValue]) -> str:
+        """Keep the answer and put its deal on the agenda, in one transaction; says what became of it."""
+        try:
+            result = self._keep(page, values)
+        except IntegrityError:  # the same form, sent twice at once: the other one made the row
+            result = self._keep(page, values)
+        if result == "saved":
+            log.info("answer saved", account=page.link.account, case=page.case.id, kind=self._kind.value)
+            self._runtime.engine.nudge(page.link.account)
+        return result
+
+    def _keep(self, page: Page, values: Mapping[str, AnswerValue]) -> str:
+        now = self._runtime.clock.now()
+        answer = Answer(
+            case_id=page.link.case_id,
+            contact_id=page.link.contact_id,
+            questionnaire=page.link.questionnaire,
+            by=self._by,
+            language=languages.current(),
+            at=now,
+            values=values,
+        )
+        with self._runtime.store.write() as session:
+            link = intake.link(session, page.link.id)
+            if link is None or link.closed_at is not None:
+                return "closed"
+            before = intake.answer(session, link.id)
+            known = intake.to_answer(before).values if before is not None else {}
+            if dict(known) == dict(values):
+                return "unchanged"
+            intake.save_answer(session, link, answer)
+            agenda.put(session, link.account, [agenda.Entry(page.case.deal_id, now, "answer")])
+        return "saved"
+
+    def _render(self, template: str, page: Page, status: int = 200, **more: Any) -> ResponseReturnValue:
+        defaults: dict[str, Any] = {"filled": {}, "problems": {}, "notice": ""}
+        html = render_template(
+            template,
+            page=page,
+            text=page.text,
+            paragraphs=lambda texts: re.split(r"\n\s*\n", page.text(texts).strip()),
+            types=QuestionType,
+            for_us=self._kind is LinkKind.INTERVIEW,
+            seal=self._runtime.links.form_seal(page.link.id),
+            address=url_for(".form", token=page.token),
+            **(defaults | more),
+        )
+        return html, status
+
+
+def make_blueprint(desk: Desk, name: str, paths: Sequence[str]) -> Blueprint:
+    """The pages of one kind, at these paths."""
+    blueprint = Blueprint(name, __name__)
+    thanks: Callable[[str], ResponseReturnValue] = desk.thanks
+    for path in paths:
+        blueprint.add_url_rule(f"{path}/<token>", "form", desk.form, methods=["GET", "POST"])
+    blueprint.add_url_rule(f"{paths[0]}/<token>/thanks", "thanks", thanks)
+    return blueprint
+
+
+def _posted() -> Filled:
+    return {name: sent for name, sent in request.form.to_dict(flat=False).items() if any(sent)}
+
+
+def _as_sent(values: Mapping[str, AnswerValue]) -> Filled:
+    return {
+        key: [str(one) for one in value] if isinstance(value, tuple) else [str(value)] for key, value in values.items()
+    }
