@@ -5,25 +5,51 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Protocol
 
 from pydantic import AwareDatetime, Field
 
+from workflows.asks import CONTRACT_END, REASON, ask
+from workflows.draft import Draft
+from workflows.ending import cancel as end_by_cancelling
+from workflows.ending import dismiss, resume, stop, tidy
+from workflows.feedback import feedback_writes
+from workflows.fields import STATUS_OPTIONS
+from workflows.guard import CONDITION, Ending, ending, entry, is_new, leaving, refusal, unmet
 from workflows.model import (
     AccountRules,
     Answer,
     Case,
+    CaseStatus,
     Deal,
+    DealState,
     Event,
     LinkKind,
     Model,
     People,
     Playbook,
     Questionnaire,
+    RecordKind,
+    Ref,
+    Step,
+    StepStatus,
     TaskState,
     User,
     Write,
+)
+from workflows.plan import Desk, hangs_on_end
+from workflows.running import (
+    UNKNOWN_REASON,
+    complete,
+    next_look,
+    release_steps,
+    take_contract_end,
+    take_reason,
+    take_tasks,
 )
 
 
@@ -66,10 +92,11 @@ class Decision(Model):
     """What follows from a look.
 
     ``needs_people``, ``needs_tasks``: nothing is decided yet; read the people, the states of the tasks with these ids,
-    and look again. ``case`` is the case's next state (None:
-    there is none). ``writes`` are new: each is decided once and becomes an intent. ``withdraw`` names writes of the case
-    that must no longer be sent if they were not sent yet. ``next_look`` None: nothing will change by time alone.
-    ``close_links``: the case's pages no longer take answers.
+    and look again. ``case`` is the case's next state (None: there is none); it may be the ended case that the look
+    gave as its last, and may have moved to another ``deal_id``, which is then to be looked at (P-09). ``writes`` are
+    new: each is decided once and becomes an intent. ``withdraw`` names writes of the case that must no longer be sent
+    if they were not sent yet. ``next_look`` None: nothing will change by time alone. ``close_links``: the case's pages
+    no longer take answers; those of a case that is open again do.
     """
 
     needs_people: bool = False
@@ -83,10 +110,272 @@ class Decision(Model):
 
 
 def decide(look: Look, links: Links) -> Decision:
-    """The case's next state and the writes that are still missing."""
-    raise RuntimeError("in work")
+    """The case's next state and the writes that are still missing.
+
+    Deciding again on the case that a decision gave, at the same moment, gives no further writes.
+    """
+    if look.case is not None:
+        return _go_on(Draft(look, look.case), links)
+    if look.last is not None:
+        leftover = _leftovers(Draft(look, look.last))
+        if leftover is not None:
+            return leftover
+    return _begin(look, links)
+
+
+def cancel(look: Look) -> Decision:
+    """What follows when an admin cancels the open case by hand; as :func:`decide`. ValueError when none is open."""
+    if look.case is None:
+        raise ValueError("the deal has no open case that could be cancelled")
+    draft = Draft(look, look.case)
+    take_tasks(draft)
+    _take_answers(draft)
+    _end_early(draft, "by_hand")
+    return _finish(draft)
 
 
 def record(case: Case, key: str, *, record_id: str | None, refused: str | None, gone: bool = False) -> Case:
-    """The case after the CRM answered the write with this key: written as ``record_id``, refused, or its record gone."""
-    raise RuntimeError("in work")
+    """The case after the CRM answered the write with this key: there as ``record_id``, refused, or its record gone."""
+    name, _, change = key.removeprefix(f"{case.id}:").partition(":")
+    step = case.step(name.partition("~")[0])
+    if step is None:
+        return case
+    changes: dict[str, object] = {}
+    if change:
+        if gone and change.partition(":")[0] in ("close", "due"):
+            changes = {"status": StepStatus.DELETED}
+    elif refused is not None:
+        if step.status is StepStatus.WRITING:
+            changes = {"status": StepStatus.FAILED}
+    elif record_id is not None and step.status not in (StepStatus.OPEN, StepStatus.DONE, StepStatus.DELETED):
+        # Also for a step that was closed meanwhile: its task exists after all, and the next look closes it.
+        changes = {"status": StepStatus.OPEN, "task_id": record_id}
+    if not changes:
+        return case
+    after = step.model_copy(update=changes)
+    return case.model_copy(update={"steps": tuple(after if one.key == step.key else one for one in case.steps)})
+
+
+# --- no open case ---------------------------------------------------------------------------------------------------
+
+
+def _leftovers(draft: Draft) -> Decision | None:
+    """What an ended case still owes: answers that came late, tasks that appeared late. None: nothing."""
+    _take_answers(draft)
+    if draft.case.status is not CaseStatus.COMPLETED:
+        tidy(draft)
+    if draft.needs_people or draft.needs_tasks or draft.writes or draft.result() is not draft.look.last:
+        return _finish(draft, draft.now)
+    return None
+
+
+def _begin(look: Look, links: Links) -> Decision:
+    """Open a case, or take up the one of a restored deal, or leave the deal alone."""
+    present = ending(look.rules, look.deal)
+    last = look.last
+    if present is not None and last is not None and last.status is CaseStatus.STOPPED and not is_new(present, last):
+        draft = Draft(look, resume(last))
+        draft.log("resumed", "the deal is back")
+        return _go_on(draft, links)
+    refused = refusal(look, present)
+    if present is None or refused is not None:
+        return Decision(events=(Event(what="not opened", detail=refused or ""),) if look.asked else ())
+    return _go_on(Draft(look, _new_case(look, present)), links)
+
+
+def _new_case(look: Look, present: Ending) -> Case:
+    languages = look.playbook.languages
+    return Case(
+        id=look.new_case_id,
+        account=look.rules.account,
+        deal_id=look.deal.id,
+        deal_name=look.deal.name,
+        number=look.last.number + 1 if look.last is not None else 1,
+        status=CaseStatus.SETTLING,
+        playbook=look.playbook.key,
+        playbook_version=look.playbook.version,
+        language=look.rules.language if look.rules.language in languages else languages[0],
+        stage_id=present.stage_id,
+        entered_at=present.entered_at or look.now,
+        opened_at=look.now,
+    )
+
+
+# --- an open case ---------------------------------------------------------------------------------------------------
+
+
+def _go_on(draft: Draft, links: Links) -> Decision:
+    deal = draft.look.deal
+    if draft.case.paused:
+        return Decision(case=draft.case)
+    if deal.state is not DealState.LIVE:
+        return _record_away(draft)
+    take_tasks(draft)
+    _take_answers(draft)
+    outcome = leaving(draft.look)
+    if outcome is not None:
+        _end_early(draft, outcome)
+        return _finish(draft)
+    draft.set(deal_name=deal.name or draft.case.deal_name)
+    present = ending(draft.look.rules, deal)
+    if present is not None:
+        _follow_stage(draft, present)
+    return _finish(draft, _advance(draft, links, present))
+
+
+def _record_away(draft: Draft) -> Decision:
+    """The deal was merged, deleted or archived: follow it, or stop (P-09)."""
+    deal = draft.look.deal
+    take_tasks(draft)
+    if deal.state is DealState.MERGED and deal.merged_into is not None and draft.look.survivor is None:
+        draft.set(deal_id=deal.merged_into)
+        draft.written.pop(_DEAL_FIELDS, None)
+        draft.log("deal merged", "the case follows the deal into which it was merged", deal=deal.merged_into)
+        return _finish(draft, draft.now)
+    stop(draft, deal.state.value)
+    return _finish(draft)
+
+
+def _end_early(draft: Draft, outcome: str) -> None:
+    if draft.case.status is CaseStatus.SETTLING:
+        dismiss(draft, outcome)
+    else:
+        end_by_cancelling(draft, outcome)
+
+
+def _follow_stage(draft: Draft, present: Ending) -> None:
+    """Keep what tells this ending from the next one (P-08), and start the settling anew after a bounce (P-03)."""
+    began = entry(draft.case, present)
+    if began > draft.case.entered_at and present.stage_id == draft.case.stage_id:
+        draft.log("came back", "the deal left the stage and came back between two looks")
+    draft.set(entered_at=began, stage_id=present.stage_id)
+
+
+def _advance(draft: Draft, links: Links, present: Ending | None) -> datetime | None:
+    """Take the case as far as it can go now. The next moment at which that changes by time alone."""
+    if draft.case.status is CaseStatus.SETTLING:
+        if present is None:
+            return None
+        settled = draft.case.entered_at + present.rule.settle_for
+        if draft.now < settled:
+            return settled
+        if unmet(draft.look, present) is not None:
+            dismiss(draft, CONDITION)
+            return None
+    desk = Desk(draft, links)
+    if draft.case.status is not CaseStatus.ACTIVE:
+        waits_until = _confirm(desk)
+        if waits_until is not None or draft.needs_people:
+            return waits_until
+    return _run(desk)
+
+
+def _confirm(desk: Desk) -> datetime | None:
+    """Start the plan once the reason is there or has been waited for long enough (P-04); else: when to look again."""
+    draft, rules = desk.draft, desk.draft.look.rules
+    take_reason(desk)
+    asks = rules.asks_reason and draft.case.reason is None
+    if draft.look.people is None and (not asks or REASON not in draft.steps or draft.now >= _reason_deadline(draft)):
+        draft.needs_people = True
+        return None
+    if asks:
+        draft.written.setdefault(_ASKED_AT, draft.now.isoformat())
+        asked = ask(desk, REASON)
+        deadline = _reason_deadline(draft)
+        if draft.now < deadline:
+            draft.set(status=CaseStatus.AWAITING_REASON)
+            return deadline if asked else min(deadline, desk.next_morning())
+        draft.set(reason=UNKNOWN_REASON)
+        draft.log("reason unknown", "the plan starts without a reason")
+    _start_plan(desk)
+    return None
+
+
+def _reason_deadline(draft: Draft) -> datetime:
+    asked_at = datetime.fromisoformat(draft.written.get(_ASKED_AT, draft.now.isoformat()))
+    return asked_at + draft.look.rules.reason_wait
+
+
+def _start_plan(desk: Desk) -> None:
+    draft = desk.draft
+    draft.set(status=CaseStatus.ACTIVE, confirmed_at=draft.now)
+    draft.log("plan started", f"playbook {draft.case.playbook} {draft.case.playbook_version}")
+    for rule in desk.rules.values():
+        draft.put(Step(key=rule.key, rule=rule.key))
+    take_contract_end(desk)
+    if draft.case.contract_end is None and hangs_on_end(desk.rules.values()):
+        ask(desk, CONTRACT_END)
+    desk.forget_values()
+
+
+def _run(desk: Desk) -> datetime | None:
+    draft, people = desk.draft, desk.draft.look.people
+    if people is not None:
+        company_id = people.company.id if people.company is not None else None
+        draft.set(company_id=company_id, contact_ids=tuple(contact.id for contact in people.contacts))
+    take_reason(desk)
+    take_contract_end(desk)
+    release_steps(desk)
+    complete(desk)
+    return next_look(desk) if draft.case.is_open else None
+
+
+# --- answers, and the end of the decision ---------------------------------------------------------------------------
+
+
+def _take_answers(draft: Draft) -> None:
+    """Write answers that are new or were edited back to the CRM, each once (P-37)."""
+    for answer in sorted(draft.look.answers, key=lambda one: one.at):
+        questionnaire = draft.look.questionnaires.get(answer.questionnaire)
+        if answer.case_id != draft.case.id or questionnaire is None:
+            continue
+        name = f"_answer:{answer.questionnaire}:{answer.by}:{answer.contact_id or ''}"
+        if not draft.once(name, _digest(answer)):
+            continue
+        name = _contact_name(draft, answer.contact_id)
+        draft.writes += feedback_writes(draft.case, questionnaire, answer, draft.look.deal, draft.now, name=name)
+        if answer.by == "customer" and draft.case.answered_at is None:
+            draft.set(answered_at=answer.at)
+        draft.log("answered", questionnaire=answer.questionnaire, by=answer.by, contact=answer.contact_id or "")
+
+
+def _contact_name(draft: Draft, contact_id: str | None) -> str | None:
+    """The name for the note that people read; the people are asked for when they were not read."""
+    people = draft.look.people
+    if people is None:
+        draft.needs_people = draft.needs_people or contact_id is not None
+        return None
+    return next((contact.name for contact in people.contacts if contact.id == contact_id and contact.name), None)
+
+
+def _digest(answer: Answer) -> str:
+    content = json.dumps(sorted(answer.values.items()), ensure_ascii=False, default=list)
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def _finish(draft: Draft, next_look: datetime | None = None) -> Decision:
+    if draft.needs_people or draft.needs_tasks:
+        return Decision(needs_people=draft.needs_people, needs_tasks=tuple(draft.needs_tasks))
+    _write_deal_fields(draft)
+    return Decision(
+        case=draft.result(),
+        writes=tuple(draft.writes),
+        withdraw=tuple(draft.withdrawn),
+        next_look=next_look,
+        events=tuple(draft.events),
+        close_links=draft.close_links,
+    )
+
+
+def _write_deal_fields(draft: Draft) -> None:
+    """Show on the deal where the case stands: one write when it opens, one at each turn after that."""
+    case = draft.case
+    if case.status.value not in _SHOWN or draft.look.deal.state is not DealState.LIVE:
+        return
+    values = {"case_id": case.id, "status": case.status.value, "playbook": f"{case.playbook} {case.playbook_version}"}
+    draft.fields(_DEAL_FIELDS, Ref(kind=RecordKind.DEAL, id=case.deal_id), values)
+
+
+_DEAL_FIELDS = "_deal"
+_ASKED_AT = "asked_at"
+_SHOWN = frozenset(option.value for option in STATUS_OPTIONS)

@@ -93,8 +93,8 @@ class _Blank(ChainableUndefined):
     def _still_blank(self, _other: object) -> _Blank:
         return self
 
-    __add__ = __radd__ = __sub__ = __rsub__ = __truediv__ = __rtruediv__ = _still_blank
-    __mul__ = __rmul__ = __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = _still_blank
+    __add__ = __radd__ = __sub__ = __rsub__ = __truediv__ = __rtruediv__ = _still_blank  # type: ignore[assignment]
+    __mul__ = __rmul__ = __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = _still_blank  # type: ignore[assignment]
 
 
 class _Sandbox(ImmutableSandboxedEnvironment):
@@ -130,19 +130,27 @@ def _shown(context: Context, value: object) -> object:
     if isinstance(value, Decimal | date):
         case = context.resolve("case")
         language = case.get("language", "en") if isinstance(case, Mapping) else "en"
-        return _written(value, str(language))
+        return date_words(value, str(language)) if isinstance(value, date) else _number_words(value, str(language))
     return value
 
 
 @lru_cache(maxsize=4096)
-def _written(value: Decimal | date, language: str) -> str:
+def date_words(day: date, language: str) -> str:
+    """The day as people of this language write it, such as ``31 mars 2026``."""
+    return str(format_date(day, format="long", locale=_locale(language)))
+
+
+@lru_cache(maxsize=4096)
+def _number_words(number: Decimal, language: str) -> str:
+    return str(format_decimal(number, locale=_locale(language)))
+
+
+@lru_cache(maxsize=64)
+def _locale(language: str) -> Locale:
     try:
-        locale = Locale.parse(language, sep="-")
+        return Locale.parse(language, sep="-")
     except (UnknownLocaleError, ValueError):
-        locale = Locale.parse("en")
-    if isinstance(value, Decimal):
-        return str(format_decimal(value, locale=locale))
-    return str(format_date(value, format="long", locale=locale))
+        return Locale.parse("en")
 
 
 def _sandbox(undefined: type[Undefined]) -> _Sandbox:

@@ -1,0 +1,136 @@
+"""A decision while it is being made: the case as it will be, and what is to be written, withdrawn and told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from workflows.model import (
+    Case,
+    CaseStatus,
+    Event,
+    FieldValue,
+    Ref,
+    Step,
+    StepStatus,
+    TaskState,
+    UpdateFields,
+    UpdateTask,
+    Write,
+)
+
+if TYPE_CHECKING:
+    from workflows.decide import Look
+
+FINISHED = frozenset({StepStatus.DONE, StepStatus.CLOSED, StepStatus.DELETED, StepStatus.SKIPPED, StepStatus.FAILED})
+"""Step states after which nothing of the step is left to do."""
+
+
+class Draft:
+    """Collects one decision. Reads of people and tasks that it turns out to need are noted, not done.
+
+    Besides digests of what was written, :attr:`written` keeps under names of its own: ``#<name>`` how often something
+    was written, ``hold:<step>`` until when a step cannot be released, ``end:<step>`` the contract end that its due date
+    was counted from, ``due:<step>`` and ``owner:<step>`` what a person set instead of us, and ``round`` how often the
+    case was taken up again.
+    """
+
+    def __init__(self, look: Look, case: Case) -> None:
+        self.look = look
+        self.now: datetime = look.now
+        self.case = case
+        self.steps: dict[str, Step] = {step.key: step for step in case.steps}
+        self.written: dict[str, str] = dict(case.written)
+        self.writes: list[Write] = []
+        self.withdrawn: list[str] = []
+        self.events: list[Event] = []
+        self.needs_tasks: list[str] = []
+        self.needs_people = False
+        self.close_links = False
+
+    # --- the case ---------------------------------------------------------------------------------------------------
+
+    def set(self, **values: Any) -> None:
+        """Change fields of the case."""
+        if any(getattr(self.case, name) != value for name, value in values.items()):
+            self.case = self.case.model_copy(update=values)
+
+    def end(self, status: CaseStatus, outcome: str) -> None:
+        """The case is over."""
+        self.set(status=status, outcome=outcome, closed_at=self.now)
+
+    def put(self, step: Step, **changes: Any) -> Step:
+        """Keep the step, with these changes."""
+        step = step.model_copy(update=changes) if changes else step
+        self.steps[step.key] = step
+        return step
+
+    def replace(self, key: str, steps: list[Step]) -> None:
+        """Put these steps in the place of the one with this key."""
+        old = list(self.steps.values())
+        self.steps = {}
+        for one in old:
+            for step in steps if one.key == key else [one]:
+                self.steps[step.key] = step
+
+    def result(self) -> Case:
+        """The case as it stands now; the very same object when nothing changed."""
+        steps = tuple(self.steps.values())
+        if steps == self.case.steps and self.written == self.case.written:
+            return self.case
+        return self.case.model_copy(update={"steps": steps, "written": dict(self.written)})
+
+    # --- keys -------------------------------------------------------------------------------------------------------
+
+    def step_key(self, step: Step) -> str:
+        """The key of the write that makes the step's task."""
+        taken_up = self.written.get("round", "")
+        return f"{self.case.id}:{step.key}" + (f"~{taken_up}" if taken_up else "")
+
+    def number(self, name: str) -> int:
+        """How often something of this name was written, this time included: it keeps keys of writes apart."""
+        count = int(self.written.get(f"#{name}", "0")) + 1
+        self.written[f"#{name}"] = str(count)
+        return count
+
+    # --- what is to be told and written -----------------------------------------------------------------------------
+
+    def log(self, what: str, detail: str = "", **data: str) -> None:
+        """Add a line to the case's log."""
+        self.events.append(Event(what=what, detail=detail, data=data))
+
+    def once(self, name: str, value: str) -> bool:
+        """Whether this is news: True the first time that ``name`` has this value."""
+        if self.written.get(name) == value:
+            return False
+        self.written[name] = value
+        return True
+
+    def fields(self, name: str, target: Ref, values: Mapping[str, FieldValue]) -> None:
+        """Write our own fields on one record, unless the same was written last under this name."""
+        digest = f"{target.id}|" + "|".join(f"{key}={value}" for key, value in sorted(values.items()))
+        if self.once(name, digest):
+            key = f"{self.case.id}:{name}:{self.number(name)}"
+            self.writes.append(UpdateFields(key=key, deal_id=self.case.deal_id, target=target, values=values))
+
+    # --- tasks ------------------------------------------------------------------------------------------------------
+
+    def task(self, step: Step) -> TaskState | None:
+        """The state of the step's task; None, and asked for, when it was not read just now."""
+        state = self.look.tasks.get(step.task_id or "")
+        if state is None and step.task_id and step.task_id not in self.needs_tasks:
+            self.needs_tasks.append(step.task_id)
+        return state
+
+    def close(self, step: Step, note: str) -> None:
+        """The step is no longer needed: withdraw its task, or close it in the CRM with a note, unless people have."""
+        if step.status is StepStatus.WRITING:
+            self.withdrawn.append(self.step_key(step))
+        if step.status in (StepStatus.WRITING, StepStatus.WAITING):
+            self.put(step, status=StepStatus.CLOSED)
+        if step.status is not StepStatus.OPEN or step.task_id is None or self.task(step) is None:
+            return
+        key = f"{self.step_key(step)}:close:{self.number(f'close:{step.key}')}"
+        self.writes.append(UpdateTask(key=key, deal_id=self.case.deal_id, task_id=step.task_id, note=note, close=True))
+        self.put(step, status=StepStatus.CLOSED)

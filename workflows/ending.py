@@ -1,0 +1,93 @@
+"""How a case ends before its plan does: dismissed, cancelled (P-06), stopped (P-09); and how it is taken up again."""
+
+from __future__ import annotations
+
+from workflows.asks import ASKS
+from workflows.draft import Draft
+from workflows.model import Case, CaseStatus, CreateNote, RecordKind, Ref, StepStatus
+from workflows.texts import shorten
+from workflows.wording import say
+
+SURVEY_LINK = "_link:"
+"""Name of what was last written into a contact's survey link, followed by the contact's id."""
+
+
+def dismiss(draft: Draft, outcome: str) -> None:
+    """The stage did not hold: nothing was written to the CRM, and nothing is (P-03)."""
+    draft.end(CaseStatus.DISMISSED, outcome)
+    draft.log("dismissed", say(f"end.{outcome}", "en"))
+
+
+def cancel(draft: Draft, outcome: str) -> None:
+    """The deal is not ending after all: close what is open, stop the links, and say why in a note (P-06)."""
+    case, language = draft.case, draft.case.language
+    why = say(f"end.{outcome}", language)
+    _close_all(draft, outcome)
+    name = draft.look.deal.name or case.deal_name or say("customer", language)
+    note = CreateNote(
+        key=f"{case.id}:_note:{draft.number('_note')}",
+        deal_id=case.deal_id,
+        title=say("note.cancelled.title", language),
+        body=say("note.cancelled.body", language, company=shorten(name, 200), why=why),
+        at=draft.now,
+        company_id=case.company_id,
+    )
+    draft.writes.append(note)
+    draft.end(CaseStatus.CANCELLED, outcome)
+    draft.log("cancelled", say(f"end.{outcome}", "en"))
+
+
+def stop(draft: Draft, outcome: str) -> None:
+    """The deal's record went away: close what is open and write nothing on the deal itself (P-09)."""
+    _close_all(draft, outcome)
+    draft.end(CaseStatus.STOPPED, outcome)
+    draft.log("stopped", say(f"end.{outcome}", "en"))
+
+
+def tidy(draft: Draft) -> None:
+    """Close tasks of an ended case of which we learned only after its end that the CRM had made them."""
+    for step in list(draft.steps.values()):
+        if step.status is StepStatus.OPEN:
+            state = draft.task(step)
+            if state is not None and (state.done or not state.found):
+                draft.put(step, status=StepStatus.DONE if state.done else StepStatus.DELETED)
+            else:
+                draft.close(draft.steps[step.key], _note(draft, draft.case.outcome))
+
+
+def resume(case: Case) -> Case:
+    """The case of a deal that was restored, open again where it was (P-09).
+
+    Steps whose tasks we closed are to be made again, under new keys; what we asked for is asked again if need be.
+    """
+    steps = tuple(
+        step.model_copy(update={"status": StepStatus.WAITING, "task_id": None, "due_at": None, "owner_id": None})
+        if step.status is StepStatus.CLOSED
+        else step
+        for step in case.steps
+        if step.rule not in ASKS or step.status is not StepStatus.CLOSED
+    )
+    kept = {
+        name: value for name, value in case.written.items() if not name.startswith(("hold:", "end:", "due:", "owner:"))
+    }
+    kept["round"] = str(int(case.written.get("round", "1")) + 1)
+    if case.confirmed_at is not None:
+        status = CaseStatus.ACTIVE
+    else:
+        status = CaseStatus.AWAITING_REASON if "asked_at" in case.written else CaseStatus.SETTLING
+    changes = {"status": status, "outcome": "", "closed_at": None, "steps": steps, "written": kept}
+    return case.model_copy(update=changes)
+
+
+def _close_all(draft: Draft, outcome: str) -> None:
+    for step in list(draft.steps.values()):
+        draft.close(step, _note(draft, outcome))
+    for name in [name for name, value in draft.written.items() if name.startswith(SURVEY_LINK) and value]:
+        contact = Ref(kind=RecordKind.CONTACT, id=name.removeprefix(SURVEY_LINK))
+        draft.fields(name, contact, {"survey_link": None})
+    draft.close_links = True
+
+
+def _note(draft: Draft, outcome: str) -> str:
+    language = draft.case.language
+    return say("close.cancelled", language, why=say(f"end.{outcome or 'by_hand'}", language))

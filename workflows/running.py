@@ -1,0 +1,295 @@
+"""A running case: what people did to its tasks, what changed on the deal, what appears now, when it is complete."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+
+from workflows.asks import ASKS, CONTACTS, CONTRACT_END, REASON, answered, ask
+from workflows.dates import plausible
+from workflows.draft import FINISHED, Draft
+from workflows.ending import SURVEY_LINK
+from workflows.model import (
+    Anchor,
+    CaseStatus,
+    LinkKind,
+    RecordKind,
+    Ref,
+    Step,
+    StepRule,
+    StepStatus,
+    TaskState,
+    UpdateTask,
+)
+from workflows.plan import MAX_CONTACTS, Desk, Waiting, reachable
+from workflows.texts import TextError, uses
+
+UNKNOWN_REASON = "unknown"
+"""The reason of a case that could wait for it no longer (P-04)."""
+ANSWER_PATIENCE = timedelta(days=60)
+"""Steps that follow an answer are left out when none has come so long after everything else was done."""
+CONTACT_PATIENCE = timedelta(days=30)
+"""Per-contact steps are left out when the deal still has no contacts so long after they should have appeared."""
+_UNTIL_END_KNOWN = "contract_end"
+
+
+# --- what people did ------------------------------------------------------------------------------------------------
+
+
+def take_tasks(draft: Draft) -> None:
+    """Take over the states of tasks that were read: done, reopened, deleted, changed by a person (P-7B)."""
+    for step in list(draft.steps.values()):
+        state = draft.look.tasks.get(step.task_id or "")
+        if state is None or step.status not in (StepStatus.OPEN, StepStatus.DONE):
+            continue
+        if not state.found:
+            draft.put(step, status=StepStatus.DELETED)
+            draft.log("task deleted", "a person deleted the task; it is not made again", step=step.key)
+        elif state.done and step.status is StepStatus.OPEN:
+            draft.put(step, status=StepStatus.DONE, completed_at=state.completed_at or draft.now)
+            draft.log("task done", step=step.key)
+        elif not state.done and step.status is StepStatus.DONE:
+            draft.put(step, status=StepStatus.OPEN, completed_at=None)
+            draft.log("task reopened", step=step.key)
+        if state.found and not state.done:
+            _note_changes(draft, draft.steps[step.key], state)
+
+
+def _note_changes(draft: Draft, step: Step, state: TaskState) -> None:
+    owner, due = state.owner_id, state.due_at.isoformat() if state.due_at is not None else ""
+    if owner is not None and owner != step.owner_id and draft.once(f"owner:{step.key}", owner):
+        draft.log("owner changed", "a person gave the task to someone else", step=step.key, owner=owner)
+    if not same_due(state.due_at, step.due_at) and draft.once(f"due:{step.key}", due):
+        draft.log("due date changed", "a person changed the due date", step=step.key, due=due)
+
+
+def same_due(seen: datetime | None, ours: datetime | None) -> bool:
+    """Whether the due date in the CRM is still the one that we wrote.
+
+    A CRM without due times gives midnight of the day: then the days are compared, ours on the owner's clock.
+    """
+    if seen is None or ours is None:
+        return seen is ours
+    if (seen.hour, seen.minute, seen.second) == (0, 0, 0):
+        return seen.date() == ours.date()
+    return abs(seen - ours) < timedelta(minutes=1)
+
+
+# --- what changed on the deal ---------------------------------------------------------------------------------------
+
+
+def take_reason(desk: Desk) -> None:
+    """Take over the reason from the deal, and close the task that asks for it (P-04)."""
+    draft = desk.draft
+    reason = (draft.look.deal.exit_reason or "").strip()
+    if reason and reason != draft.case.reason:
+        draft.set(reason=reason)
+        desk.forget_values()
+        draft.log("reason known", reason)
+    if draft.case.reason not in (None, UNKNOWN_REASON):
+        answered(desk, REASON)
+
+
+def take_contract_end(desk: Desk) -> None:
+    """Take over the contract's end: close the task that asks for it, move what hangs on it (P-07).
+
+    An end that was known and is emptied on the deal stays known here.
+    """
+    draft = desk.draft
+    seen = draft.look.deal.contract_end
+    end = plausible(seen, desk.today)
+    if seen is not None and end is None and draft.once("odd_end", seen.isoformat()):
+        draft.log("contract end left aside", f"{seen.isoformat()} is too far from today to be right")
+    if end is not None and end != draft.case.contract_end:
+        before = draft.case.contract_end
+        draft.set(contract_end=end)
+        desk.forget_values()
+        words = f"from {before.isoformat()} to {end.isoformat()}" if before is not None else end.isoformat()
+        draft.log("contract end moved" if before is not None else "contract end known", words)
+    if draft.case.contract_end is not None:
+        answered(desk, CONTRACT_END)
+        _move_due_dates(desk, draft.case.contract_end)
+
+
+def _move_due_dates(desk: Desk, end: date) -> None:
+    """Move the due dates of open tasks that were counted from another end, unless a person set them (P-07, P-7B)."""
+    draft = desk.draft
+    for step in list(draft.steps.values()):
+        rule = desk.rules.get(step.rule)
+        if step.status is not StepStatus.OPEN or rule is None or rule.due.anchor is not Anchor.CONTRACT_END:
+            continue
+        if draft.written.get(f"end:{step.key}") == end.isoformat():
+            continue
+        state = draft.task(step)
+        if state is None or step.task_id is None:
+            continue
+        draft.written[f"end:{step.key}"] = end.isoformat()
+        if not same_due(state.due_at, step.due_at):
+            draft.log("due date kept", "the contract end moved, but a person had set this date", step=step.key)
+            continue
+        due = desk.due(rule, step.contact_id, draft.look.users.get(state.owner_id or ""), draft.now)
+        if isinstance(due, Waiting) or step.due_at is None or due.date() == step.due_at.date():
+            continue
+        key = f"{draft.step_key(step)}:due:{draft.number(f'due:{step.key}')}"
+        draft.writes.append(UpdateTask(key=key, deal_id=draft.case.deal_id, task_id=step.task_id, due_at=due))
+        draft.put(step, due_at=due)
+        draft.log("due date moved", f"to {due.date().isoformat()}, with the contract end", step=step.key)
+
+
+# --- which steps appear ---------------------------------------------------------------------------------------------
+
+
+def release_steps(desk: Desk) -> None:
+    """Let every step appear whose moment has come; leave out those that do not apply. May find people to be needed."""
+    changed = True
+    while changed:
+        changed = False
+        for step in list(desk.draft.steps.values()):
+            if step.status is StepStatus.WAITING and step.rule not in ASKS:
+                changed |= _advance(desk, step)
+        if desk.draft.needs_people:
+            return
+
+
+def _advance(desk: Desk, step: Step) -> bool:
+    """Do what is due for a waiting step. True: it changed, so that steps which follow it may have to be looked at."""
+    draft = desk.draft
+    rule = desk.rules.get(step.rule)
+    if rule is None:
+        return _skip(draft, step, "the playbook no longer has this step")
+    release = desk.release(rule, step.contact_id)
+    if release is Waiting.NEVER:
+        return _skip(draft, step, "the step that it follows was left out")
+    if isinstance(release, Waiting) or release > draft.now or _is_held(draft, step):
+        return False
+    if draft.look.people is None:
+        draft.needs_people = True
+        return False
+    if rule.per_contact and step.contact_id is None:
+        return _expand(desk, step, rule, release)
+    return _release(desk, step, rule)
+
+
+def _release(desk: Desk, step: Step, rule: StepRule) -> bool:
+    draft = desk.draft
+    try:
+        applies = desk.applies(rule, step.contact_id)
+    except TextError as error:
+        if draft.case.contract_end is None and uses(rule.when or "", "days_left"):
+            draft.written[f"hold:{step.key}"] = _UNTIL_END_KNOWN
+            return False
+        return _skip(draft, step, str(error))
+    if not applies:
+        return _skip(draft, step, f"its condition does not hold: {rule.when}")
+    choice = desk.owner(rule)
+    if choice is None:
+        draft.log("nobody active", "no active user can own the task; see the people in the settings", step=step.key)
+        return _hold(desk, step)
+    due = desk.due(rule, step.contact_id, choice.user, draft.now)
+    if isinstance(due, Waiting):
+        return False
+    draft.writes.append(desk.task(step, rule, choice, due))
+    draft.put(step, status=StepStatus.WRITING, due_at=due, owner_id=choice.user.id, why=choice.why)
+    draft.written.pop(f"hold:{step.key}", None)
+    if rule.due.anchor is Anchor.CONTRACT_END and draft.case.contract_end is not None:
+        draft.written[f"end:{step.key}"] = draft.case.contract_end.isoformat()
+    draft.log("released", f"due {due.date().isoformat()}", step=step.key, owner=choice.user.id)
+    _write_survey_link(desk, step, rule)
+    return True
+
+
+def _write_survey_link(desk: Desk, step: Step, rule: StepRule) -> None:
+    """The contact's own field carries the link too, for the CRM's mail automation (P-31)."""
+    contact = desk.contact(step.contact_id)
+    link = desk.link(rule, step.contact_id)
+    if rule.link is LinkKind.SURVEY and contact is not None and reachable(contact) and link is not None:
+        target = Ref(kind=RecordKind.CONTACT, id=contact.id)
+        desk.draft.fields(f"{SURVEY_LINK}{contact.id}", target, {"survey_link": link})
+
+
+def _expand(desk: Desk, step: Step, rule: StepRule, release: datetime) -> bool:
+    """One step for each contact; without contacts, ask for some and try again on the next business day (P-16)."""
+    draft = desk.draft
+    contacts = desk.contacts()
+    if not contacts:
+        if draft.now >= release + CONTACT_PATIENCE:
+            return _skip(draft, step, "the deal has no contacts")
+        ask(desk, CONTACTS)
+        return _hold(desk, step)
+    if len(contacts) > MAX_CONTACTS:
+        draft.log("contacts left out", f"{len(contacts)} contacts; the first {MAX_CONTACTS} get a task", step=step.key)
+    draft.written.pop(f"hold:{step.key}", None)
+    made = [Step(key=f"{rule.key}@{one.id}", rule=rule.key, contact_id=one.id) for one in contacts[:MAX_CONTACTS]]
+    draft.replace(step.key, made)
+    answered(desk, CONTACTS)
+    return True
+
+
+def _skip(draft: Draft, step: Step, why: str) -> bool:
+    draft.put(step, status=StepStatus.SKIPPED)
+    draft.written.pop(f"hold:{step.key}", None)
+    draft.log("left out", why, step=step.key)
+    return True
+
+
+def _hold(desk: Desk, step: Step) -> bool:
+    desk.draft.written[f"hold:{step.key}"] = desk.next_morning().isoformat()
+    return False
+
+
+def _is_held(draft: Draft, step: Step) -> bool:
+    held = draft.written.get(f"hold:{step.key}")
+    if held is None:
+        return False
+    if held == _UNTIL_END_KNOWN:
+        return draft.case.contract_end is None
+    return draft.now < datetime.fromisoformat(held)
+
+
+# --- when it goes on, and when it is complete -----------------------------------------------------------------------
+
+
+def complete(desk: Desk) -> None:
+    """The case is complete when every step is; steps that follow an answer are not waited for without end."""
+    draft = desk.draft
+    patience = answer_deadline(desk)
+    if patience is not None and draft.now >= patience:
+        for step in list(draft.steps.values()):
+            if step.status is StepStatus.WAITING:
+                _skip(draft, step, "no answer came")
+    if all(step.status in FINISHED for step in draft.steps.values()):
+        draft.end(CaseStatus.COMPLETED, "completed")
+        draft.log("completed")
+
+
+def answer_deadline(desk: Desk) -> datetime | None:
+    """Until when steps that follow an answer are waited for; None while other steps are unfinished."""
+    draft = desk.draft
+    rest = [step for step in draft.steps.values() if step.status not in FINISHED]
+    if any(step.status is not StepStatus.WAITING or step.rule not in desk.rules for step in rest):
+        return None
+    waits = {desk.release(desk.rules[step.rule], step.contact_id) for step in rest}
+    if Waiting.ANSWER not in waits or not waits <= {Waiting.ANSWER, Waiting.STEP}:
+        return None
+    moments = [step.completed_at for step in draft.steps.values()]
+    moments += [draft.case.confirmed_at, desk.effective_end()]
+    return max((moment for moment in moments if moment is not None), default=draft.now) + ANSWER_PATIENCE
+
+
+def next_look(desk: Desk) -> datetime | None:
+    """The next moment at which something of a running case changes by time alone."""
+    draft = desk.draft
+    moments: list[datetime | None] = [answer_deadline(desk), desk.effective_end()]
+    for step in draft.steps.values():
+        rule = desk.rules.get(step.rule)
+        if step.status is not StepStatus.WAITING or rule is None:
+            continue
+        release = desk.release(rule, step.contact_id)
+        if isinstance(release, Waiting):
+            continue
+        held = draft.written.get(f"hold:{step.key}")
+        moments.append(release if held is None else _held_until(held))
+    return min((moment for moment in moments if moment is not None and moment > draft.now), default=None)
+
+
+def _held_until(held: str) -> datetime | None:
+    return None if held == _UNTIL_END_KNOWN else datetime.fromisoformat(held)

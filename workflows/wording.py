@@ -1,0 +1,173 @@
+"""What we say in the CRM by ourselves, apart from playbooks: in English and French, plain and kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+_WORDS: Mapping[str, Mapping[str, str]] = {
+    # Why someone was chosen (P-15).
+    "why.deal_owner": {
+        "en": "{name} was chosen because they own the deal.",
+        "fr": "le choix s’est porté sur {name}, à qui appartient la transaction.",
+    },
+    "why.company_owner": {
+        "en": "{name} was chosen because they own the customer's account.",
+        "fr": "le choix s’est porté sur {name}, à qui appartient le compte du client.",
+    },
+    "why.manager": {
+        "en": "{name} was chosen as the manager named in the settings.",
+        "fr": "le choix s’est porté sur {name}, responsable selon les réglages.",
+    },
+    "why.neutral": {
+        "en": "{name} was chosen because they had no part in this deal or account, and have the fewest open tasks.",
+        "fr": (
+            "le choix s’est porté sur {name}, sans rôle dans cette transaction ni ce compte, et avec le moins de "
+            "tâches ouvertes."
+        ),
+    },
+    "why.least_involved": {
+        "en": "nobody in the pool is neutral here; {name} was chosen as the least involved person.",
+        "fr": "personne du groupe n’est neutre ici ; le choix s’est porté sur {name}, la personne la moins impliquée.",
+    },
+    "why.instead": {"en": "{missing}, so {rest}", "fr": "{missing}, donc {rest}"},
+    "why.anyone": {
+        "en": "{name} was chosen as an active colleague from the pool.",
+        "fr": "le choix s’est porté sur {name}, collègue du groupe.",
+    },
+    "missing.deal_owner": {
+        "en": "the deal has no active owner",
+        "fr": "la transaction n’a pas de propriétaire actif",
+    },
+    "missing.company_owner": {
+        "en": "the customer's account has no active owner",
+        "fr": "le compte du client n’a pas de propriétaire actif",
+    },
+    "missing.manager": {
+        "en": "the settings name no active manager",
+        "fr": "les réglages ne désignent pas de responsable actif",
+    },
+    "missing.neutral": {
+        "en": "the pool of neutral people has nobody active",
+        "fr": "le groupe de personnes neutres n’a personne d’actif",
+    },
+    # Tasks that ask for what is missing (P-04, P-07, P-16).
+    "ask.reason.title": {
+        "en": "Why does {company} leave? Please fill in the reason on the deal",
+        "fr": "Pourquoi {company} part-il ? Merci d’indiquer le motif sur la transaction",
+    },
+    "ask.reason.body": {
+        "en": (
+            "The renewal of {company} ended without a renewal, and the deal does not say why.\n\n"
+            "Please fill in the reason for leaving on the deal. The offboarding plan starts as soon as it is there"
+            "{deadline}. If you do not know it, ask the customer kindly, or choose the nearest reason."
+        ),
+        "fr": (
+            "Le renouvellement de {company} n’a pas eu lieu, et la transaction ne dit pas pourquoi.\n\n"
+            "Merci d’indiquer le motif de départ sur la transaction. Le plan de fin de relation démarre dès qu’il y est"
+            "{deadline}. Si vous ne le connaissez pas, demandez-le au client avec tact, ou choisissez le motif le plus "
+            "proche."
+        ),
+    },
+    "ask.reason.deadline": {
+        "en": ", and without it on {day}",
+        "fr": ", et sans lui le {day}",
+    },
+    "ask.contract_end.title": {
+        "en": "When does the contract with {company} end? Please fill in the date",
+        "fr": "Quand le contrat de {company} prend-il fin ? Merci d’indiquer la date",
+    },
+    "ask.contract_end.body": {
+        "en": (
+            "The deal has no end of the contract{seen}. The handover, the last invoice and the survey are dated by it."
+            "\n\n"
+            "Please fill in the contract end on the deal; the steps that wait for it are then planned by themselves."
+        ),
+        "fr": (
+            "La transaction n’indique pas de fin de contrat{seen}. La passation, la dernière facture et l’enquête en "
+            "dépendent.\n\n"
+            "Merci d’indiquer la fin de contrat sur la transaction ; les étapes qui l’attendent seront alors "
+            "planifiées d’elles-mêmes."
+        ),
+    },
+    "ask.contract_end.seen": {
+        "en": " that can be used ({day} cannot be right)",
+        "fr": " utilisable (le {day} ne peut pas être juste)",
+    },
+    "ask.contacts.title": {
+        "en": "Who should hear from us at {company}? Please add contacts to the deal",
+        "fr": "À qui parler chez {company} ? Merci d’ajouter des contacts à la transaction",
+    },
+    "ask.contacts.body": {
+        "en": (
+            "The deal has no contacts, so there is nobody to talk to or to ask for feedback.\n\n"
+            "Please add the people whom you worked with: who decided, who used it, who had a say. The steps that "
+            "concern them follow the next business day."
+        ),
+        "fr": (
+            "La transaction n’a pas de contacts : il n’y a personne à qui parler ni à interroger.\n\n"
+            "Merci d’ajouter les personnes avec qui vous avez travaillé : qui a décidé, qui utilisait, qui avait son "
+            "mot à dire. Les étapes qui les concernent suivront le prochain jour ouvré."
+        ),
+    },
+    # Notes on tasks that are no longer needed.
+    "close.reason": {
+        "en": "The reason is on the deal now. Thank you; this task is no longer needed.",
+        "fr": "Le motif est maintenant sur la transaction. Merci ; cette tâche n’est plus nécessaire.",
+    },
+    "close.contract_end": {
+        "en": "The contract end is on the deal now. Thank you; this task is no longer needed.",
+        "fr": "La fin de contrat est maintenant sur la transaction. Merci ; cette tâche n’est plus nécessaire.",
+    },
+    "close.contacts": {
+        "en": "The deal has contacts now. Thank you; this task is no longer needed.",
+        "fr": "La transaction a maintenant des contacts. Merci ; cette tâche n’est plus nécessaire.",
+    },
+    "close.cancelled": {
+        "en": "No longer needed: {why}",
+        "fr": "Plus nécessaire : {why}",
+    },
+    # Why a case ended early (P-06, P-09).
+    "end.renewed": {"en": "the deal was renewed.", "fr": "la transaction a été renouvelée."},
+    "end.left_stage": {
+        "en": "the deal has left the not-renewing stage.",
+        "fr": "la transaction a quitté l’étape de non-renouvellement.",
+    },
+    "end.unwatched": {
+        "en": "the deal was moved to a pipeline that is not watched.",
+        "fr": "la transaction a été déplacée vers un pipeline qui n’est pas suivi.",
+    },
+    "end.by_hand": {
+        "en": "the offboarding was cancelled by hand.",
+        "fr": "la fin de relation a été annulée à la main.",
+    },
+    "end.deleted": {"en": "the deal was deleted.", "fr": "la transaction a été supprimée."},
+    "end.archived": {"en": "the deal was archived.", "fr": "la transaction a été archivée."},
+    "end.condition": {
+        "en": "the condition in the settings (only_if) does not hold.",
+        "fr": "la condition des réglages (only_if) n’est pas remplie.",
+    },
+    "end.merged": {
+        "en": "the deal was merged into another one that has its own offboarding.",
+        "fr": "la transaction a été fusionnée avec une autre qui a déjà sa fin de relation.",
+    },
+    "note.cancelled.title": {"en": "Offboarding cancelled", "fr": "Fin de relation annulée"},
+    "note.cancelled.body": {
+        "en": (
+            "The offboarding of {company} was cancelled: {why}\n"
+            "Open tasks of the plan were closed as no longer needed, and survey and interview links no longer work."
+        ),
+        "fr": (
+            "La fin de relation avec {company} est annulée : {why}\n"
+            "Les tâches ouvertes du plan ont été fermées car plus nécessaires, et les liens d’enquête et d’entretien "
+            "ne fonctionnent plus."
+        ),
+    },
+    "task.link": {"en": "Link: {link}", "fr": "Lien : {link}"},
+    "customer": {"en": "the customer", "fr": "le client"},
+}
+
+
+def say(key: str, language: str, **values: object) -> str:
+    """The words for ``key`` in this language, or in English where we have none in it."""
+    texts = _WORDS[key]
+    return texts.get(language[:2].lower(), texts["en"]).format_map(values)
