@@ -168,8 +168,12 @@ class Messages(Deliveries):
 
     def remove(self, name: str) -> None:
         """Take an outbound message and what leads to it away."""
-        self.messages.pop(name, None)
-        self.flows = {key: flow for key, flow in self.flows.items() if name not in flow.messages}
+        messages = {key: each for key, each in self.messages.items() if key != name}
+        self.set_up(messages, {key: flow for key, flow in self.flows.items() if name not in flow.messages})
+
+    def set_up(self, messages: Mapping[str, OutboundMessage], flows: Mapping[str, Flow]) -> None:
+        """Replace all messages and flows."""
+        self.messages, self.flows = dict(messages), dict(flows)
         self.point(*[Target(each.url) for each in self.messages.values()])
 
     # --- from a save to a notification ------------------------------------------------------------------------------

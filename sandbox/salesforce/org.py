@@ -11,6 +11,7 @@ from sandbox.salesforce.api import Api
 from sandbox.salesforce.bulk import Collections, Composite
 from sandbox.salesforce.errors import ApiError, RecordError
 from sandbox.salesforce.messages import Flow, FlowFilter, Messages
+from sandbox.salesforce.metadata import Metadata
 from sandbox.salesforce.oauth import Client, OAuth
 from sandbox.salesforce.schema import PicklistValue
 from sandbox.salesforce.server import Usage, error_body, make_app
@@ -51,7 +52,8 @@ class SalesforceSandbox:
 
     Holds an admin and an integration user, the standard stages and task statuses, and one app that signs in with
     ``client_id`` and ``client_secret`` (client credentials as the integration user, or the web-server flow). ``scale``
-    stretches the gaps between deliveries of outbound messages (0: at once).
+    stretches the gaps between deliveries of outbound messages (0: at once); ``deploy_seconds`` is how long a metadata
+    deployment takes.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class SalesforceSandbox:
         redirect_uris: tuple[str, ...] = ("http://localhost:8080/oauth/salesforce/callback",),
         settings: Settings | None = None,
         scale: float = 1.0,
+        deploy_seconds: float = 0.2,
     ) -> None:
         self.clock = clock or Clock()
         self.ledger = Ledger()
@@ -79,6 +82,7 @@ class SalesforceSandbox:
         self.api = Api(self.world, self.usage.now)
         Collections(self.api)
         Composite(self.api)
+        self.metadata = Metadata(self.api, self.hooks, seconds=deploy_seconds)
         self.app = make_app(self.world, self.api, self.oauth, self.usage, control(self))
         gate = Gate(
             self.app,

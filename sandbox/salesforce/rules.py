@@ -105,6 +105,8 @@ def unique_key(field: Field, row: Row) -> str | None:
 
 def check_unique(world: World, sobject: SObject, row: Row) -> None:
     """Unique fields. Raises DUPLICATE_VALUE, which names the record that was first unless both came together."""
+    if sobject.name == "PermissionSetAssignment":
+        _check_assignment(world, row)
     for field in sobject.fields.values():
         holder = world.holder(sobject.name, field, row) if field.unique else None
         if holder is None or holder == row["Id"]:
@@ -118,6 +120,15 @@ def check_unique(world: World, sobject: SObject, row: Row) -> None:
         raise RecordError(
             "DUPLICATE_VALUE", f"duplicate value found: {name} duplicates value on record with id: {shown}"
         )
+
+
+def _check_assignment(world: World, row: Row) -> None:
+    user, granted = row["AssigneeId"], row["PermissionSetId"]
+    for each in world.tables["PermissionSetAssignment"].values():
+        if (each["AssigneeId"], each["PermissionSetId"]) == (user, granted):
+            raise RecordError(
+                "DUPLICATE_VALUE", f"Duplicate PermissionSetAssignment. Assignee: {user}; Permission Set: {granted}"
+            )
 
 
 def check_locks(world: World, row: Row) -> None:

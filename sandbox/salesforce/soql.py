@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path as File
 from typing import Any
 
-from lark import Lark, Token, Transformer, UnexpectedInput, UnexpectedToken
+from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedToken
 from lark.exceptions import VisitError
 
 from sandbox.salesforce.errors import malformed_query
@@ -254,9 +254,8 @@ def _parse(text: str, start: str) -> Any:
     except UnexpectedToken as error:
         seen = "<EOF>" if error.token.type == "$END" else str(error.token)
         raise malformed_query(f"unexpected token: '{seen}'") from error
-    except UnexpectedInput as error:
-        seen = text[error.pos_in_stream or 0 :][:1]
-        raise malformed_query(f"unexpected token: '{seen}'") from error
+    except UnexpectedCharacters as error:
+        raise malformed_query(f"unexpected token: '{error.char}'") from error
     except VisitError as error:
         raise error.orig_exc from error
 

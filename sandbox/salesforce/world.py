@@ -42,6 +42,8 @@ class Settings:
 
     ``duplicate_ids``: how DUPLICATE_VALUE names the record. ``late_visibility``: seconds until other people's saves can
     be queried, as after a long transaction. ``recycled_keys_block``: rows in the recycle bin still hold unique values.
+    ``flows_deploy_active``: "Deploy processes and flows as active" is on; ``may_deploy``: the API users may change
+    metadata; ``activity_unique``: fields on activities may be unique.
     """
 
     edition: Literal["enterprise", "professional"] = "enterprise"
@@ -54,6 +56,8 @@ class Settings:
     api_enabled: bool = True
     session_timeout: timedelta = timedelta(hours=2)
     flows_deploy_active: bool = True
+    may_deploy: bool = True
+    activity_unique: bool = True
     tracked: dict[str, set[str]] = field(
         default_factory=lambda: {
             "Opportunity": {"StageName", "OwnerId", "Amount", "CloseDate"},
@@ -208,6 +212,16 @@ class World:
         if self._depth == 0:
             self._undo.clear()
 
+    def drop(self, name: str, key: str) -> None:
+        """Remove a row for good, inside the transaction at hand."""
+        self._undo.append((name, key, self._store(name, key, None)))
+
+    def reindex(self, name: str, unique: Field) -> None:
+        """Know the values of a field that is unique from now on."""
+        self._unique.pop((name, unique.name), None)
+        for row in self.tables[name].values() if unique.unique else ():
+            self._index(name, unique, None, row)
+
     # --- saving -----------------------------------------------------------------------------------------------------
 
     @property
@@ -333,7 +347,7 @@ class World:
         name = self.schema.by_id(row["Id"]) or ""
         sobject = self.schema.objects[name]
         if sobject.find("IsDeleted") is None:
-            self._undo.append((name, row["Id"], self._store(name, row["Id"], None)))
+            self.drop(name, row["Id"])
             return
         new = {**row, "IsDeleted": deleted, **derive.stamps(sobject, who, stamp)}
         self.put(name, new)
@@ -350,8 +364,7 @@ class World:
         if row is None or not row.get("IsDeleted"):
             raise RecordError("UNDELETE_FAILED", "Entity is not in the recycle bin")
         with self.atomic():
-            name = self.schema.by_id(row["Id"]) or ""
-            self._undo.append((name, row["Id"], self._store(name, row["Id"], None)))
+            self.drop(self.schema.by_id(row["Id"]) or "", row["Id"])
 
     def merge(self, master_id: str, losers: Iterable[str], actor: Actor | None = None) -> None:
         """Merge accounts or contacts: what hangs on the losers moves to the master, and they go to the recycle bin."""
