@@ -325,7 +325,7 @@ class Gate:
             rule, _ = self._flask.url_map.bind("").match(path, method, return_rule=True)
         except HTTPException:
             return path
-        return str(rule.rule)
+        return re.sub(r"<(?:[^:<>]*:)?_?(\w+)>", r"<\1>", str(rule.rule))
 
 
 class _Handler(WSGIRequestHandler):
