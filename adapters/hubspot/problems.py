@@ -33,26 +33,32 @@ _CODE = re.compile(r"^[A-Z][A-Z0-9_]{2,60}$")
 _IN_TEXT_CODE = re.compile(r'\\?"error\\?"\s*:\s*\\?"([A-Z][A-Z0-9_]+)\\?"')
 _IN_TEXT_NAME = re.compile(r'\\?"name\\?"\s*:\s*\\?"([A-Za-z0-9_]+)\\?"')
 _NO_PROPERTY = re.compile(r'[Pp]roperty \\*"?([A-Za-z0-9_]+)\\*"? does not exist')
+_TAKEN = re.compile(r"propertyName=([A-Za-z0-9_]+).*already has that value", re.DOTALL)
 _CORRELATION = re.compile(r"^[A-Za-z0-9-]{8,64}$")
 _LONGEST_WAIT = timedelta(hours=26)
 
 UNKNOWN_PROPERTY = "PROPERTY_DOESNT_EXIST"
+TAKEN = "CONFLICTING_UNIQUE_VALUE"
+MISSING = "REQUIRED_FIELD"
 
 SENTENCES: Mapping[str, str] = {
     UNKNOWN_PROPERTY: "HubSpot no longer has this property: run `aurevoir provision`",
     "INVALID_OPTION": "the property has no such option: run `aurevoir provision`",
     "INVALID_OWNER_ID": "HubSpot knows no such owner: choose an active user",
     "INVALID_DATE": "not a date that HubSpot takes",
-    "INVALID_INTEGER": "not a whole number that HubSpot takes",
+    "INVALID_LONG": "not a moment that HubSpot takes",
+    "INVALID_NUMBER": "not a number that HubSpot takes",
+    "INVALID_EMAIL": "not an e-mail address that HubSpot takes",
+    "VALUE_TOO_LONG": "longer than HubSpot takes",
     "READ_ONLY_VALUE": "HubSpot lets nobody write this property",
-    "REQUIRED_FIELD": "an admin made this property required: fill it, or relax the rule",
-    "CONFLICTING_UNIQUE_VALUE": "another record has this value already",
+    MISSING: "an admin made this property required: fill it, or relax the rule",
+    TAKEN: "another record has this value already",
 }
 
 
 @dataclass(frozen=True)
 class Problem:
-    """The names in an error body. ``fields`` pairs property with code where HubSpot tells both."""
+    """The names in an error body; ``is_json`` False: it was none of HubSpot's."""
 
     category: str = ""
     sub_category: str = ""
@@ -67,6 +73,11 @@ class Problem:
     def unknown_property(self) -> bool:
         """Whether HubSpot says that a property does not exist."""
         return UNKNOWN_PROPERTY in self.codes
+
+    @property
+    def taken(self) -> bool:
+        """Whether another record has the unique value already."""
+        return TAKEN in self.codes or self.category == "CONFLICT"
 
     def sentence(self) -> str:
         """Why it was refused, for an admin."""
@@ -111,6 +122,12 @@ def parse_problem(body: Any) -> Problem:
         if missing := _NO_PROPERTY.findall(message):
             codes.append(UNKNOWN_PROPERTY)
             fields += missing
+        if taken := _TAKEN.findall(message):
+            codes.append(TAKEN)
+            fields += taken
+        if required := list(_texts(context.get("properties"))):
+            codes.append(MISSING)
+            fields += required
     correlation = body.get("correlationId")
     return Problem(
         category=next((c for c in _texts(body.get("category") or body.get("errorType")) if _CODE.match(c)), ""),

@@ -202,9 +202,7 @@ def _only(writes: Sequence[Any], kind: type[W]) -> list[W]:
 
 
 def _clashes(end: Ended) -> bool:
-    if end.result != Result.REFUSED or end.problem is None:
-        return False
-    return end.problem.category == "CONFLICT" or any("UNIQUE" in code for code in end.problem.codes)
+    return end.result == Result.REFUSED and end.problem is not None and end.problem.taken
 
 
 def _only_on_deal(item: Item, problem: Problem) -> Item | None:
