@@ -1,1 +1,5 @@
 """The Salesforce adapter."""
+
+from adapters.salesforce.adapter import ADAPTER
+
+__all__ = ["ADAPTER"]

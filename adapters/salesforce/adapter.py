@@ -1,0 +1,193 @@
+"""The port, for Salesforce."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel
+
+from adapters.errors import Rejected
+from adapters.port import (
+    Capabilities,
+    Change,
+    Crm,
+    FieldMap,
+    Finding,
+    Observed,
+    Outcome,
+    Page,
+    Receipt,
+    SchemaReport,
+    Services,
+    Wanted,
+    WebhookAccount,
+    WebhookRequest,
+)
+from adapters.salesforce import changes, checkup, mapping, schema, webhooks
+from adapters.salesforce.client import Client
+from adapters.salesforce.reads import Reader
+from adapters.salesforce.settings import SalesforceSettings
+from adapters.salesforce.shape import Shape, discover
+from adapters.salesforce.writes import Batch
+from workflows.fields import FieldSpec
+from workflows.model import Deal, People, Pipeline, Ref, TaskState, User, Write
+
+
+class SalesforceCrm:
+    """One connected org; see :class:`adapters.port.Crm`."""
+
+    def __init__(
+        self,
+        account: str,
+        account_id: str,
+        settings: SalesforceSettings,
+        fields: FieldMap,
+        services: Services,
+        state: Mapping[str, str],
+    ) -> None:
+        self._settings = settings
+        self._fields = fields
+        self._services = services
+        self._shape = Shape.of_state(state)
+        self._client = Client(account, account_id, settings, services)
+        self._reader = Reader(self._client, fields, services.time_zone, self._known_shape, self._forget_shape)
+
+    def _known_shape(self) -> Shape:
+        """The org's peculiarities, as remembered at provisioning, else read now."""
+        if self._shape is None:
+            self._shape = discover(self._client)
+        return self._shape
+
+    def _forget_shape(self) -> None:
+        self._shape = None
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this org can do, as far as provisioning found out."""
+        return Capabilities(
+            push=bool(self._settings.webhook_secret),
+            unique_task_key=self._shape is not None and self._shape.key == "unique",
+            due_time=False,
+            stage_history=True,
+            files=True,
+        )
+
+    def start_cursor(self) -> str:
+        """A cursor at the server's present moment; one call."""
+        return changes.start_cursor(self._client)
+
+    def changed_deals(self, cursor: str) -> Page:
+        """Changed and deleted opportunities, up to 2,000 a page."""
+        return changes.changed_deals(self._client, cursor)
+
+    def changed_tasks(self, cursor: str) -> Page:
+        """Changed and deleted tasks with our key, up to 2,000 a page."""
+        return changes.changed_tasks(self._client, cursor)
+
+    def deals_in_stages(self, stage_ids: Sequence[str], cursor: str | None) -> Page:
+        """Opportunities that sit in these stages, by id."""
+        return changes.deals_in_stages(self._client, stage_ids, cursor)
+
+    def observe(self, deal_ids: Sequence[str]) -> Mapping[str, Observed]:
+        """Deals with their people: one call, and one more when some are gone."""
+        return self._reader.observe(deal_ids)
+
+    def people(self, deals: Sequence[Deal]) -> Mapping[str, People]:
+        """Company and contacts; :meth:`observe` has given them already."""
+        seen = self._reader.observe([deal.id for deal in deals])
+        return {deal_id: each.people or People() for deal_id, each in seen.items()}
+
+    def task_states(self, task_ids: Sequence[str]) -> Mapping[str, TaskState]:
+        """Tasks as they stand; about 400 a call."""
+        return self._reader.task_states(task_ids)
+
+    def find(self, wanted: Sequence[Wanted]) -> Mapping[str, str]:
+        """Which keyed records exist; one call for each kind among them."""
+        return self._reader.find(wanted)
+
+    def history(self, records: Sequence[Ref], fields: Sequence[str], since: datetime) -> Sequence[Change]:
+        """Past values of the fields whose history the org tracks; the others have none."""
+        try:
+            return self._reader.history(records, fields, since)
+        except ValueError as error:
+            raise Rejected(str(error), account=self._client.account, operation="read history") from error
+
+    def users(self) -> Sequence[User]:
+        """The org's people, active and not."""
+        return self._reader.users()
+
+    def pipelines(self) -> Sequence[Pipeline]:
+        """All opportunities (id ``""``), then each record type."""
+        return self._reader.pipelines()
+
+    def write(self, batch: Sequence[Write]) -> Sequence[Outcome]:
+        """Carry out keyed writes in one composite call as far as its limits allow."""
+        return Batch(self._client, self._reader, self._services, self._known_shape, batch).run()
+
+    def ensure_schema(self, wanted: Sequence[FieldSpec], *, dry_run: bool = False) -> SchemaReport:
+        """Deploy what is missing of our fields, and give the connector's user access to them."""
+        report = schema.ensure_schema(self._client, self._services, wanted, dry_run=dry_run)
+        if not dry_run:
+            self._shape = Shape.of_state(report.state)
+        return report
+
+    def check(self) -> Iterable[Finding]:
+        """Findings on login, API use, fields and push."""
+        return checkup.check(self._client, self._settings, self._fields)
+
+    def deal_url(self, deal_id: str) -> str | None:
+        """The record's page; None before the first login tells where the org lives."""
+        bearer = self._client.tokens.known()
+        return f"{bearer.instance_url}/lightning/r/Opportunity/{mapping.to18(deal_id)}/view" if bearer else None
+
+    def close(self) -> None:
+        """Give back connections."""
+        self._client.close()
+
+
+class SalesforceAdapter:
+    """The object behind the entry point; see :class:`adapters.port.Adapter`."""
+
+    name = "salesforce"
+    label = "Salesforce"
+    settings_model: type[BaseModel] = SalesforceSettings
+
+    def connect(
+        self,
+        account: str,
+        account_id: str,
+        settings: Any,
+        fields: FieldMap,
+        services: Services,
+        *,
+        state: Mapping[str, str],
+    ) -> Crm:
+        """Make a connection; calls nothing yet.
+
+        Raises :class:`Rejected` for a mapped field whose name cannot be one.
+        """
+        mapped = (fields.contract_end, fields.exit_reason, fields.language, *(name for _, name in fields.figures))
+        for name in mapped:
+            try:
+                mapping.checked_field(name or "Id")
+            except ValueError as error:
+                raise Rejected(str(error), field=name, account=account, operation="connect") from error
+        return SalesforceCrm(account, account_id, settings, fields, services, state)
+
+    def webhook_secrets(self, settings: Any) -> tuple[str, ...]:
+        """The secrets in the addresses of this account's outbound messages."""
+        secrets: tuple[str, ...] = settings.webhook_secrets
+        return secrets
+
+    def receive(self, request: WebhookRequest, accounts: Sequence[WebhookAccount]) -> Receipt:
+        """Verify and parse an outbound message."""
+        return webhooks.receive(request, accounts)
+
+    def same_account(self, one: str, other: str) -> bool:
+        """Whether two organisation ids, of 15 or 18 characters, are the same."""
+        return mapping.same_id(one, other)
+
+
+ADAPTER = SalesforceAdapter()

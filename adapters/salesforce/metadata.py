@@ -1,0 +1,175 @@
+"""Our fields and their permission set as files of a Metadata API package.
+
+The schema of the Metadata API wants the elements of a type in alphabetical order after ``fullName``.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from lxml import etree
+
+from adapters.salesforce.mapping import KEY_LENGTH, OBJECTS, our_field
+from workflows.fields import FieldSpec, FieldType
+from workflows.model import RecordKind
+
+NAMESPACE = "http://soap.sforce.com/2006/04/metadata"
+PERMISSION_SET = "Aurevoir_Connector"
+LONGEST_LABEL = 40
+
+_TYPES: Mapping[FieldType, Mapping[str, Any]] = {
+    FieldType.TEXT: {"type": "Text", "length": 255},
+    FieldType.LONG_TEXT: {"type": "LongTextArea", "length": 32768, "visibleLines": 6},
+    FieldType.NUMBER: {"type": "Number", "precision": 18, "scale": 0},
+    FieldType.DATETIME: {"type": "DateTime"},
+    FieldType.BOOLEAN: {"type": "Checkbox", "defaultValue": "false"},
+    FieldType.ENUM: {"type": "Picklist"},
+    FieldType.URL: {"type": "Url"},
+    FieldType.KEY: {"type": "Text", "length": KEY_LENGTH, "externalId": True, "unique": True, "caseSensitive": True},
+}
+"""What each type of ours is made of. A key is an external id that the org itself keeps unique, case counted."""
+
+
+@dataclass(frozen=True)
+class Value:
+    """One entry of a picklist."""
+
+    value: str
+    label: str
+    active: bool = True
+
+
+@dataclass(frozen=True)
+class CustomField:
+    """A field to deploy. ``values`` are the picklist's whole list, an admin's additions among them."""
+
+    spec: FieldSpec
+    values: tuple[Value, ...] = ()
+    unique: bool = True
+
+    @property
+    def owner(self) -> str:
+        """The object that the field is defined on; a task's fields are defined on Activity."""
+        return "Activity" if self.spec.record is RecordKind.TASK else OBJECTS[self.spec.record]
+
+    @property
+    def name(self) -> str:
+        """API name."""
+        return our_field(self.spec.name)
+
+    @property
+    def member(self) -> str:
+        """Name in package.xml and in a deployment's messages."""
+        return f"{self.owner}.{self.name}"
+
+    @property
+    def shown(self) -> str:
+        """Name on the object where people see it, as permissions and reports spell it."""
+        return f"{OBJECTS[self.spec.record]}.{self.name}"
+
+    def elements(self) -> dict[str, Any]:
+        """The field's elements, unordered."""
+        made: dict[str, Any] = {
+            **_TYPES[self.spec.type],
+            "fullName": self.name,
+            "label": self.spec.label[:LONGEST_LABEL],
+            "description": self.spec.description,
+        }
+        if self.spec.type is FieldType.KEY and not self.unique:
+            made.update(unique=False, caseSensitive=None)
+        if self.spec.type is FieldType.ENUM:
+            values = [
+                {"fullName": one.value, "default": False, "label": one.label, "isActive": None if one.active else False}
+                for one in self.values
+            ]
+            made["valueSet"] = {"restricted": True, "valueSetDefinition": {"sorted": False, "value": values}}
+        if self.spec.type not in (FieldType.BOOLEAN, FieldType.LONG_TEXT):
+            made["required"] = False
+        return made
+
+
+@dataclass(frozen=True)
+class Package:
+    """What one deployment holds. ``granted`` are all our fields, by ``Object.Field``, that the permission set opens."""
+
+    version: str
+    fields: tuple[CustomField, ...] = ()
+    granted: tuple[str, ...] = field(default=())
+    permission_set: bool = True
+
+    def files(self) -> dict[str, bytes]:
+        """Paths and contents."""
+        made = {"package.xml": self._manifest()}
+        for owner in sorted({each.owner for each in self.fields}):
+            content = {"fields": [each.elements() for each in self.fields if each.owner == owner]}
+            made[f"objects/{owner}.object"] = render("CustomObject", content)
+        if self.permission_set:
+            made[f"permissionsets/{PERMISSION_SET}.permissionset"] = render(
+                "PermissionSet", permission_set(self.granted)
+            )
+        return made
+
+    def zipped(self) -> bytes:
+        """The package as a zip file."""
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+            for path, content in self.files().items():
+                archive.writestr(path, content)
+        return buffer.getvalue()
+
+    def _manifest(self) -> bytes:
+        types = []
+        if self.fields:
+            types.append({"members": sorted(each.member for each in self.fields), "name": "CustomField"})
+        if self.permission_set:
+            types.append({"members": [PERMISSION_SET], "name": "PermissionSet"})
+        return render("Package", {"types": types, "version": self.version})
+
+
+def permission_set(granted: Iterable[str]) -> dict[str, Any]:
+    """The least that the connector's user needs: our fields, their records, tasks, and the API."""
+    return {
+        "label": "Aurevoir connector",
+        "description": "What the connector's user needs to lay out goodbyes and bring back what customers say.",
+        "hasActivationRequired": False,
+        "fieldPermissions": [{"editable": True, "field": name, "readable": True} for name in sorted(granted)],
+        "objectPermissions": [_object_permission(name) for name in ("Account", "Contact", "Opportunity")],
+        "userPermissions": [{"enabled": True, "name": name} for name in ("ApiEnabled", "EditTask")],
+    }
+
+
+def _object_permission(name: str) -> dict[str, Any]:
+    return {
+        "allowCreate": False,
+        "allowDelete": False,
+        "allowEdit": True,
+        "allowRead": True,
+        "modifyAllRecords": False,
+        "object": name,
+        "viewAllRecords": False,
+    }
+
+
+def render(root: str, content: Mapping[str, Any]) -> bytes:
+    """An XML document: mappings are elements in schema order, lists repeat theirs, None is left out."""
+    element = etree.Element(f"{{{NAMESPACE}}}{root}", nsmap={None: NAMESPACE})
+    _fill(element, content)
+    made: bytes = etree.tostring(element, xml_declaration=True, encoding="UTF-8", pretty_print=True)
+    return made
+
+
+def _fill(parent: etree._Element, content: Mapping[str, Any]) -> None:
+    for name in sorted(content, key=lambda each: (each != "fullName", each)):
+        values = content[name] if isinstance(content[name], Sequence) and not isinstance(content[name], str) else None
+        for value in values if values is not None else [content[name]]:
+            if value is None:
+                continue
+            child = etree.SubElement(parent, f"{{{NAMESPACE}}}{name}")
+            if isinstance(value, Mapping):
+                _fill(child, value)
+            else:
+                child.text = str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,277 @@
+"""Provisioning: our fields and their permission set, deployed through the Metadata API and assigned.
+
+One deployment carries everything that is missing, is tried with ``checkOnly`` first, and leaves out what the org
+refuses. What a describe shows is left as it is, so a second run deploys nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+from simple_salesforce.format import format_soql
+from urllib3 import encode_multipart_formdata
+
+from adapters.errors import Permanent, ScopeMissing, Unavailable
+from adapters.port import SchemaReport, Services
+from adapters.salesforce.answers import DUPLICATE, problems
+from adapters.salesforce.client import Client
+from adapters.salesforce.mapping import OBJECTS
+from adapters.salesforce.metadata import PERMISSION_SET, CustomField, Package, Value
+from adapters.salesforce.shape import Describes, describe, discover, fields_of
+from workflows.fields import FieldSpec, FieldType
+
+log = logging.getLogger(__name__)
+
+LONGEST_DEPLOYMENT = timedelta(minutes=10)
+ROUNDS = 5
+PERMISSION_MEMBER = f"PermissionSet.{PERMISSION_SET}"
+OPTIONS = {
+    "allowMissingFiles": False,
+    "autoUpdatePackage": False,
+    "ignoreWarnings": True,
+    "performRetrieve": False,
+    "purgeOnDelete": False,
+    "rollbackOnError": True,
+    "singlePackage": True,
+    "testLevel": "NoTestRun",
+}
+
+
+@dataclass
+class Plan:
+    """What there is and what is to be deployed. ``refused`` is by ``Object.Field``."""
+
+    present: list[str] = field(default_factory=list)
+    created: list[CustomField] = field(default_factory=list)
+    extended: list[CustomField] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    permission_set: bool = False
+
+    @property
+    def fields(self) -> tuple[CustomField, ...]:
+        """All fields to deploy."""
+        return (*self.created, *self.extended)
+
+    def replace(self, old: CustomField, new: CustomField | None) -> None:
+        """Deploy ``new`` in place of ``old``, or neither."""
+        for wanted in (self.created, self.extended):
+            kept = [new if each is old else each for each in wanted]
+            wanted[:] = [each for each in kept if each is not None]
+
+
+def ensure_schema(
+    client: Client, services: Services, wanted: Sequence[FieldSpec], *, dry_run: bool = False
+) -> SchemaReport:
+    """Create what is missing of our fields; see :meth:`adapters.port.Crm.ensure_schema`."""
+    described = describe(client)
+    plan = make_plan(wanted, described)
+    assigned = _permission_set_assigned(client)
+    plan.permission_set = bool(plan.fields) or assigned is None
+    if dry_run:
+        if not assigned:
+            plan.notes.append(f"permission set {PERMISSION_SET} would be given to the connector's user")
+        return _report(plan, {})
+    if plan.fields or plan.permission_set:
+        _deploy_all(client, services, plan, wanted)
+        assigned = _permission_set_assigned(client)
+    if assigned is False:
+        _assign(client, plan)
+    if plan.fields or not assigned:
+        described = describe(client)
+    shape = discover(client, described)
+    if shape.key == "plain":
+        plan.notes.append("the org does not keep the task key unique; unclear answers are resolved by looking first")
+    return _report(plan, shape.to_state())
+
+
+def make_plan(wanted: Sequence[FieldSpec], described: Describes) -> Plan:
+    """Compare what is wanted with what the describes show."""
+    plan = Plan()
+    for spec in wanted:
+        known = fields_of(described[OBJECTS[spec.record]])
+        new = CustomField(spec, tuple(Value(one.value, one.text["en"]) for one in spec.options))
+        old = known.get(new.name.lower())
+        if old is None:
+            plan.created.append(new)
+        elif missing := _missing_values(new, old):
+            there = tuple(Value(one["value"], one["label"], one["active"]) for one in old["picklistValues"])
+            plan.extended.append(replace(new, values=(*there, *missing)))
+        else:
+            plan.present.append(new.shown)
+    return plan
+
+
+def _missing_values(new: CustomField, old: Mapping[str, Any]) -> tuple[Value, ...]:
+    """Options that the picklist lacks. One that an admin switched off is there."""
+    if new.spec.type is not FieldType.ENUM:
+        return ()
+    there = {one["value"] for one in old.get("picklistValues", ())}
+    return tuple(one for one in new.values if one.value not in there)
+
+
+def _report(plan: Plan, state: Mapping[str, str]) -> SchemaReport:
+    return SchemaReport(
+        present=tuple(plan.present),
+        created=tuple(each.shown for each in plan.created),
+        extended=tuple(each.shown for each in plan.extended),
+        refused=dict(plan.refused),
+        notes=tuple(plan.notes),
+        state=dict(state),
+    )
+
+
+# --- deploying ------------------------------------------------------------------------------------------------------
+
+
+def _deploy_all(client: Client, services: Services, plan: Plan, wanted: Sequence[FieldSpec]) -> None:
+    """Check, leave out what is refused, check again, and deploy what is left."""
+    for _ in range(ROUNDS):
+        if not plan.fields and not plan.permission_set:
+            return
+        package = _package(client, plan, wanted)
+        failures = deploy(client, services, package, check_only=True)
+        if not failures:
+            failures = deploy(client, services, package, check_only=False)
+        if not failures:
+            return
+        _leave_out(plan, failures)
+    for each in plan.fields:
+        plan.refused[each.shown] = "the org kept refusing the deployment it is part of"
+    plan.created.clear()
+    plan.extended.clear()
+
+
+def _package(client: Client, plan: Plan, wanted: Sequence[FieldSpec]) -> Package:
+    granted = [CustomField(spec).shown for spec in wanted]
+    return Package(
+        version=client.version,
+        fields=plan.fields,
+        granted=tuple(name for name in granted if name not in plan.refused),
+        permission_set=plan.permission_set,
+    )
+
+
+def _leave_out(plan: Plan, failures: Mapping[str, str]) -> None:
+    """Take what failed out of the plan. A key that may not be unique is tried again as a plain external id."""
+    failed = [each for each in plan.fields if each.member in failures]
+    for each in failed:
+        if each.spec.type is FieldType.KEY and each.unique:
+            plan.replace(each, replace(each, unique=False))
+        else:
+            plan.refused[each.shown] = failures[each.member]
+            plan.replace(each, None)
+    if failed:
+        return  # the permission set fails with its fields; it gets another chance without them
+    named = {name: why for name, why in failures.items() if name.endswith(PERMISSION_SET)}
+    if plan.permission_set and (named or not plan.fields):
+        why = next(iter((named or failures).values()))
+        plan.refused[PERMISSION_MEMBER] = why
+        plan.permission_set = False
+        return
+    for each in plan.fields:
+        plan.refused[each.shown] = next(iter(failures.values()))
+    plan.created.clear()
+    plan.extended.clear()
+
+
+def deploy(client: Client, services: Services, package: Package, *, check_only: bool) -> dict[str, str]:
+    """Deploy a package and follow it to its end; what failed, by member name, with the reason.
+
+    Raises :class:`Unavailable` when it takes longer than ten minutes.
+    """
+    options = {"deployOptions": {**OPTIONS, "checkOnly": check_only}}
+    body, content_type = encode_multipart_formdata(
+        {
+            "json": ("deploy.json", json.dumps(options).encode(), "application/json"),
+            "file": ("package.zip", package.zipped(), "application/zip"),
+        }
+    )
+    try:
+        started = client.post(
+            "deploy our fields", "metadata/deployRequest", data=body, headers={"Content-Type": content_type}
+        )
+    except ScopeMissing as error:
+        message = "the connector's user may not create fields; give it 'Modify Metadata Through Metadata API Functions'"
+        raise ScopeMissing(
+            message, account=client.account, operation="deploy our fields", status=error.status
+        ) from error
+    result = _follow(client, services, str((started or {}).get("id") or ""))
+    if result.get("success") is True or result.get("status") in ("Succeeded", "SucceededPartial"):
+        return {}
+    return _failures(result)
+
+
+def _follow(client: Client, services: Services, deployment: str) -> Mapping[str, Any]:
+    if not deployment:
+        raise Unavailable("Salesforce did not say under which id it deploys", account=client.account)
+    until = services.now() + LONGEST_DEPLOYMENT
+    pause = 0.5
+    while True:
+        answer = client.get("follow the deployment", f"metadata/deployRequest/{deployment}?includeDetails=true")
+        result: Mapping[str, Any] = (answer or {}).get("deployResult") or {}
+        if result.get("done"):
+            return result
+        done, total = result.get("numberComponentsDeployed", 0), result.get("numberComponentsTotal", 0)
+        log.info("deployment %s: %s, %s of %s parts", deployment, result.get("status", "Pending"), done, total)
+        if services.now() > until:
+            message = (
+                f"deployment {deployment} is still running; look at Setup > Deployment Status, then run this again"
+            )
+            raise Unavailable(message, account=client.account, operation="deploy our fields")
+        services.sleep(pause)
+        pause = min(pause * 2, 10.0)
+
+
+def _failures(result: Mapping[str, Any]) -> dict[str, str]:
+    details = result.get("details") or {}
+    listed = details.get("componentFailures") or []
+    found = {}
+    for one in listed if isinstance(listed, list) else [listed]:
+        found[str(one.get("fullName") or one.get("fileName") or "")] = str(one.get("problem") or "refused")
+    return found or {"": str(result.get("errorMessage") or result.get("status") or "refused")}
+
+
+# --- the permission set ---------------------------------------------------------------------------------------------
+
+
+def _permission_set_assigned(client: Client) -> bool | None:
+    """Whether the connector's user has our permission set; None when the org has no such set."""
+    sets = client.query(
+        "look for the permission set", format_soql("SELECT Id FROM PermissionSet WHERE Name = {}", PERMISSION_SET)
+    )
+    if not sets:
+        return None
+    soql = format_soql(
+        "SELECT Id FROM PermissionSetAssignment WHERE PermissionSetId = {} AND AssigneeId = {}",
+        sets[0]["Id"],
+        client.tokens.current().user_id,
+    )
+    return bool(client.query("look for the permission set's assignment", soql))
+
+
+def _assign(client: Client, plan: Plan) -> None:
+    sets = client.query(
+        "look for the permission set", format_soql("SELECT Id FROM PermissionSet WHERE Name = {}", PERMISSION_SET)
+    )
+    record = {
+        "attributes": {"type": "PermissionSetAssignment"},
+        "PermissionSetId": sets[0]["Id"],
+        "AssigneeId": client.tokens.current().user_id,
+    }
+    by_hand = f"give permission set {PERMISSION_SET} to the connector's user by hand (Setup > Permission Sets)"
+    try:
+        answer = client.post(
+            "assign the permission set", "composite/sobjects", json={"allOrNone": False, "records": [record]}
+        )
+    except Permanent as error:
+        plan.notes.append(f"{by_hand}: {error.message}")
+        return
+    found = [problem for item in answer or [] for problem in problems(item.get("errors"))]
+    if found and found[0].code != DUPLICATE:
+        plan.notes.append(f"{by_hand}: {found[0].explain()}")

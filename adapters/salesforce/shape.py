@@ -1,0 +1,113 @@
+"""What differs from org to org: which optional fields there are, and what the org calls its task states.
+
+Found once by describe and two small queries (six calls), then remembered as the account's state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from adapters.salesforce.client import Client
+from adapters.salesforce.mapping import KEY_FIELD, LINK_FIELD, TASK_TYPES, Row
+from workflows.model import Model, Priority
+
+STATE_KEY = "shape"
+OBJECTS = ("Opportunity", "Account", "Contact", "Task")
+OPTIONAL = {
+    "Opportunity": ("RecordTypeId", "CurrencyIsoCode"),
+    "Contact": ("HasOptedOutOfEmail",),
+    "Task": ("CompletedDateTime", LINK_FIELD),
+}
+"""Standard fields that an org may lack or hide, and our own that may not be provisioned yet."""
+
+Describes = Mapping[str, Mapping[str, Any]]
+
+
+class Shape(Model):
+    """One org's peculiarities.
+
+    ``key``: whether tasks carry our key, and whether the org keeps it unique. ``optional`` lists ``Object.Field`` of
+    :data:`OPTIONAL` that are there. ``owner_history``: deals tell their former owners.
+    """
+
+    key: Literal["unique", "plain", "missing"] = "missing"
+    optional: frozenset[str] = frozenset()
+    owner_history: bool = False
+    task_types: tuple[str, ...] = ()
+    open_status: str | None = None
+    closed_status: str = "Completed"
+    priorities: Mapping[Priority, str] = {}
+
+    def has(self, name: str) -> bool:
+        """Whether the org has the optional field ``Object.Field``."""
+        return name in self.optional
+
+    def to_state(self) -> dict[str, str]:
+        """As the account's state."""
+        return {STATE_KEY: self.model_dump_json()}
+
+    @classmethod
+    def of_state(cls, state: Mapping[str, str]) -> Shape | None:
+        """From the account's state; None when it is not there or of another version."""
+        try:
+            return cls.model_validate_json(state[STATE_KEY])
+        except (KeyError, ValidationError):
+            return None
+
+
+def describe(client: Client) -> Describes:
+    """The describes of the objects that we touch, by object."""
+    return {name: client.get(f"describe {name}", f"sobjects/{name}/describe") for name in OBJECTS}
+
+
+def fields_of(described: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """A describe's fields by lower-case name."""
+    return {field["name"].lower(): field for field in described["fields"]}
+
+
+def discover(client: Client, described: Describes | None = None) -> Shape:
+    """The org's peculiarities, read now."""
+    described = described or describe(client)
+    fields = {name: fields_of(described[name]) for name in OBJECTS}
+    statuses = client.query(
+        "read task statuses", "SELECT ApiName, MasterLabel, IsDefault, IsClosed FROM TaskStatus ORDER BY SortOrder"
+    )
+    priorities = client.query(
+        "read task priorities",
+        "SELECT ApiName, MasterLabel, IsDefault, IsHighPriority FROM TaskPriority ORDER BY SortOrder",
+    )
+    key = fields["Task"].get(KEY_FIELD.lower())
+    optional = {f"{name}.{one}" for name, names in OPTIONAL.items() for one in names if one.lower() in fields[name]}
+    children = {child.get("relationshipName") for child in described["Opportunity"].get("childRelationships", ())}
+    kinds = {value["value"] for value in fields["Task"].get("type", {}).get("picklistValues", ()) if value["active"]}
+    return Shape(
+        key="missing" if key is None else "unique" if key.get("unique") else "plain",
+        optional=frozenset(optional),
+        owner_history="Histories" in children,
+        task_types=tuple(kind for kind in TASK_TYPES.values() if kind in kinds),
+        open_status=_first([row for row in statuses if not row["IsClosed"]]),
+        closed_status=_first([row for row in statuses if row["IsClosed"]]) or "Completed",
+        priorities=_priorities(priorities),
+    )
+
+
+def _name(row: Row) -> str:
+    return str(row.get("ApiName") or row["MasterLabel"])
+
+
+def _first(rows: Sequence[Row]) -> str | None:
+    """The default among these, else the first."""
+    return next((_name(row) for row in sorted(rows, key=lambda row: not row.get("IsDefault"))), None)
+
+
+def _priorities(rows: Sequence[Row]) -> dict[Priority, str]:
+    """The org's priorities for ours: its first high one, its default, and the last that is neither."""
+    high = [row for row in rows if row["IsHighPriority"]]
+    rest = [row for row in rows if not row["IsHighPriority"]]
+    found = {Priority.HIGH: _first(high), Priority.NORMAL: _first(rest)}
+    lower = [row for row in rest if _name(row) != found[Priority.NORMAL]]
+    found[Priority.LOW] = _name(lower[-1]) if lower else found[Priority.NORMAL]
+    return {priority: name for priority, name in found.items() if name}
