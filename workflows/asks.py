@@ -7,9 +7,9 @@ it asked for is there.
 from __future__ import annotations
 
 from workflows.dates import due_time, plausible, zone_or
+from workflows.desk import Desk
 from workflows.model import CreateTask, Priority, Step, StepStatus
 from workflows.people import Choice, choose
-from workflows.plan import Desk
 from workflows.texts import date_words, shorten
 from workflows.wording import say
 

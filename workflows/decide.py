@@ -14,6 +14,7 @@ from typing import Protocol
 from pydantic import AwareDatetime, Field
 
 from workflows.asks import CONTRACT_END, REASON, ask
+from workflows.desk import Desk, hangs_on_end
 from workflows.draft import Draft
 from workflows.ending import cancel as end_by_cancelling
 from workflows.ending import dismiss, resume, stop, tidy
@@ -41,7 +42,6 @@ from workflows.model import (
     User,
     Write,
 )
-from workflows.plan import Desk, hangs_on_end
 from workflows.running import (
     UNKNOWN_REASON,
     complete,
@@ -332,8 +332,8 @@ def _take_answers(draft: Draft) -> None:
         name = f"_answer:{answer.questionnaire}:{answer.by}:{answer.contact_id or ''}"
         if not draft.once(name, _digest(answer)):
             continue
-        name = _contact_name(draft, answer.contact_id)
-        draft.writes += feedback_writes(draft.case, questionnaire, answer, draft.look.deal, draft.now, name=name)
+        who = _contact_name(draft, answer.contact_id)
+        draft.writes += feedback_writes(draft.case, questionnaire, answer, draft.look.deal, draft.now, name=who)
         if answer.by == "customer" and draft.case.answered_at is None:
             draft.set(answered_at=answer.at)
         draft.log("answered", questionnaire=answer.questionnaire, by=answer.by, contact=answer.contact_id or "")

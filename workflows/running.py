@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 
 from workflows.asks import ASKS, CONTACTS, CONTRACT_END, REASON, answered, ask
 from workflows.dates import plausible
+from workflows.desk import MAX_CONTACTS, Desk, Waiting, reachable
 from workflows.draft import FINISHED, Draft
 from workflows.ending import SURVEY_LINK
 from workflows.model import (
@@ -20,7 +21,6 @@ from workflows.model import (
     TaskState,
     UpdateTask,
 )
-from workflows.plan import MAX_CONTACTS, Desk, Waiting, reachable
 from workflows.texts import TextError, uses
 
 UNKNOWN_REASON = "unknown"

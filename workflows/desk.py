@@ -1,0 +1,298 @@
+"""From the steps of a playbook to dated, owned tasks (P-14 … P-16, P-20 … P-2E).
+
+A step *appears* (is released) at a moment, and its task is due at another; both hang on anchors that may not be known
+yet. Whatever appears on a day does so at 09:00 of the account's zone; with no offset from an exact moment (the plan's
+start, an answer, a step that is done), at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from workflows.dates import OPENS, at, calendar, day_of, due_time, local_date, remind_time, zone, zone_or
+from workflows.draft import FINISHED, Draft
+from workflows.model import (
+    Anchor,
+    Contact,
+    CreateTask,
+    Linked,
+    LinkKind,
+    Moment,
+    People,
+    Role,
+    Step,
+    StepRule,
+    StepStatus,
+    TaskType,
+    Texts,
+    User,
+)
+from workflows.people import Choice, Staff, choose
+from workflows.texts import TextError, holds, render, render_anyway, shorten
+from workflows.views import case_view, company_view, contact_view, deal_view
+from workflows.wording import say
+
+if TYPE_CHECKING:
+    from workflows.decide import Links
+
+MAX_CONTACTS = 10
+"""A per-contact step makes at most so many tasks: primary contact first, then by role, then by id."""
+MAX_SUBJECT = 255
+_ROLE_ORDER = {Role.DECIDER: 0, Role.USER: 1, Role.INFLUENCER: 2, Role.OTHER: 3}
+
+
+class Waiting(StrEnum):
+    """What a step waits for before its dates can be told."""
+
+    CONTRACT_END = "contract_end"
+    ANSWER = "answer"
+    STEP = "step"
+    NEVER = "never"
+    """The step that it follows was left out: it will not come."""
+
+
+@dataclass(frozen=True)
+class Base:
+    """An anchor that is known: the day, and the exact moment where it is one."""
+
+    day: date
+    moment: datetime | None
+
+
+@dataclass(frozen=True)
+class Wording:
+    """Title and body of a task, its type, and the page address to keep in the task's link field."""
+
+    title: str
+    body: str
+    type: TaskType
+    link: str | None
+
+
+StepDone = Callable[[str, str | None], "datetime | Waiting"]
+
+
+class Desk:
+    """Works out dates, owners and texts for the steps of one case. Make one for each decision.
+
+    ``done`` tells when a step (rule key, contact id) was done; by default as the case's steps say.
+    """
+
+    def __init__(self, draft: Draft, links: Links, done: StepDone | None = None) -> None:
+        look = draft.look
+        self.draft = draft
+        self.links = links
+        self.days = calendar(look.rules.calendar)
+        self.tz = zone(look.rules.time_zone)
+        self.today = local_date(draft.now, self.tz)
+        self.people = look.people or People()
+        self.language = draft.case.language
+        self.rules: Mapping[str, StepRule] = {rule.key: rule for rule in look.playbook.steps()}
+        self.done = done or self._done
+        self.staff = Staff(
+            deal=look.deal,
+            company=self.people.company,
+            rule=look.rules.people,
+            users=look.users,
+            load=look.load,
+            language=self.language,
+        )
+        self._values: dict[str, object] | None = None
+
+    # --- dates ------------------------------------------------------------------------------------------------------
+
+    def base(self, moment: Moment, contact_id: str | None) -> Base | Waiting:
+        """The moment's anchor."""
+        case = self.draft.case
+        if moment.anchor is Anchor.CONTRACT_END:
+            return Base(case.contract_end, None) if case.contract_end is not None else Waiting.CONTRACT_END
+        known: datetime | Waiting
+        if moment.anchor is Anchor.CONFIRMED:
+            known = case.confirmed_at or self.draft.now
+        elif moment.anchor is Anchor.ANSWERED:
+            known = case.answered_at or Waiting.ANSWER
+        else:
+            known = self.done(moment.step or "", contact_id)
+        return known if isinstance(known, Waiting) else Base(local_date(known, self.tz), known)
+
+    def release(self, rule: StepRule, contact_id: str | None = None) -> datetime | Waiting:
+        """When the step's task appears, or what that waits for."""
+        first = self._appears(rule.release, contact_id)
+        if isinstance(first, Waiting):
+            return first
+        due = self.base(rule.due, contact_id)
+        if isinstance(due, Waiting):
+            return due
+        if rule.not_before is not None:
+            second = self._appears(rule.not_before, contact_id)
+            if isinstance(second, Waiting) and second is not Waiting.NEVER:
+                return second
+            first = first if isinstance(second, Waiting) else max(first, second)
+        effective = self.effective_end()
+        if rule.link is LinkKind.SURVEY and effective is not None:
+            first = max(first, effective)
+        return first
+
+    def effective_end(self) -> datetime | None:
+        """The business morning after the contract's last day: no survey before it (P-31). None: no end is known."""
+        end = self.draft.case.contract_end
+        if end is None:
+            return None
+        return at(self.days.next_business_day(end + timedelta(days=1)), OPENS, self.tz)
+
+    def due(self, rule: StepRule, contact_id: str | None, owner: User | None, after: datetime) -> datetime | Waiting:
+        """When the task is due, on the owner's clock, later than ``after``: its ``.date()`` is the owner's day."""
+        base = self.base(rule.due, contact_id)
+        if isinstance(base, Waiting):
+            return base
+        tz = zone_or(owner.time_zone if owner is not None else None, self.tz)
+        return due_time(day_of(rule.due, base.day, self.days), tz, self.days, after)
+
+    def next_morning(self) -> datetime:
+        """09:00 of the next business day, in the account's zone."""
+        return at(self.days.add_business_days(self.today, 1), OPENS, self.tz)
+
+    def _appears(self, moment: Moment, contact_id: str | None) -> datetime | Waiting:
+        base = self.base(moment, contact_id)
+        if isinstance(base, Waiting):
+            return base
+        if base.moment is not None and moment.days == 0:
+            return base.moment
+        return at(day_of(moment, base.day, self.days), OPENS, self.tz)
+
+    def _done(self, key: str, contact_id: str | None) -> datetime | Waiting:
+        """When a step was done: this contact's own, or else when the last of its tasks was."""
+        steps = [step for step in self.draft.steps.values() if step.rule == key]
+        own = [step for step in steps if step.contact_id is not None and step.contact_id == contact_id]
+        steps = own or steps
+        if any(step.status not in FINISHED or step.status is StepStatus.FAILED for step in steps):
+            return Waiting.STEP
+        return max((step.completed_at for step in steps if step.completed_at is not None), default=Waiting.NEVER)
+
+    # --- people -----------------------------------------------------------------------------------------------------
+
+    def contacts(self) -> list[Contact]:
+        """Whom per-contact steps address: each e-mail address once, the most important first."""
+        found: dict[str, Contact] = {}
+        for contact in sorted(self.people.contacts, key=_importance):
+            found.setdefault((contact.email or contact.id).casefold(), contact)
+        return list(found.values())
+
+    def contact(self, contact_id: str | None) -> Contact | None:
+        """The contact with this id, as the CRM has them now."""
+        return next((one for one in self.people.contacts if one.id == contact_id), None)
+
+    def owner(self, rule: StepRule) -> Choice | None:
+        """Who gets the step's task, and why; None when nobody at all is active."""
+        return choose(rule.owner, self.staff, keep=self._neutral_so_far() if rule.owner == "neutral" else None)
+
+    def _neutral_so_far(self) -> str | None:
+        for step in self.draft.steps.values():
+            rule = self.rules.get(step.rule)
+            if rule is not None and rule.owner == "neutral" and step.owner_id:
+                return step.owner_id
+        return None
+
+    # --- words ------------------------------------------------------------------------------------------------------
+
+    def values(self, contact_id: str | None, **more: object) -> dict[str, object]:
+        """What texts and conditions see. Without a contact of its own, a step sees the most important one."""
+        if self._values is None:
+            look, case = self.draft.look, self.draft.case
+            contacts = self.contacts()
+            self._values = {
+                "deal": deal_view(look.deal),
+                "company": company_view(self.people.company, look.deal, self.language),
+                "contacts": [contact_view(one) for one in contacts],
+                "first": contact_view(contacts[0] if contacts else None),
+                "case": case_view(case, self.tz),
+                "days_left": None if case.contract_end is None else (case.contract_end - self.today).days,
+            }
+        contact = contact_view(self.contact(contact_id)) if contact_id else self._values["first"]
+        return {**self._values, "contact": contact, **more}
+
+    def forget_values(self) -> None:
+        """The case has changed: work out anew what texts see."""
+        self._values = None
+
+    def applies(self, rule: StepRule, contact_id: str | None) -> bool:
+        """Whether the step's condition holds. Raises TextError when that cannot be told."""
+        return rule.when is None or holds(rule.when, self.values(contact_id))
+
+    def wording(self, rule: StepRule, contact_id: str | None, why: str) -> Wording:
+        """The task's words, with the link and the reason for its owner below them unless they stand there already."""
+        contact = self.contact(contact_id)
+        call = contact is not None and not reachable(contact) and bool(rule.call_title or rule.call_body)
+        link = self.link(rule, contact_id)
+        values = self.values(contact_id, link=link or "", why=why)
+        title = self._text(rule.call_title if call and rule.call_title else rule.title, rule, values)
+        body = self._text(rule.call_body if call and rule.call_body else rule.body, rule, values)
+        if link and link not in body and not call:
+            body += "\n\n" + say("task.link", self.language, link=link)
+        if why and why not in body:
+            body += "\n\n" + why
+        shown = link if link and (not call or link in body) else None
+        return Wording(shorten(title, MAX_SUBJECT), body.strip(), TaskType.CALL if call else rule.type, shown)
+
+    def link(self, rule: StepRule, contact_id: str | None) -> str | None:
+        """The address of the page that the step links to."""
+        if rule.link is None or not rule.questionnaire:
+            return None
+        return self.links(rule.link, self.draft.case.id, contact_id, rule.questionnaire)
+
+    def text(self, texts: Texts) -> str:
+        """The text in the case's language, or in the playbook's first."""
+        languages = (self.language, *self.draft.look.playbook.languages, *texts)
+        return next((texts[language] for language in languages if language in texts), "")
+
+    def _text(self, texts: Texts, rule: StepRule, values: Mapping[str, object]) -> str:
+        text = self.text(texts)
+        try:
+            return render(text, values)
+        except TextError as error:
+            self.draft.log("text with gaps", f"{rule.key}: {error}")
+        try:
+            return render_anyway(text, values)
+        except TextError:
+            return text
+
+    # --- the task ---------------------------------------------------------------------------------------------------
+
+    def task(self, step: Step, rule: StepRule, choice: Choice, due: datetime) -> CreateTask:
+        """The keyed write that makes the step's task."""
+        words = self.wording(rule, step.contact_id, choice.why)
+        company = self.people.company if Linked.COMPANY in rule.linked_to else None
+        contacts = [step.contact_id] if step.contact_id else [one.id for one in self.contacts()[:1]]
+        return CreateTask(
+            key=self.draft.step_key(step),
+            deal_id=self.draft.case.deal_id,
+            subject=words.title or rule.key,
+            body=words.body,
+            due_at=due,
+            reminder_at=remind_time(due, rule.reminder, self.draft.now),
+            priority=rule.priority,
+            type=words.type,
+            owner_id=choice.user.id,
+            company_id=company.id if company is not None else None,
+            contact_ids=tuple(contacts) if Linked.CONTACT in rule.linked_to else (),
+            link=words.link,
+        )
+
+
+def reachable(contact: Contact) -> bool:
+    """Whether this contact can be written to (P-16)."""
+    return bool(contact.email) and not contact.opted_out
+
+
+def _importance(contact: Contact) -> tuple[bool, int, str]:
+    return not contact.primary, min((_ROLE_ORDER[role] for role in contact.roles), default=9), contact.id
+
+
+def hangs_on_end(rules: Iterable[StepRule]) -> bool:
+    """Whether any of these steps is dated by the contract's end."""
+    moments = (moment for rule in rules for moment in (rule.release, rule.due, rule.not_before) if moment is not None)
+    return any(moment.anchor is Anchor.CONTRACT_END for moment in moments)
