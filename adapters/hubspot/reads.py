@@ -104,11 +104,7 @@ class Reader:
         try:
             record = self._get_deal(deal_id)
         except NotFound:
-            try:
-                self._get_deal(deal_id, archived="true")
-            except NotFound:
-                return Deal(id=deal_id, state=DealState.DELETED)
-            return Deal(id=deal_id, state=DealState.ARCHIVED)
+            return Deal(id=deal_id, state=self._how_gone(deal_id))
         if str(record["id"]) != deal_id:
             return Deal(id=deal_id, state=DealState.MERGED, merged_into=str(record["id"]))
         if record.get("archived"):
@@ -116,6 +112,17 @@ class Reader:
         company = _primary(self._inline(record, "companies"))
         contacts = [target.id for target in self._inline(record, "contacts")]
         return deal_from(record, self.fields, self.zone, company, contacts)
+
+    def _how_gone(self, deal_id: str) -> DealState:
+        """In the recycle bin, or deleted for good. A wrong or withdrawn address answers 404 too: a batch tells them
+        apart, since it answers for a missing record and not for a missing address."""
+        try:
+            self._get_deal(deal_id, archived="true")
+        except NotFound:
+            if deal_id in self.batch_read(RecordKind.DEAL, [deal_id], ["dealstage"]):
+                raise Unavailable("HubSpot both shows the deal and does not", operation=GET_DEAL.name) from None
+            return DealState.DELETED
+        return DealState.ARCHIVED
 
     def _get_deal(self, deal_id: str, **options: Any) -> Mapping[str, Any]:
         body = self.client.call(
