@@ -157,7 +157,7 @@ _OPTIONS: dict[str, Sequence[str | tuple[str, str]]] = {
                        "INFLUENCER", "LEGAL_AND_COMPLIANCE", "OTHER"],
     "lifecyclestage": ["subscriber", "lead", "marketingqualifiedlead", "salesqualifiedlead", "opportunity",
                        "customer", "evangelist", "other"],
-    "deal_currency_code": ["EUR", "USD", "GBP", "CHF"],
+    "deal_currency_code": [(each, each) for each in ("EUR", "USD", "GBP", "CHF")],
     "dealtype": ["newbusiness", "existingbusiness"],
     "hs_task_status": ["NOT_STARTED", "IN_PROGRESS", "WAITING", "COMPLETED", "DEFERRED"],
     "hs_task_priority": ["NONE", "LOW", "MEDIUM", "HIGH"],
@@ -166,7 +166,8 @@ _OPTIONS: dict[str, Sequence[str | tuple[str, str]]] = {
 _LABELS = {
     "dealname": "Deal Name", "dealstage": "Deal Stage", "pipeline": "Pipeline", "closedate": "Close Date",
     "hubspot_owner_id": "Owner", "hs_timestamp": "Activity date", "hs_buying_role": "Buying Role",
-    "hs_language": "Preferred language",
+    "hs_language": "Preferred language", "createdate": "Create Date", "lastmodifieddate": "Last Modified Date",
+    "firstname": "First Name", "lastname": "Last Name", "jobtitle": "Job Title", "deal_currency_code": "Currency",
 }  # fmt: skip
 _SET_BY_HUBSPOT = {"hs_task_completion_date", "hs_created_by_user_id"}
 FREE_CHECKS = {"hs_attachment_ids", "hs_merged_object_ids"}
