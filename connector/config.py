@@ -22,7 +22,10 @@ from adapters.errors import ConfigError, Fault
 from adapters.port import Adapter
 from connector.settings import AccountConfig, Settings, WatchConfig, near
 
-__all__ = ["AccountConfig", "Settings", "WatchConfig", "load"]
+__all__ = ["AccountConfig", "Settings", "WatchConfig", "environment", "load"]
+
+ENV_FILE = "aurevoir.env"
+"""Credentials may stand here, beside the configuration, for its owner's eyes only."""
 
 _PLACEHOLDER = re.compile(r"\$\$\{|\$\{([^}]*)\}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -60,6 +63,32 @@ def load(path: Path, environ: Mapping[str, str], adapters: Mapping[str, Adapter]
         raise ConfigError(report.sorted())
     accounts = {name: one.model_copy(update={"vendor": vendors[name]}) for name, one in settings.accounts.items()}
     return settings.model_copy(update={"accounts": accounts, **_anchored(settings, path.parent)})
+
+
+def environment(path: Path, environ: Mapping[str, str]) -> dict[str, str]:
+    """``environ``, and below it what the file ``aurevoir.env`` beside the configuration sets (``NAME=value`` lines).
+
+    Raises :class:`~adapters.errors.ConfigError` when other users may read that file, or it holds anything else.
+    """
+    file = path.parent / ENV_FILE
+    if not file.is_file():
+        return dict(environ)
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+        shared = file.stat().st_mode & 0o077
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([Fault("environment file", str(file), f"cannot be read: {type(error).__name__}")]) from None
+    faults = [] if not shared else [Fault("environment file", str(file), f"others may read it: chmod 600 {file}")]
+    found: dict[str, str] = {}
+    for number, line in enumerate(lines, start=1):
+        name, is_set, value = line.strip().removeprefix("export ").partition("=")
+        if _NAME.fullmatch(name) and is_set:
+            found[name] = value[1:-1] if value[:1] in ("'", '"') and value[-1:] == value[:1] and value[1:] else value
+        elif line.strip() and not line.lstrip().startswith("#"):
+            faults.append(Fault(f"{ENV_FILE} line {number}", "", "write NAME=value, or # before a remark"))
+    if faults:
+        raise ConfigError(faults)
+    return {name: value for name, value in found.items() if value} | dict(environ)
 
 
 # --- faults ---------------------------------------------------------------------------------------------------------

@@ -111,7 +111,9 @@ def _reason(about: FieldInfo, indent: str) -> Iterator[str]:
 
 def _is_active(about: FieldInfo) -> bool:
     """Shown as set: what must be there, credentials, and what an admin will want to be other than the default."""
-    return about.is_required() or _is_secret(about.annotation) or bool(about.examples and about.get_default())
+    if about.is_required() or (_is_secret(about.annotation) and not about.examples):
+        return True
+    return bool(about.examples and about.get_default())
 
 
 def _example(key: str, about: FieldInfo, prefix: str) -> object:

@@ -1,0 +1,383 @@
+"""The ``aurevoir`` command. Each command is thin; what it does is in the modules that it imports when it runs.
+
+Exit codes: 0 done, 1 the thing asked about is not well, 2 wrong use or configuration.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:  # a command pays for the imports that it needs, and --help for none
+    from adapters.port import Adapter
+    from connector.bootstrap import Runtime
+    from connector.settings import Settings
+
+NOT_WELL = 1
+WRONG_USE = 2
+
+app = typer.Typer(
+    name="aurevoir",
+    help="Lays out the whole goodbye inside the CRM when a customer does not renew, and brings back what they say.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+cases_app = typer.Typer(help="Look after single cases.", invoke_without_command=True, rich_markup_mode=None)
+db_app = typer.Typer(help="Look after the database.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(cases_app, name="cases")
+app.add_typer(db_app, name="db")
+
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE", help="The settings.  [default: config.yaml, or AUREVOIR_CONFIG]"),
+]
+AccountName = Annotated[str | None, typer.Option("--account", metavar="NAME", help="Only this account.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+CaseId = Annotated[str, typer.Argument(metavar="ID", help="The case, by the beginning of its id.")]
+
+
+def main(args: Sequence[str] | None = None) -> NoReturn:
+    """Run the command and end the process with its exit code; our own errors are told in words, not traces."""
+    from adapters.errors import AurevoirError, ConfigError
+
+    try:
+        app(args=args, prog_name="aurevoir")
+    except ConfigError as error:
+        from connector.cli_print import print_faults
+
+        print_faults(error)
+        sys.exit(WRONG_USE)
+    except AurevoirError as error:
+        typer.echo(f"aurevoir: {error}", err=True)
+        sys.exit(_exit_code(error))
+    sys.exit(0)
+
+
+def _exit_code(error: Exception) -> int:
+    from connector.casework import NoSuchCase, NotPossible
+    from connector.store.database import SchemaOutdated
+
+    return WRONG_USE if isinstance(error, NoSuchCase | NotPossible | SchemaOutdated) else NOT_WELL
+
+
+@app.callback()
+def _global(context: typer.Context, config: Config = None) -> None:
+    context.obj = config
+
+
+# --- setting up -----------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def init(
+    path: Annotated[Path, typer.Argument(metavar="[PATH]", help="Where to write it.")] = Path("config.yaml"),
+    crm: Annotated[
+        str | None, typer.Option(help="Which CRM: hubspot or salesforce.  [default: one account of each]")
+    ] = None,
+) -> None:
+    """Write a first config.yaml.
+
+    Every key is explained in it. Secrets go into aurevoir.env beside it, with a new secret key. Overwrites nothing.
+    """
+    from connector.cli_print import print_written
+    from connector.init import write_first_config
+
+    adapters = _adapters()
+    if crm is not None and crm not in adapters:
+        raise typer.BadParameter(f"there is no {crm!r}; known: {', '.join(adapters)}", param_hint="--crm")
+    print_written(write_first_config(path, {name: adapters[name] for name in adapters if crm in (None, name)}))
+
+
+@app.command()
+def check(context: typer.Context, as_json: AsJson = False, config: Config = None) -> None:
+    """Say what is not well, and how to mend it."""
+    from connector.checkup import check_up, is_well
+    from connector.cli_print import findings_as_json, print_findings
+
+    with _runtime(context, config) as runtime:
+        findings = list(check_up(runtime))
+    if as_json:
+        _print_json(findings_as_json(findings))
+    else:
+        print_findings(findings)
+    raise typer.Exit(0 if is_well(findings) else NOT_WELL)
+
+
+@app.command()
+def provision(
+    context: typer.Context,
+    account: AccountName = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be created.")] = False,
+    as_json: AsJson = False,
+    config: Config = None,
+) -> None:
+    """Create our fields in the CRM, and switch on.
+
+    Endings from before the first time open no case. Running it again creates only what is missing.
+    """
+    from connector.cli_print import print_provisioned, provisioned_as_json
+
+    with _runtime(context, config) as runtime:
+        reports = {name: runtime.accounts[name].provision(dry_run=dry_run) for name in _chosen(runtime, account)}
+    if as_json:
+        _print_json(provisioned_as_json(reports, dry_run=dry_run))
+    else:
+        print_provisioned(reports, dry_run=dry_run)
+    raise typer.Exit(NOT_WELL if any(report.refused for report in reports.values()) else 0)
+
+
+@db_app.command()
+def upgrade(context: typer.Context, config: Config = None) -> None:
+    """Bring the database to this version's schema; an SQLite file is copied first."""
+    from connector.bootstrap import build
+
+    runtime = build(_settings(context, config), adapters=_adapters())
+    try:
+        with runtime.store.exclusive("serve"):
+            before, copy = runtime.store.schema_version(), runtime.store.upgrade(now=runtime.clock.now())
+        after = runtime.store.schema_version()
+    finally:
+        runtime.close()
+    typer.echo(
+        f"The schema is up to date ({after})."
+        if before == after
+        else f"Upgraded from {before or 'nothing'} to {after}."
+    )
+    if copy is not None:
+        typer.echo(f"The database as it was: {copy}")
+
+
+@app.command("config-schema")
+def config_schema_command(
+    example: Annotated[bool, typer.Option("--example", help="Print an example with every key instead.")] = False,
+) -> None:
+    """Print the JSON Schema of config.yaml."""
+    from connector.config_text import config_schema, config_text
+
+    if example:
+        typer.echo(config_text(_adapters()), nl=False)
+    else:
+        _print_json(config_schema(_adapters()))
+
+
+# --- working --------------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def serve(context: typer.Context, config: Config = None) -> None:
+    """Receive, watch and work, in one process.
+
+    Runs until SIGTERM or Ctrl-C, and finishes what is under way.
+    """
+    from connector.serve import serve as run
+
+    run(_settings(context, config), _adapters())
+
+
+@app.command()
+def poll(
+    context: typer.Context,
+    account: AccountName = None,
+    once: Annotated[bool, typer.Option("--once", help="Poll once and end (the default).", show_default=False)] = True,  # noqa: ARG001 - said in scripts
+    as_json: AsJson = False,
+    config: Config = None,
+) -> None:
+    """Look for changed deals now.
+
+    Beside a running serve it only puts them on the agenda.
+    """
+    from connector.polling import poll_now
+
+    with _runtime(context, config) as runtime:
+        polled = [poll_now(runtime, name) for name in _chosen(runtime, account)]
+    if as_json:
+        _print_json([one.as_json() for one in polled])
+    else:
+        for one in polled:
+            typer.echo(str(one))
+    raise typer.Exit(0 if all(one.trouble is None for one in polled) else NOT_WELL)
+
+
+@app.command()
+def preview(
+    context: typer.Context,
+    account: Annotated[str, typer.Option("--account", metavar="NAME", help="Which account.")],
+    deal: Annotated[str, typer.Option("--deal", metavar="ID", help="The deal's id in the CRM.")],
+    as_json: AsJson = False,
+    config: Config = None,
+) -> None:
+    """Show the plan that a deal would get.
+
+    As if it were lost now, each task done on its due day, and nobody answered. Writes nothing.
+    """
+    from connector.cli_print import print_preview
+    from connector.preview import preview_deal
+
+    with _runtime(context, config) as runtime:
+        (name,) = _chosen(runtime, account)
+        seen = preview_deal(runtime, name, deal)
+    if as_json:
+        _print_json(seen.as_json())
+    else:
+        print_preview(seen)
+
+
+@app.command()
+def sandbox(
+    crm: Annotated[str, typer.Argument(metavar="hubspot|salesforce", help="Which one.")],
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on this machine; 0: any free one.")] = 0,
+) -> None:
+    """Run a look-alike CRM on this machine.
+
+    Its pages show its records, and move deals from stage to stage.
+    """
+    from importlib import import_module
+    from importlib.util import find_spec
+
+    if not crm.isidentifier() or crm not in _adapters() or find_spec(f"sandbox.{crm}") is None:
+        raise typer.BadParameter(f"there is no look-alike of {crm!r}", param_hint="hubspot|salesforce")
+    import_module(f"sandbox.{crm}").serve(port)
+
+
+# --- cases ----------------------------------------------------------------------------------------------------------
+
+
+@cases_app.callback()
+def _cases(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        list_cases(context)
+
+
+@cases_app.command("list")
+def list_cases(
+    context: typer.Context,
+    account: AccountName = None,
+    open_only: Annotated[bool, typer.Option("--open", help="Only cases that are still open.")] = False,
+    as_json: AsJson = False,
+    config: Config = None,
+) -> None:
+    """List cases, the newest first."""
+    from connector.cli_print import print_cases
+    from connector.store import cases
+
+    with _runtime(context, config) as runtime, runtime.store.read() as session:
+        name = _chosen(runtime, account)[0] if account else None
+        found = cases.listing(session, account=name, open_only=open_only)
+    if as_json:
+        _print_json([case.model_dump(mode="json", exclude={"written"}) for case in found])
+    else:
+        print_cases(found)
+
+
+@cases_app.command()
+def show(context: typer.Context, case_id: CaseId, as_json: AsJson = False, config: Config = None) -> None:
+    """Show one case: its steps, what failed, and what was done and why."""
+    from connector.casework import find
+    from connector.cli_print import case_as_json, print_case
+    from connector.store import cases, intents
+
+    with _runtime(context, config) as runtime:
+        case = find(runtime, case_id)
+        with runtime.store.read() as session:
+            events, refused = cases.events(session, case.id), intents.refused(session, case_id=case.id)
+    if as_json:
+        _print_json(case_as_json(case, events, refused))
+    else:
+        print_case(case, events, refused)
+
+
+@cases_app.command()
+def pause(context: typer.Context, case_id: CaseId, config: Config = None) -> None:
+    """Write nothing more for a case until it is resumed."""
+    _change_case(context, config, "pause", case_id, "{} is paused.")
+
+
+@cases_app.command()
+def resume(context: typer.Context, case_id: CaseId, config: Config = None) -> None:
+    """Let a paused case go on where it was."""
+    _change_case(context, config, "resume", case_id, "{} goes on.")
+
+
+@cases_app.command()
+def cancel(context: typer.Context, case_id: CaseId, config: Config = None) -> None:
+    """End a case: open tasks are closed with a note, survey links stop working."""
+    _change_case(context, config, "cancel", case_id, "{} is cancelled; its tasks are closed at the next look.")
+
+
+@cases_app.command()
+def retry(context: typer.Context, case_id: CaseId, config: Config = None) -> None:
+    """Send again what the CRM refused of a case, and nothing else."""
+    _change_case(context, config, "retry", case_id, "{}: refused writes are sent again at the next look.")
+
+
+# --- shared ---------------------------------------------------------------------------------------------------------
+
+
+def _change_case(context: typer.Context, config: Path | None, what: str, case_id: str, told: str) -> None:
+    from connector import casework
+
+    with _runtime(context, config) as runtime:
+        case = getattr(casework, what)(runtime, case_id)
+    typer.echo(told.format(f"Case {case.id[:8]} ({case.deal_name or case.deal_id})"))
+
+
+def _adapters() -> Mapping[str, Adapter]:
+    from connector.bootstrap import Adapters
+
+    return Adapters()
+
+
+def _settings(context: typer.Context, config: Path | None) -> Settings:
+    from connector.config import environment, load
+
+    given = config or context.find_root().obj or os.environ.get("AUREVOIR_CONFIG") or "config.yaml"
+    path = Path(given)
+    return load(path, environment(path, os.environ), _adapters())
+
+
+@contextmanager
+def _runtime(context: typer.Context, config: Path | None) -> Iterator[Runtime]:
+    """The parts for a short command: nothing is started. A new SQLite database gets its tables."""
+    from sqlalchemy.exc import OperationalError
+
+    from adapters.errors import Unavailable
+    from connector.bootstrap import build
+
+    runtime = build(_settings(context, config), adapters=_adapters())
+    try:
+        if runtime.store.is_sqlite and runtime.store.schema_version() is None:
+            runtime.store.upgrade(now=runtime.clock.now())
+        runtime.store.require_current()
+        yield runtime
+    except OperationalError as error:
+        where = runtime.store.url.render_as_string(hide_password=True)
+        raise Unavailable(f"the database {where} cannot be used: {error.orig}") from None
+    finally:
+        runtime.close()
+
+
+def _chosen(runtime: Runtime, account: str | None) -> list[str]:
+    """The account that was named, or all. Wrong use when there is none of that name."""
+    if account is None:
+        return list(runtime.accounts)
+    if account not in runtime.accounts:
+        known = ", ".join(runtime.accounts)
+        raise typer.BadParameter(f"there is no account {account!r}; known: {known}", param_hint="--account")
+    return [account]
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+
+
+if __name__ == "__main__":
+    main()

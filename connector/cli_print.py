@@ -1,0 +1,215 @@
+"""How the command shows things: tables for people, plain data for ``--json``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from adapters.errors import ConfigError
+from adapters.port import Level, SchemaReport
+from connector.checkup import Checked
+from connector.init import Written
+from connector.preview import Preview
+from connector.store.tables import EventRow, IntentRow
+from workflows.model import Case
+
+_MARKS = {Level.OK: ("ok", "green"), Level.WARNING: ("note", "yellow"), Level.FAULT: ("MEND", "bold red")}
+
+
+def _out(*, err: bool = False) -> Console:
+    return Console(stderr=err, highlight=False, soft_wrap=False)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=box.SIMPLE, pad_edge=False, show_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _moment(at: datetime | None) -> str:
+    return f"{at:%Y-%m-%d %H:%M}" if at is not None else ""
+
+
+def print_faults(error: ConfigError) -> None:
+    """The faults of a configuration, one below the other: key, value, cure."""
+    out = _out(err=True)
+    count = len(error.faults)
+    out.print(Text(f"The configuration cannot be used: {count} fault{'s' if count != 1 else ''}.", style="bold red"))
+    for fault in error.faults:
+        head = Text(f"\n{fault.key}", style="bold")
+        if fault.value:
+            head.append(f" = {fault.value}", style="not bold")
+        out.print(head)
+        out.print(Text(f"  {fault.cure}"))
+
+
+def print_written(written: Written) -> None:
+    """What `init` wrote, and what to do next."""
+    out = _out()
+    out.print(
+        Text(f"Wrote {written.config} (the settings) and {written.env_file} (their secrets, for your eyes only).")
+    )
+    out.print("Next:")
+    steps = [f"Fill in {written.env_file}: {', '.join(written.to_fill)}"] if written.to_fill else []
+    option = "" if written.config.name == str(written.config) == "config.yaml" else f" --config {written.config}"
+    steps += [
+        f"Put your address, pipeline, stages and people into {written.config}",
+        f"aurevoir check{option}       what is still wrong, in plain words",
+        f"aurevoir provision{option}   create our fields in the CRM, and switch on",
+        f"aurevoir serve{option}       work",
+    ]
+    for number, step in enumerate(steps, start=1):
+        out.print(Text(f"  {number}. {step}"))
+
+
+def print_findings(findings: Sequence[Checked]) -> None:
+    """The check-up as a table by account, and one line on the whole."""
+    out = _out()
+    for account in dict.fromkeys(one.account for one in findings):
+        table = _table("", "what", "how it stands")
+        for one in findings:
+            if one.account != account:
+                continue
+            mark, style = _MARKS[one.finding.level]
+            text = Text(one.finding.text)
+            if one.finding.remedy and one.finding.level is not Level.OK:
+                text.append(f"\n→ {one.finding.remedy}", style="bold")
+            table.add_row(Text(mark, style=style), Text(one.finding.subject), text)
+        out.print(Text(f"\n{account or 'This installation'}", style="bold"))
+        out.print(table)
+    faults = sum(one.finding.level is Level.FAULT for one in findings)
+    notes = sum(one.finding.level is Level.WARNING for one in findings)
+    told = "All is well" if not faults else f"{faults} to mend"
+    out.print(Text(f"\n{told}{f', {notes} to note' if notes else ''}.", style="bold"))
+
+
+def findings_as_json(findings: Sequence[Checked]) -> dict[str, Any]:
+    """The check-up as data."""
+    return {
+        "well": all(one.finding.level is not Level.FAULT for one in findings),
+        "findings": [
+            {
+                "account": one.account or None,
+                "subject": one.finding.subject,
+                "level": one.finding.level.value,
+                "text": one.finding.text,
+                "remedy": one.finding.remedy,
+            }
+            for one in findings
+        ],
+    }
+
+
+def print_provisioned(reports: Mapping[str, SchemaReport], *, dry_run: bool) -> None:
+    """What was created where, and what the CRM refused."""
+    out = _out()
+    for account, report in reports.items():
+        out.print(Text(f"\n{account}", style="bold"))
+        created = "would be created" if dry_run else "created"
+        for what, names in (
+            (created, report.created),
+            ("options added", report.extended),
+            ("there already", report.present),
+        ):
+            if names:
+                out.print(Text(f"  {what}: {', '.join(names)}"))
+        for name, reason in report.refused.items():
+            out.print(Text(f"  refused: {name}: {reason}", style="bold red"))
+        for note in report.notes:
+            out.print(Text(f"  note: {note}"))
+        out.print(Text("  nothing was written" if dry_run else "  switched on: `aurevoir serve` watches it"))
+
+
+def provisioned_as_json(reports: Mapping[str, SchemaReport], *, dry_run: bool) -> dict[str, Any]:
+    """The same as data."""
+    return {
+        account: {
+            "dry_run": dry_run,
+            "created": list(report.created),
+            "extended": list(report.extended),
+            "present": list(report.present),
+            "refused": dict(report.refused),
+            "notes": list(report.notes),
+        }
+        for account, report in reports.items()
+    }
+
+
+def print_preview(seen: Preview) -> None:
+    """A plan as a table, and what it lacks."""
+    out = _out()
+    out.print(
+        Text(
+            f"{seen.deal_name or seen.deal_id}: playbook {seen.playbook}, contract end {seen.contract_end or 'unknown'}"
+        )
+    )
+    table = _table("due", "owner", "task", "why this owner")
+    for step in seen.steps:
+        table.add_row(f"{step.due_at:%Y-%m-%d}", Text(step.owner), Text(step.title), Text(step.why))
+    out.print(table)
+    for key, reason in seen.left_out.items():
+        out.print(Text(f"left out: {key}: {reason}"))
+    for lack in seen.lacks:
+        out.print(Text(f"note: {lack}", style="yellow"))
+    out.print(Text("Nothing was written.", style="bold"))
+
+
+def print_cases(found: Sequence[Case]) -> None:
+    """Cases as a table."""
+    if not found:
+        _out().print("There are no cases.")
+        return
+    table = _table("case", "account", "deal", "status", "contract end", "steps", "opened (UTC)")
+    for case in found:
+        status = case.status.value + (" (paused)" if case.paused else "")
+        ended = sum(step.status.value in ("done", "closed", "deleted", "skipped") for step in case.steps)
+        table.add_row(
+            case.id[:8],
+            Text(case.account),
+            Text(case.deal_name or case.deal_id),
+            status,
+            str(case.contract_end or ""),
+            f"{ended}/{len(case.steps)}",
+            _moment(case.opened_at),
+        )
+    _out().print(table)
+
+
+def print_case(case: Case, events: Sequence[EventRow], refused: Sequence[IntentRow]) -> None:
+    """One case with all that happened to it."""
+    out = _out()
+    paused = ", paused" if case.paused else ""
+    out.print(Text(f"Case {case.id}: {case.deal_name} (deal {case.deal_id} of {case.account})", style="bold"))
+    out.print(
+        Text(f"{case.status.value}{paused}; ending {case.number}; playbook {case.playbook} {case.playbook_version}")
+    )
+    out.print(Text(f"contract end {case.contract_end or 'unknown'}; reason {case.reason or 'unknown'}; {case.outcome}"))
+    steps = _table("step", "status", "due (UTC)", "owner", "task in the CRM", "why this owner")
+    for step in case.steps:
+        why = Text(step.why)
+        steps.add_row(step.key, step.status.value, _moment(step.due_at), step.owner_id, step.task_id, why)
+    out.print(steps)
+    for intent in refused:
+        out.print(Text(f"refused: {intent.kind} {intent.key}: {intent.reason}", style="bold red"))
+    log = _table("at (UTC)", "what", "why")
+    for event in events:
+        log.add_row(_moment(event.at), Text(event.what), Text(event.detail))
+    out.print(log)
+
+
+def case_as_json(case: Case, events: Sequence[EventRow], refused: Sequence[IntentRow]) -> dict[str, Any]:
+    """The same as data."""
+    return {
+        "case": case.model_dump(mode="json", exclude={"written"}),
+        "refused": [{"key": one.key, "kind": one.kind, "reason": one.reason} for one in refused],
+        "events": [
+            {"at": one.at.isoformat(), "what": one.what, "detail": one.detail, "data": one.data} for one in events
+        ],
+    }

@@ -1,0 +1,55 @@
+"""`aurevoir poll`: look for changed deals now, whether or not ``serve`` runs on the same database."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from connector.bootstrap import Runtime
+from connector.engine import NotSwitchedOn
+from connector.store import accounts
+from connector.store.database import Busy
+from connector.watcher import Watcher
+
+
+@dataclass(frozen=True)
+class Polled:
+    """What a poll of one account led to. ``handed_over``: a running ``serve`` does the looking."""
+
+    account: str
+    deals: int
+    handed_over: bool
+    trouble: str | None = None
+
+    def __str__(self) -> str:
+        """One line for people."""
+        if self.trouble is not None:
+            return f"{self.account}: {self.trouble}"
+        deals = f"{self.deals} deal{'s' if self.deals != 1 else ''}"
+        rest = "on the agenda of the running serve" if self.handed_over else "looked at"
+        return f"{self.account}: {deals} {rest}"
+
+    def as_json(self) -> dict[str, Any]:
+        """For scripts."""
+        return asdict(self)
+
+
+def poll_now(runtime: Runtime, name: str) -> Polled:
+    """Poll one account. Beside a running ``serve`` its deals are put on the agenda; else they are looked at here.
+
+    Raises :class:`~adapters.errors.AdapterError` when the CRM cannot be asked beside a running ``serve``.
+    """
+    with runtime.store.read() as session:
+        row = accounts.get(session, name)
+    if row is None or row.started_at is None:
+        raise NotSwitchedOn(f"{name} is not switched on: run `aurevoir provision --account {name}`", account=name)
+    try:
+        with runtime.store.exclusive("serve"):
+            runtime.rounds[name].wake()
+            looked = runtime.rounds[name].run(poll=True)
+    except Busy:
+        found = Watcher(runtime.accounts[name], runtime.store, runtime.clock).poll()
+        return Polled(name, found, handed_over=True)
+    with runtime.store.read() as session:
+        row = accounts.get(session, name)
+    return Polled(name, looked, handed_over=False, trouble=row.trouble if row is not None else None)
