@@ -7,8 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from sandbox.kit import Clock, Faults, Gate, Ledger, control
+from sandbox.pages import pages
 from sandbox.salesforce.api import Api
 from sandbox.salesforce.bulk import Collections, Composite
+from sandbox.salesforce.control import more_control
 from sandbox.salesforce.errors import ApiError, RecordError
 from sandbox.salesforce.messages import Flow, FlowFilter, Messages
 from sandbox.salesforce.metadata import Metadata
@@ -16,6 +18,7 @@ from sandbox.salesforce.oauth import Client, OAuth
 from sandbox.salesforce.schema import PicklistValue
 from sandbox.salesforce.server import Usage, error_body, make_app
 from sandbox.salesforce.values import to_json
+from sandbox.salesforce.views import Views
 from sandbox.salesforce.world import Settings, World
 
 STAGES = (
@@ -83,7 +86,9 @@ class SalesforceSandbox:
         Collections(self.api)
         Composite(self.api)
         self.metadata = Metadata(self.api, self.hooks, seconds=deploy_seconds)
-        self.app = make_app(self.world, self.api, self.oauth, self.usage, control(self))
+        self.app = make_app(
+            self.world, self.api, self.oauth, self.usage, control(self), more_control(self), pages(Views(self))
+        )
         gate = Gate(
             self.app,
             clock=self.clock,
