@@ -21,6 +21,8 @@ from workflows.model import AccountRules, Pipeline, User
 KNOWN_FOR = timedelta(hours=1)
 LONGEST_WAIT = timedelta(seconds=10)
 REFRESH_WAIT_SECONDS = 60.0
+PATIENCE_SECONDS = 0.5
+"""How long a delivery waits while users and stages are being read; then it is taken as if they were unknown."""
 
 
 class StoredToken:
@@ -140,6 +142,27 @@ class Account:
         Raises :class:`~adapters.errors.ConfigError` when a name does not exist in the CRM.
         """
         self._recall()
+        return self._resolved()
+
+    def watched_stages(self) -> frozenset[str] | None:
+        """Ids of all stages that the settings name; None while the CRM's stages are not known yet.
+
+        Never waits for the CRM: a delivery is waiting for its answer. Raises as :meth:`rules`.
+        """
+        rules = self._rules
+        if rules is None:
+            if not self._guard.acquire(timeout=PATIENCE_SECONDS):
+                return None
+            try:
+                if not self._load_known():
+                    return None
+                rules = self._resolved()
+            finally:
+                self._guard.release()
+        return frozenset().union(*(rule.negotiating | rule.not_renewing | rule.renewed for rule in rules.watch))
+
+    def _resolved(self) -> AccountRules:
+        """The rules by what is known, however old that is."""
         with self._guard:
             if self._rules is None:
                 with self._store.read() as session:
@@ -149,12 +172,6 @@ class Account:
                     self.name, self.config, self._pipelines, tuple(self._users.values()), started_at
                 )
             return self._rules
-
-    def watched_stages(self) -> frozenset[str] | None:
-        """Ids of all stages that the settings name; None while the CRM's stages are not known yet."""
-        if not self._load_known():
-            return None
-        return frozenset().union(*(rule.negotiating | rule.not_renewing | rule.renewed for rule in self.rules().watch))
 
     def forget_known(self) -> None:
         """Read users and pipelines anew at their next use."""
