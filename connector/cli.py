@@ -217,7 +217,7 @@ def preview(
 ) -> None:
     """Show the plan that a deal would get.
 
-    As if it were lost now, each task done on its due day, and nobody answered. Writes nothing.
+    That of its open case, or the one that it would get if it were lost now. Writes nothing.
     """
     from connector.cli_print import print_preview
     from connector.preview import preview_deal

@@ -145,20 +145,27 @@ def provisioned_as_json(reports: Mapping[str, SchemaReport], *, dry_run: bool) -
 def print_preview(seen: Preview) -> None:
     """A plan as a table, and what it lacks."""
     out = _out()
-    out.print(
-        Text(
-            f"{seen.deal_name or seen.deal_id}: playbook {seen.playbook}, contract end {seen.contract_end or 'unknown'}"
-        )
-    )
-    table = _table("due", "owner", "task", "why this owner")
+    head = f"{seen.deal_name or seen.deal_id}: playbook {seen.playbook}, contract end {seen.contract_end or 'unknown'}"
+    out.print(Text(head, style="bold"))
+    if seen.case_id is not None:
+        out.print(Text(f"This is the plan of its open case {seen.case_id[:8]}."))
+    if seen.not_now is not None:
+        out.print(Text(f"As things stand, no case would open: {seen.not_now}."))
+    table = _table("appears", "due", "owner", "task", "why this owner")
     for step in seen.steps:
-        table.add_row(f"{step.due_at:%Y-%m-%d}", Text(step.owner), Text(step.title), Text(step.why))
+        if step.applies is not False:
+            due = f"{'~' if step.estimated else ''}{step.due_at:%Y-%m-%d}" if step.due_at else ""
+            appears = (
+                f"{step.release_at:%Y-%m-%d}" if step.release_at else f"after: {step.waits_for or 'its condition'}"
+            )
+            table.add_row(appears, due, Text(step.owner_name or "nobody"), Text(step.title), Text(step.why))
     out.print(table)
-    for key, reason in seen.left_out.items():
-        out.print(Text(f"left out: {key}: {reason}"))
+    left_out = [f"{step.key} (only if {step.condition})" for step in seen.steps if step.applies is False]
+    if left_out:
+        out.print(Text(f"Left out: {', '.join(left_out)}"))
     for lack in seen.lacks:
-        out.print(Text(f"note: {lack}", style="yellow"))
-    out.print(Text("Nothing was written.", style="bold"))
+        out.print(Text(f"Note: {lack}.", style="yellow"))
+    out.print("~ depends on when an earlier step is done. Nothing was written.")
 
 
 def print_cases(found: Sequence[Case]) -> None:
