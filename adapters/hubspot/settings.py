@@ -25,7 +25,7 @@ class Rate(BaseModel):
 
     calls_per_10s: int = Field(90, ge=1, le=250, description="HubSpot allows 100 to 250 in ten seconds, by plan.")
     searches_per_second: int = Field(4, ge=1, le=5, description="HubSpot allows 5 a second over all apps.")
-    calls_per_day: int | None = Field(None, ge=100, description="Leave out for no limit of our own.")
+    calls_per_day: int | None = Field(None, ge=100, description="By default no limit of our own.")
 
 
 class HubSpotSettings(BaseModel):
@@ -36,14 +36,23 @@ class HubSpotSettings(BaseModel):
     without it changes are found by polling.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        json_schema_extra={"examples": [{"account_id": "4242"}]},
+    )
 
-    access_token: SecretStr | None = None
-    client_secret: Annotated[tuple[SecretStr, ...], BeforeValidator(_as_tuple)] = ()
-    api_url: str = "https://api.hubapi.com"
-    app_url: str = "https://app.hubspot.com"
-    api_version: str = "2026-03"
-    connect_timeout: float = Field(5.0, gt=0, le=60, description="Seconds.")
+    access_token: SecretStr | None = Field(
+        None, description="Token of a private app or service key; an account connected in the browser has none here."
+    )
+    client_secret: Annotated[tuple[SecretStr, ...], BeforeValidator(_as_tuple)] = Field(
+        (), description="Proves webhooks; a list while it is being rotated; without it changes are found by polling."
+    )
+    api_url: str = Field("https://api.hubapi.com", description="Where calls go.")
+    app_url: str = Field("https://app.hubspot.com", description="Where people see records; app-eu1 for some accounts.")
+    api_version: str = Field("2026-03", description='A release of the API, or "classic" for v3 and v4.')
+    connect_timeout: float = Field(5.0, gt=0, le=60, description="Seconds to wait for a connection.")
     read_timeout: float = Field(20.0, gt=0, le=120, description="Seconds between two pieces of an answer.")
     association_labels: bool = Field(
         False, description="Read roles from deal-contact labels too: one more call a look."
@@ -51,7 +60,7 @@ class HubSpotSettings(BaseModel):
     overlap_seconds: int = Field(
         600, ge=60, le=86_400, description="How far a poll reads back, for HubSpot's search lag."
     )
-    rate: Rate = Rate()
+    rate: Rate = Field(Rate(), description="How much of HubSpot's limits we use.")
 
     @field_validator("access_token")
     @classmethod

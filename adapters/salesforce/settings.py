@@ -48,7 +48,12 @@ class SalesforceSettings(BaseModel):
     calls, those of all its programs together, at which we pause.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        json_schema_extra={"examples": [{"account_id": "00D5g00000ABCDE"}]},
+    )
 
     login_url: str = Field(
         description="The org's own address (Setup > My Domain); tokens come from there.",
