@@ -162,7 +162,8 @@ def changed_task(write: UpdateTask, description: str, shape: Shape, time_zone: s
         body["ActivityDate"] = mapping.write_date(write.due_at, time_zone)
     if write.owner_id is not None:
         body["OwnerId"] = to18(write.owner_id)
-    if write.note:
+    if write.note and write.note not in description:
+        # Sent again after an unclear answer, it must not stand there twice.
         room = mapping.BODY_LENGTH - len(write.note) - 2
         body["Description"] = f"{clip(description, max(room, 1))}\n\n{write.note}".strip()[: mapping.BODY_LENGTH]
     if write.close:
