@@ -88,7 +88,7 @@ FIELDS = (
 
 
 def salesforce_world(sandbox: SalesforceSandbox) -> dict[str, str]:
-    """Fill a fresh organisation; returns record ids by name (users by e-mail address).
+    """Fill a fresh organisation; returns record ids by name (users by e-mail address), also kept in its ``names``.
 
     Records are most of a year old, and the opportunities have moved to their stages since.
     """
@@ -107,6 +107,7 @@ def salesforce_world(sandbox: SalesforceSandbox) -> dict[str, str]:
         _deals(sandbox, ids)
     gone = world.tables["User"][ids[INACTIVE]]
     world.put("User", {**gone, "IsActive": False})
+    sandbox.names |= ids
     return ids
 
 

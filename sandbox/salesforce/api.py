@@ -117,7 +117,7 @@ class Api:
         add("GET", "/sobjects/<name>/<key>", self.read)
         add("PATCH", "/sobjects/<name>/<key>", self.change)
         add("DELETE", "/sobjects/<name>/<key>", self.remove)
-        add("GET", "/sobjects/<name>/<key>/VersionData", self.content)
+        add("GET", "/sobjects/<name>/<key>/<any(VersionData, Content):blob>", self.content)
         add("GET", "/sobjects/<name>/<field_name>/<path:value>", self.read_by_key)
         add("PATCH", "/sobjects/<name>/<field_name>/<path:value>", self.upsert)
 
@@ -266,12 +266,12 @@ class Api:
         self.world.delete(self.row(self.object(name), key)["Id"], call.actor)
         return Answer(204, records=1)
 
-    def content(self, call: Call, name: str, key: str) -> Answer:
-        """A file's bytes."""
+    def content(self, call: Call, name: str, key: str, blob: str) -> Answer:
+        """A file's or a note's bytes."""
         sobject = self.object(name)
-        if sobject.find("VersionData") is None:
+        if sobject.find(blob) is None:
             raise ApiError("NOT_FOUND", "The requested resource does not exist")
-        data = base64.b64decode(self.row(sobject, key)["VersionData"] or "")
+        data = base64.b64decode(self.row(sobject, key)[blob] or "")
         return Answer(200, data, {"Content-Type": "application/octet-stream"}, records=1)
 
     # --- by external id ---------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -63,6 +64,10 @@ def derived(world: World, name: str, old: Row | None, row: dict[str, Any], stamp
         row["IsEmailBounced"] = row.get("EmailBouncedDate") is not None
     elif name == "ContentVersion":
         _file(row)
+    elif name == "ContentNote":
+        content = base64.b64decode(row.get("Content") or "")
+        row["ContentSize"], row["FileType"] = len(content), "SNOTE"
+        row["TextPreview"] = " ".join(re.sub(r"<[^>]*>", " ", content.decode()).split())[:255]
 
 
 def _opportunity(world: World, old: Row | None, row: dict[str, Any], stamp: datetime) -> None:
@@ -117,6 +122,8 @@ def follow_up(world: World, name: str, old: Row | None, row: Row, who: Actor, st
             world.insert("OpportunityContactRole", role, who, stamp)
     elif name == "ContentVersion" and old is None:
         _document(world, row, who, stamp)
+    elif name == "ContentNote" and old is None:
+        _note(world, row, who, stamp)
     elif name == "OpportunityContactRole" and row.get("IsPrimary"):
         _only_primary(world, row)
 
@@ -178,23 +185,50 @@ def _opportunity_history(world: World, old: Row | None, row: Row, who: Actor, st
 
 
 def _document(world: World, row: Row, who: Actor, stamp: datetime) -> None:
-    earlier = [each for each in world.tables["ContentVersion"].values() if each["Id"] != row["Id"]]
     document = row.get("ContentDocumentId")
     number = 1
-    for each in earlier:
-        if document and each["ContentDocumentId"] == document:
+    for each in list(world.tables["ContentVersion"].values()) if document else ():
+        if each["Id"] != row["Id"] and each["ContentDocumentId"] == document:
             number += 1
             world.put("ContentVersion", {**each, "IsLatest": False})
     fresh = document is None
     document = document or world.new_id("ContentDocument")
     world.put("ContentVersion", {**row, "ContentDocumentId": document, "VersionNumber": str(number)})
-    about = {name: row.get(name) for name in ("Title", "ContentSize", "FileType", "FileExtension", "OwnerId")}
+    _put_document(world, document, row, who, stamp)
+    if fresh:
+        _link(world, row, document, stamp)
+
+
+def _put_document(world: World, document: str, version: Row, who: Actor, stamp: datetime) -> None:
+    about = {name: version.get(name) for name in ("Title", "ContentSize", "FileType", "FileExtension", "OwnerId")}
     times = {"CreatedDate": stamp, "CreatedById": who.user_id, "IsDeleted": False}
     times |= stamps(world.schema.objects["ContentDocument"], who, stamp)
-    world.put("ContentDocument", {"Id": document, "LatestPublishedVersionId": row["Id"], **about, **times})
-    if not fresh:
-        return
+    world.put("ContentDocument", {"Id": document, "LatestPublishedVersionId": version["Id"], **about, **times})
+
+
+def _link(world: World, row: Row, document: str, stamp: datetime) -> None:
     links = {row["OwnerId"]: "I", **({row["FirstPublishLocationId"]: "V"} if row.get("FirstPublishLocationId") else {})}
     for entity, share in links.items():
         link = {"LinkedEntityId": entity, "ContentDocumentId": document, "ShareType": share}
         world.insert("ContentDocumentLink", link, world.admin, stamp)
+
+
+def _note(world: World, row: Row, who: Actor, stamp: datetime) -> None:
+    """A note is a document whose only version is its text."""
+    version = {
+        **{each.name: each.default for each in world.schema.objects["ContentVersion"].fields.values()},
+        **{name: row.get(name) for name in ("Title", "OwnerId", "CreatedDate", "CreatedById", "SystemModstamp")},
+        "Id": world.new_id("ContentVersion"),
+        "ContentDocumentId": row["Id"],
+        "PathOnClient": f"{row['Title']}.snote",
+        "VersionData": row.get("Content"),
+        "FileExtension": "snote",
+        "FileType": "SNOTE",
+        "ContentSize": row["ContentSize"],
+        "VersionNumber": "1",
+        "IsLatest": True,
+    }
+    world.put("ContentVersion", version)
+    world.put("ContentNote", {**row, "LatestPublishedVersionId": version["Id"]})
+    _put_document(world, row["Id"], version, who, stamp)
+    _link(world, row, row["Id"], stamp)

@@ -280,6 +280,17 @@ OBJECTS = {
 """
     + _DELETABLE
     + _SYSTEM,
+    "ContentNote 069 Content Note": """
+  Title string(255) cu!
+  Content base64 cx
+  ContentSize int(9.0)
+  FileType string(20)
+  TextPreview string(255) x
+  LatestPublishedVersionId reference - > ContentVersion as LatestPublishedVersion
+  OwnerId reference cud > User as Owner
+"""
+    + _DELETABLE
+    + _SYSTEM,
     "ContentDocumentLink 06A Content Document Link": """
   LinkedEntityId reference c! > Opportunity,Account,Contact,Task,User as LinkedEntity
   ContentDocumentId reference c! > ContentDocument as ContentDocument
@@ -391,7 +402,11 @@ CASCADE = {
     "Account": (("Opportunity", "AccountId"), ("Contact", "AccountId"), ("Task", "WhatId")),
     "Opportunity": (("OpportunityContactRole", "OpportunityId"), ("Task", "WhatId"), ("Event", "WhatId")),
     "Contact": (("OpportunityContactRole", "ContactId"),),
-    "ContentDocument": (("ContentVersion", "ContentDocumentId"), ("ContentDocumentLink", "ContentDocumentId")),
+    "ContentDocument": (
+        ("ContentVersion", "ContentDocumentId"),
+        ("ContentDocumentLink", "ContentDocumentId"),
+        ("ContentNote", "Id"),
+    ),
 }
 """What goes to the recycle bin with a parent."""
 

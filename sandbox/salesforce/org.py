@@ -56,7 +56,7 @@ class SalesforceSandbox:
     Holds an admin and an integration user, the standard stages and task statuses, and one app that signs in with
     ``client_id`` and ``client_secret`` (client credentials as the integration user, or the web-server flow). ``scale``
     stretches the gaps between deliveries of outbound messages (0: at once); ``deploy_seconds`` is how long a metadata
-    deployment takes.
+    deployment takes. ``names`` is for whoever fills it: ids by name.
     """
 
     def __init__(
@@ -73,6 +73,7 @@ class SalesforceSandbox:
         deploy_seconds: float = 0.2,
     ) -> None:
         self.clock = clock or Clock()
+        self.names: dict[str, str] = {}
         self.ledger = Ledger()
         self.faults = Faults()
         self.world = World(self.clock, org_id, settings)

@@ -107,6 +107,8 @@ def check_unique(world: World, sobject: SObject, row: Row) -> None:
     """Unique fields. Raises DUPLICATE_VALUE, which names the record that was first unless both came together."""
     if sobject.name == "PermissionSetAssignment":
         _check_assignment(world, row)
+    if sobject.name == "ContentDocumentLink":
+        _check_link(world, row)
     for field in sobject.fields.values():
         holder = world.holder(sobject.name, field, row) if field.unique else None
         if holder is None or holder == row["Id"]:
@@ -128,6 +130,17 @@ def _check_assignment(world: World, row: Row) -> None:
         if (each["AssigneeId"], each["PermissionSetId"]) == (user, granted):
             raise RecordError(
                 "DUPLICATE_VALUE", f"Duplicate PermissionSetAssignment. Assignee: {user}; Permission Set: {granted}"
+            )
+
+
+def _check_link(world: World, row: Row) -> None:
+    document, entity = row["ContentDocumentId"], row["LinkedEntityId"]
+    for each in world.tables["ContentDocumentLink"].values():
+        same = (each["ContentDocumentId"], each["LinkedEntityId"]) == (document, entity)
+        if same and each["Id"] != row["Id"] and not each["IsDeleted"]:
+            raise RecordError(
+                "DUPLICATE_VALUE",
+                f"Document with ID: {document} is already linked with the entity with ID: {entity}",
             )
 
 

@@ -231,7 +231,9 @@ class Schema:
 
     def __init__(self) -> None:
         self.objects = {each.name: each for each in (_parse_object(*item) for item in OBJECTS.items())}
-        self._by_prefix = {each.prefix: each.name for each in self.objects.values() if each.prefix}
+        self._by_prefix: dict[str, str] = {}
+        for each in self.objects.values():
+            self._by_prefix.setdefault(each.prefix, each.name)  # a note is a document too, with the same id
 
     def object(self, name: str, *, tooling: bool = False) -> SObject:
         """The object of this name in any case. Raises the vendor's INVALID_TYPE, as queries answer."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
@@ -17,6 +16,12 @@ Row = Mapping[str, Any]
 
 _EMAIL = re.compile(r"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>.]+")
 _DATETIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})")
+_NOTE_TAGS = frozenset(
+    {"a", "b", "blockquote", "br", "div", "em", "h1", "h2", "h3", "i", "img", "li", "ol", "p", "s", "span", "strong"}
+    | {"strike", "u", "ul"}
+)
+_TAG = re.compile(r"</?([A-Za-z][\w-]*)")
+_STRAY = re.compile(r"&(?!#?\w+;)|<(?![A-Za-z/])")
 _TOKENS = {str: "VALUE_STRING", bool: "VALUE_TRUE", int: "VALUE_NUMBER_INT", float: "VALUE_NUMBER_FLOAT"}
 
 
@@ -103,7 +108,7 @@ def check_value(field: Field, value: Any) -> None:
     if value is None:
         return
     if field.type == "base64":
-        _check_base64(value)
+        _check_base64(field, value)
     elif field.type in TEXTUAL:
         _check_text(field, value)
     elif field.type in NUMERIC and field.precision and abs(value) >= 10 ** (field.precision - field.scale):
@@ -116,11 +121,19 @@ def check_value(field: Field, value: Any) -> None:
         raise RecordError("MALFORMED_ID", f"{field.label}: id value of incorrect type: {value}", [field.name])
 
 
-def _check_base64(value: str) -> None:
+def _check_base64(field: Field, value: str) -> None:
     try:
-        base64.b64decode(value, validate=True)
-    except binascii.Error:
-        raise RecordError("INVALID_FIELD", "VersionData: value not of required type", ["VersionData"]) from None
+        content = base64.b64decode(value, validate=True)
+        html = content.decode() if field.name == "Content" else ""
+    except ValueError:
+        raise RecordError("INVALID_FIELD", f"{field.name}: value not of required type", [field.name]) from None
+    tags = {tag.lower() for tag in _TAG.findall(html)}
+    if tags - _NOTE_TAGS or _STRAY.search(html):
+        raise RecordError(
+            "FIELD_INTEGRITY_EXCEPTION",
+            "Note can't be saved because it contains HTML tags or unescaped characters that are not allowed in a Note.",
+            [field.name],
+        )
 
 
 def _check_text(field: Field, value: str) -> None:

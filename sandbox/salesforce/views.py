@@ -8,6 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
+import nh3
+from markupsafe import Markup
+
 from sandbox.kit import Clock, Ledger
 from sandbox.pages import (
     BoardView,
@@ -17,6 +20,7 @@ from sandbox.pages import (
     FieldView,
     Kind,
     LinkView,
+    NoteView,
     PersonView,
     RecordView,
     TaskView,
@@ -108,6 +112,7 @@ class Views:
                 fields=self._fields(name, row),
                 groups=self._groups(kind, row),
                 tasks=[self._task(each) for each in tasks],
+                notes=self._notes(row["Id"]),
                 files=self._files(row["Id"]),
                 stage=row.get("StageName", ""),
                 stages=stages,
@@ -232,16 +237,33 @@ class Views:
             for each in roles
         ]
 
-    def _files(self, record_id: str) -> list[LinkView]:
-        documents = {
+    def _documents(self, record_id: str) -> set[str]:
+        return {
             each["ContentDocumentId"]
             for each in self._world.tables["ContentDocumentLink"].values()
             if each["LinkedEntityId"] == record_id and not each["IsDeleted"]
         }
+
+    def _notes(self, record_id: str) -> list[NoteView]:
+        """Notes, with the formatting that the vendor's editor keeps."""
+        documents = self._documents(record_id)
+        return [
+            NoteView(
+                at=_plain(each["CreatedDate"]),
+                body=Markup(nh3.clean(base64.b64decode(each["Content"] or "").decode())),  # noqa: S704 - cleaned
+                title=each["Title"],
+                by=self._name(each["OwnerId"]),
+            )
+            for each in self._world.tables["ContentNote"].values()
+            if each["Id"] in documents and not each["IsDeleted"]
+        ]
+
+    def _files(self, record_id: str) -> list[LinkView]:
+        documents = self._documents(record_id)
         return [
             LinkView(each["Title"], f"/download/{each['Id']}", f"{each['ContentSize']} bytes")
             for each in self._world.tables["ContentVersion"].values()
-            if each["ContentDocumentId"] in documents and each["IsLatest"] and not each["IsDeleted"]
+            if each["ContentDocumentId"] in documents and each["IsLatest"] and each["FileType"] != "SNOTE"
         ]
 
     def _tasks(self) -> list[Row]:
