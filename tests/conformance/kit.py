@@ -22,7 +22,7 @@ from typing import Any, Protocol
 
 from adapters.errors import RateLimited
 from adapters.port import Adapter, Crm, FieldMap, Services, Token, WebhookAccount, WebhookRequest
-from workflows.model import RecordKind
+from workflows.model import CreateTask, RecordKind
 
 
 class Trouble(StrEnum):
@@ -109,6 +109,12 @@ class Rig(Protocol):
     exit_reason_field: str
     figure: tuple[str, str]
     """A ``("deal"|"company", field)`` pair that the sandbox knows."""
+    exit_reason_value: str
+    """A value that the sandbox takes in :attr:`exit_reason_field`."""
+    stage_field: str
+    """The CRM's own field that holds a deal's stage."""
+    bad_owner_id: str
+    """Looks like a user's id, and the CRM refuses a task for it."""
 
     # --- the connection ---------------------------------------------------------------------------------------
 
@@ -152,6 +158,9 @@ class Rig(Protocol):
         contact_ids: Sequence[str] = (),
     ) -> str:
         """A deal; its id. Without ``stage``: in negotiation. ``figure`` fills :attr:`figure` where that is a deal's."""
+
+    def missing_id(self, kind: RecordKind) -> str:
+        """A well-formed id of that kind which the CRM does not have."""
 
     def move_deal(self, deal_id: str, stage_id: str) -> None:
         """Move it to another stage, now, as a person would."""
@@ -305,3 +314,15 @@ def connect(rig: Rig, *, state: Mapping[str, str] | None = None, account: str = 
 def hook_account(rig: Rig, *extra_secrets: str) -> WebhookAccount:
     """The rig's account as the receiver knows it."""
     return WebhookAccount(ACCOUNT, rig.account_id, (rig.webhook_secret, *extra_secrets))
+
+
+def task(rig: Rig, deal_id: str, key: str, **changes: Any) -> CreateTask:
+    """A task to create, with all that must be given."""
+    fixed = {
+        "key": key,
+        "deal_id": deal_id,
+        "subject": f"Do {key}",
+        "due_at": rig.now() + timedelta(days=7),
+        "owner_id": rig.users[0],
+    }
+    return CreateTask.model_validate(fixed | changes)

@@ -71,6 +71,7 @@ class RIG:
     negotiating, not_renewing, pipeline_id = "1002", "1004", "renewals"
     users, inactive_user = ("101", "103"), "106"
     contract_end_field, exit_reason_field, figure = "contract_end_date", "exit_reason", ("deal", "nps_start")
+    exit_reason_value, stage_field, bad_owner_id = "Price", "dealstage", "999999"
     signs_time, webhook_secret = True, SECRET
 
     def __init__(self) -> None:
@@ -172,6 +173,9 @@ class RIG:
 
         with self.world.lock:
             self.world.archive(self._get(kind, record_id), source=PERSON)
+
+    def missing_id(self, kind: RecordKind) -> str:
+        return "98765432109"
 
     def move_deal(self, deal_id: str, stage_id: str) -> None:
         self._change(DEAL, deal_id, {"dealstage": stage_id})
