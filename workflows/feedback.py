@@ -39,10 +39,10 @@ _WORDS: Mapping[str, Texts] = {
     "interview": {"en": "Exit conversation: {who}", "fr": "Entretien de départ : {who}"},
     "customer": {"en": "the customer's own answer", "fr": "réponse du client lui-même"},
     "customer_named": {"en": "{name}'s own answer", "fr": "réponse de {name}"},
-    "csm": {"en": "notes of our interviewer", "fr": "notes de notre interviewer"},
+    "csm": {"en": "notes of our interviewer", "fr": "notes de la personne qui a mené l’entretien"},
     "csm_named": {
         "en": "notes of our interviewer after talking to {name}",
-        "fr": "notes de notre interviewer après un échange avec {name}",
+        "fr": "notes de la personne qui a parlé avec {name}",
     },
     "part": {"en": "{title} (part {part} of {parts})", "fr": "{title} (partie {part} sur {parts})"},
     "scale": {

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import cache
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema
 
@@ -148,17 +148,35 @@ def parse_playbook(text: str | bytes, file: str, questionnaires: Mapping[str, Li
     return _to_playbook(doc)
 
 
+_STEP: Mapping[str, Any] = {"key": "unnamed", "due": "confirmed", "owner": "deal_owner", "title": {}, "body": {}}
+_PHASE: Mapping[str, Any] = {"key": "unnamed", "title": {}, "release": "confirmed", "steps": [_STEP]}
+
+
 def _placed(data: dict[str, Any]) -> list[Placed]:
-    """The steps that are right in themselves, so that the rest can be checked beside the faults of others."""
+    """Every step with its place. What is wrong in itself is left out of it, so that the rest can be checked as well."""
     placed = []
-    for at, phase in enumerate(as_list(data.get("phases"))):
-        for number, raw in enumerate(as_list(phase.get("steps") if isinstance(phase, dict) else None)):
-            try:
-                head = PhaseDoc.model_validate({**phase, "steps": [raw]})
-            except ValidationError:
-                continue
-            placed.append(Placed(("phases", at, "steps", number), _to_rule(head, head.steps[0])))
+    for at, raw_phase in enumerate(as_list(data.get("phases"))):
+        if not isinstance(raw_phase, dict):
+            continue
+        phase, faulty = _mended(PhaseDoc, {**raw_phase, "steps": [_STEP]}, _PHASE)
+        for number, raw in enumerate(as_list(raw_phase.get("steps"))):
+            if isinstance(raw, dict):
+                step, wrong = _mended(StepDoc, raw, _STEP)
+                placed.append(Placed(("phases", at, "steps", number), _to_rule(phase, step), faulty | wrong))
     return placed
+
+
+D = TypeVar("D", bound=Doc)
+
+
+def _mended(model: type[D], raw: Mapping[str, Any], stand_ins: Mapping[str, Any]) -> tuple[D, frozenset[object]]:
+    """The part without its faulty keys, and which they are."""
+    try:
+        return model.model_validate(raw), frozenset()
+    except ValidationError as error:
+        faulty: frozenset[object] = frozenset(one["loc"][0] for one in error.errors(include_url=False))
+    kept = {name: value for name, value in raw.items() if name not in faulty}
+    return model.model_validate({**stand_ins, **kept}), faulty
 
 
 def _to_rule(phase: PhaseDoc, step: StepDoc) -> StepRule:

@@ -35,25 +35,35 @@ _ATTRIBUTES: Mapping[str, frozenset[str]] = {
 
 @dataclass(frozen=True)
 class Placed:
-    """A step with its place in the file."""
+    """A step with its place in the file, without its ``faulty`` keys, which are named already."""
 
     loc: Loc
     rule: StepRule
+    faulty: frozenset[object] = frozenset()
+
+    @property
+    def dated(self) -> bool:
+        """Whether its dates are as people meant them: an unknown key may be a date that is misspelt."""
+        return self.faulty <= StepRule.model_fields.keys() - {"release", "not_before", "due"}
+
+    @property
+    def linked(self) -> bool:
+        """Whether its link is as people meant it."""
+        return self.faulty.isdisjoint({"link", "questionnaire", "per_contact", "body", "call_title", "call_body"})
 
 
 Faults = Iterator[Fault]
 
 
-
 def check_playbook(document: Document, placed: list[Placed], questionnaires: Mapping[str, LinkKind]) -> list[Fault]:
-    """Everything that is wrong beyond the format. ``placed`` may lack steps that are wrong in themselves."""
+    """Everything that is wrong beyond the format. ``placed`` are the steps without what is wrong in itself."""
     faults = [*language_faults(document), *_doubled_keys(document)]
     faults += translation_faults(document, _all_texts(document.data))
     keys = {step.get("key") for _, step in raw_steps(document.data)}
     for one in placed:
-        faults += _moments(document, one, keys)
+        faults += _moments(document, one, keys) if one.dated else ()
         faults += _names(document, one, questionnaires)
-        faults += _links(document, one)
+        faults += _links(document, one) if one.linked else ()
         faults += _templates(document, one)
     faults += _circles(document, placed)
     faults += _early_surveys(document, placed)
@@ -184,7 +194,7 @@ def _templates(document: Document, one: Placed) -> Faults:
     if rule.when is not None:
         for cure in _cures(rule.when, CONDITION_NAMES, expression=True):
             yield document.fault((*one.loc, "when"), rule.when, cure)
-    names = TEXT_NAMES if rule.link else TEXT_NAMES - {"link"}
+    names = TEXT_NAMES if rule.link or not one.linked else TEXT_NAMES - {"link"}
     for field in _STEP_TEXTS:
         for language, text in getattr(rule, field).items():
             loc = (*one.loc, field, language)
@@ -244,7 +254,7 @@ def _early_surveys(document: Document, placed: list[Placed]) -> Faults:
     """The survey goes out once the end is effective, never before (P-31)."""
     rules = {one.rule.key: one.rule for one in placed}
     for one in placed:
-        if one.rule.link is LinkKind.SURVEY and not _after_end(one.rule, rules, frozenset()):
+        if one.dated and one.rule.link is LinkKind.SURVEY and not _after_end(one.rule, rules, frozenset()):
             cure = "the survey goes out once the contract has ended (P-31); write `contract_end` or later"
             yield document.fault((*one.loc, "release"), spell(one.rule.release), cure)
 

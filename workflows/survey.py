@@ -224,7 +224,7 @@ def shipped_questionnaires() -> Mapping[str, Questionnaire]:
 
 _PROBLEMS: Mapping[str, Texts] = {
     "required": {"en": "Please answer this question.", "fr": "Merci de répondre à cette question."},
-    "one": {"en": "Please choose one answer only.", "fr": "Merci de ne choisir qu'une seule réponse."},
+    "one": {"en": "Please choose one answer only.", "fr": "Merci de ne choisir qu’une seule réponse."},
     "known": {
         "en": "Please choose from the answers shown.",
         "fr": "Merci de choisir parmi les réponses proposées.",

@@ -1,0 +1,222 @@
+"""Questionnaires: kind to those who answer, and nothing that they write is lost, cut or believed blindly."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from workflows.documents import PlaybookError
+from workflows.fields import REASON_OPTIONS
+from workflows.model import LinkKind, Questionnaire, QuestionType
+from workflows.survey import (
+    clean_text,
+    load_questionnaires,
+    parse_questionnaire,
+    questionnaire_schema,
+    read_answers,
+    shipped_questionnaires,
+    wording,
+)
+
+SMALL = """\
+questionnaire: small
+version: 1
+kind: survey
+languages: [en, fr]
+title: {en: Bye, fr: Au revoir}
+intro: {en: Hello, fr: Bonjour}
+thanks: {en: Thanks, fr: Merci}
+sections:
+  - key: all
+    title: {en: All, fr: Tout}
+    questions:
+      - {key: nps, type: scale, required: true, field: exit_score, text: {en: How likely?, fr: Probable ?}}
+      - {key: why, type: choice, options: reasons, field: exit_reason, text: {en: Why?, fr: Pourquoi ?}}
+      - key: used
+        type: choices
+        text: {en: Used?, fr: Utilisé ?}
+        options:
+          - {value: "no", text: {en: Nothing, fr: Rien}}
+          - {value: reports, text: {en: Reports, fr: Rapports}}
+          - {value: alerts, text: {en: Alerts, fr: Alertes}}
+      - {key: words, type: text, max_length: 20, text: {en: More?, fr: Autre chose ?}}
+  - key: long
+    title: {en: Long, fr: Long}
+    fold: true
+    questions:
+      - {key: more, type: text, text: {en: What else?, fr: Quoi encore ?}}
+"""
+
+
+@pytest.fixture(scope="module")
+def small() -> Questionnaire:
+    return parse_questionnaire(SMALL, "small.yaml")
+
+
+@pytest.fixture(scope="module")
+def exit_survey() -> Questionnaire:
+    return shipped_questionnaires()["exit"]
+
+
+# --- what ships -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.row("P-26")
+@pytest.mark.row("P-3A")
+def test_a_leaving_customer_must_click_five_times_at_most_and_never_in_the_long_form(
+    exit_survey: Questionnaire,
+) -> None:
+    required = [question for question in exit_survey.questions() if question.required]
+    assert [question.key for question in required] == ["recommend", "reason"]
+    assert not any(
+        question.required for section in exit_survey.sections if section.fold for question in section.questions
+    )
+    assert not exit_survey.sections[0].fold
+    assert len(exit_survey.sections[0].questions) <= 5
+
+
+@pytest.mark.row("P-32")
+@pytest.mark.row("P-34")
+def test_the_survey_asks_for_all_that_a_company_should_know(exit_survey: Questionnaire) -> None:
+    asked = {question.key: question for question in exit_survey.questions()}
+    themes = {"start", "expertise", "account-manager", "others", "quality", "training", "knowledge", "overall", "goals"}
+    assert asked.keys() >= themes | {"missing", "communication", "meetings", "why-us", "recommend"}
+    assert asked.keys() >= {"avoidable", "ease", "improve"}
+    assert (asked["recommend"].low, asked["recommend"].high, asked["recommend"].field) == (0, 10, "exit_score")
+    assert [option.value for option in asked["reason"].options] == [option.value for option in REASON_OPTIONS]
+    assert [option.value for option in asked["avoidable"].options] == ["yes", "partly", "no"]
+    assert all(len(question.ends) == 2 for question in asked.values() if question.type is QuestionType.SCALE)
+
+
+@pytest.mark.row("P-30")
+@pytest.mark.row("P-39")
+def test_the_interview_covers_four_fields_mood_and_both_sides() -> None:
+    interview = shipped_questionnaires()["interview"]
+    asked = {question.key for question in interview.questions()}
+    assert interview.kind is LinkKind.INTERVIEW
+    assert asked >= {"product", "price", "benefit", "improve", "mood", "nuance", "reason", "reason-told", "reason-rep"}
+    assert all(question.field is None for question in interview.questions()), "our words are not the customer's"
+
+
+# --- files ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "cure"),
+    [
+        (", fr: Merci", "", "line 7, thanks.fr: the text in fr is missing"),
+        ("fr: Rien", "de: Nichts", "question used, options.#1.text.fr"),
+        ("required: true", "required: maybe", "write true or false"),
+        ("type: scale", "type: stars", "write one of 'scale', 'choice', 'choices' or 'text'"),
+        ("key: words", "key: nps", "two questions have this key"),
+        ("required: true, ", "low: 1, ", "ask from low: 0 to high: 10"),
+        ("type: scale, required: true, ", "type: text, ", "only a scale can feed"),
+        ("options: reasons, ", "", "two different options or more"),
+        ("value: reports", 'value: "no"', "two different options or more"),
+        ("max_length: 20", "options: reasons", "a text has no options"),
+        ("max_length: 20", "ends: [{en: a, fr: b}, {en: c, fr: d}]", "a scale has two ends"),
+        ("max_length: 20", "max_length: 6000", "less than or equal to 5000"),
+        ("key: more, type: text", "key: more, required: true, type: text", "nothing in a folded section"),
+        ("field: exit_reason", "field: exit_mood", "exit_score"),
+        ("{value: alerts,", "{value: alerts, ticked: true,", "no such key; there are: text, value"),
+        ("languages: [en, fr]", "languages: [en, fr, de]", "write the options out"),
+        (
+            "options: reasons",
+            "options: [{value: bored, text: {en: a, fr: b}}, {value: price, text: {en: c, fr: d}}]",
+            "bored",
+        ),
+    ],
+)
+def test_a_questionnaire_that_could_not_work_is_refused_with_its_cure(old: str, new: str, cure: str) -> None:
+    assert old in SMALL
+    with pytest.raises(PlaybookError) as caught:
+        parse_questionnaire(SMALL.replace(old, new, 1), "own.yaml")
+    assert cure in str(caught.value)
+
+
+def test_a_survey_that_demands_more_than_five_answers_is_refused() -> None:
+    more = "".join(f"      - {{key: q{n}, type: text, required: true, text: {{en: A, fr: B}}}}\n" for n in range(5))
+    greedy = SMALL.replace("  - key: long\n", more + "  - key: long\n")
+    with pytest.raises(PlaybookError, match="6 questions are required"):
+        parse_questionnaire(greedy, "own.yaml")
+    assert parse_questionnaire(greedy.replace("kind: survey", "kind: interview"), "own.yaml").questions()
+
+
+def test_an_admins_questionnaires_are_loaded_beside_ours() -> None:
+    assert load_questionnaires({"a.yaml": SMALL}).keys() == {"small"}
+    assert questionnaire_schema()["$defs"]["QuestionDoc"]["additionalProperties"] is False
+
+
+# --- answers --------------------------------------------------------------------------------------------------------
+
+
+def test_answers_are_read_in_their_own_kinds_and_other_inputs_left_alone(small: Questionnaire) -> None:
+    form = {
+        "nps": ["9"],
+        "why": ["price"],
+        "used": ["alerts", "reports", "alerts"],
+        "words": [" Thank\r\nyou "],
+        "more": [""],
+        "csrf_token": ["x"],
+    }
+    values, problems = read_answers(small, form, "en")
+    assert values == {"nps": 9, "why": "price", "used": ("reports", "alerts"), "words": "Thank\nyou"}
+    assert problems == {}
+
+
+@pytest.mark.parametrize(
+    ("form", "key", "words"),
+    [
+        ({}, "nps", "Merci de répondre à cette question."),
+        ({"nps": ["  "]}, "nps", "Merci de répondre à cette question."),
+        ({"nps": ["11"]}, "nps", "Merci de choisir parmi les réponses proposées."),
+        ({"nps": ["-1"]}, "nps", "Merci de choisir parmi les réponses proposées."),
+        ({"nps": ["٣"]}, "nps", "Merci de choisir parmi les réponses proposées."),
+        ({"nps": ["3", "4"]}, "nps", "Merci de ne choisir qu’une seule réponse."),
+        ({"nps": ["3"], "why": ["bored"]}, "why", "Merci de choisir parmi les réponses proposées."),
+        ({"nps": ["3"], "used": ["reports", "x"]}, "used", "Merci de choisir parmi les réponses proposées."),
+        ({"nps": ["3"], "words": ["x" * 21]}, "words", "Ce texte compte 21 caractères. Merci de le ramener à 20."),
+    ],
+)
+def test_what_cannot_be_taken_is_said_beside_its_question_in_the_persons_language(
+    small: Questionnaire, form: dict[str, list[str]], key: str, words: str
+) -> None:
+    values, problems = read_answers(small, form, "fr-CA")
+    assert problems == {key: words}
+    assert key not in values
+
+
+def test_good_answers_beside_a_bad_one_are_given_back(small: Questionnaire) -> None:
+    values, problems = read_answers(small, {"nps": ["99"], "more": ["Do not lose this"]}, "xx")
+    assert values == {"more": "Do not lose this"}
+    assert problems == {"nps": "Please choose from the answers shown."}
+
+
+def test_five_thousand_characters_are_taken_and_one_more_is_not(small: Questionnaire) -> None:
+    assert read_answers(small, {"nps": ["1"], "more": ["é" * 5000]}, "en")[1] == {}
+    assert "5001 characters" in read_answers(small, {"nps": ["1"], "more": ["e\u0301" * 5001]}, "en")[1]["more"]
+
+
+@given(st.text())
+@settings(deadline=None)
+def test_a_kept_text_can_be_stored_and_shown_and_stays_as_it_is(text: str) -> None:
+    kept = clean_text(text)
+    assert clean_text(kept) == kept == unicodedata.normalize("NFC", kept)
+    kept.encode("utf-8")
+    assert not any(unicodedata.category(one) in ("Cc", "Cs") and one not in "\n\t" for one in kept)
+
+
+def test_direction_overrides_and_nulls_go_while_emoji_and_markup_stay() -> None:
+    assert clean_text("a\x00b\u202ec \U0001f468\u200d\U0001f469\u200d\U0001f467 <b>=1+1</b>\r") == (
+        "abc \U0001f468\u200d\U0001f469\u200d\U0001f467 <b>=1+1</b>"
+    )
+
+
+def test_a_text_is_shown_in_the_nearest_language_that_there_is() -> None:
+    texts = {"fr": "Bonjour", "en": "Hello"}
+    assert wording(texts, "fr-CA") == "Bonjour"
+    assert wording(texts, "de", ("en", "fr")) == "Hello"
+    assert wording({}, "de") == ""
