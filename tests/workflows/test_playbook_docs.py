@@ -1,0 +1,60 @@
+"""docs/playbooks.md is what admins write by: it must name every key, and its example must work."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from workflows.model import Anchor
+from workflows.people import RULES
+from workflows.playbook import PhaseDoc, PlaybookDoc, StepDoc, parse_playbook
+from workflows.survey import OptionDoc, QuestionDoc, QuestionnaireDoc, SectionDoc
+from workflows.texts import TEXT_NAMES
+
+PAGE = (Path(__file__).parents[2] / "docs" / "playbooks.md").read_text("utf-8")
+
+
+def table(heading: str) -> dict[str, list[str]]:
+    """The rows of the first table below this heading, by the word in their first cell."""
+    section = re.split(r"^#+ ", PAGE.split(f"# {heading}\n", 1)[1], flags=re.MULTILINE)[0]
+    rows = [re.split(r"(?<!\\)\|", line)[1:-1] for line in section.splitlines() if line.startswith("| `")]
+    return {row[0].strip(" `"): [cell.strip() for cell in row[1:]] for row in rows}
+
+
+@pytest.mark.parametrize(
+    ("heading", "model"),
+    [
+        ("Keys of the file", PlaybookDoc),
+        ("Keys of a phase", PhaseDoc),
+        ("Keys of a step", StepDoc),
+        ("Keys of a questionnaire", QuestionnaireDoc),
+        ("Keys of a section", SectionDoc),
+        ("Keys of a question", QuestionDoc),
+        ("Keys of an option", OptionDoc),
+    ],
+)
+def test_every_key_is_explained_and_no_other(heading: str, model: type[BaseModel]) -> None:
+    rows = table(heading)
+    assert rows.keys() == model.model_fields.keys()
+    assert {key for key, row in rows.items() if row[0] == "yes"} == {
+        key for key, spec in model.model_fields.items() if spec.is_required()
+    }
+
+
+def test_every_anchor_owner_rule_and_name_is_explained() -> None:
+    assert table("Moments").keys() == {"step:<key>" if anchor is Anchor.STEP else str(anchor) for anchor in Anchor}
+    assert table("Owners").keys() == set(RULES)
+    assert table("Texts and conditions").keys() == TEXT_NAMES
+
+
+def test_the_example_works_as_it_stands() -> None:
+    example = PAGE.split("```yaml\n", 1)[1].split("```", 1)[0]
+    assert [step.key for step in parse_playbook(example, "docs").steps()] == ["thank-them", "survey"]
+
+
+def test_files_that_the_page_points_to_exist() -> None:
+    for path in re.findall(r"\]\(\.\./([^)]+)\)", PAGE):
+        assert (Path(__file__).parents[2] / path).is_file(), path
