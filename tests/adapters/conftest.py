@@ -109,6 +109,12 @@ class Org:
 
 
 @pytest.fixture
+def kept() -> tuple[SavedTokens, FreeBudget]:
+    """A token store and a budget."""
+    return SavedTokens(), FreeBudget()
+
+
+@pytest.fixture
 def make_org() -> Iterator[Callable[..., Org]]:
     """Serves organisations with the given sandbox settings."""
     servers: list[Server] = []
