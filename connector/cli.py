@@ -350,8 +350,10 @@ def _runtime(context: typer.Context, config: Path | None) -> Iterator[Runtime]:
     from sqlalchemy.exc import OperationalError
 
     from adapters.errors import Unavailable
+    from connector import logging as our_logging
     from connector.bootstrap import build
 
+    our_logging.set_up(as_json=False, level=os.environ.get("AUREVOIR_LOG_LEVEL", "ERROR"))
     runtime = build(_settings(context, config), adapters=_adapters())
     try:
         if runtime.store.is_sqlite and runtime.store.schema_version() is None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from rich import box
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -23,7 +24,10 @@ _MARKS = {Level.OK: ("ok", "green"), Level.WARNING: ("note", "yellow"), Level.FA
 
 
 def _out(*, err: bool = False) -> Console:
-    return Console(stderr=err, highlight=False, soft_wrap=False)
+    out = Console(stderr=err, highlight=False)
+    if not out.is_terminal:
+        out.width = 160  # a file or a pipe has no width of its own
+    return out
 
 
 def _table(*columns: str) -> Table:
@@ -47,7 +51,7 @@ def print_faults(error: ConfigError) -> None:
         if fault.value:
             head.append(f" = {fault.value}", style="not bold")
         out.print(head)
-        out.print(Text(f"  {fault.cure}"))
+        out.print(Padding(Text(fault.cure), (0, 0, 0, 2)))
 
 
 def print_written(written: Written) -> None:

@@ -253,7 +253,7 @@ def _look_up(name: str, environ: Mapping[str, str]) -> str:
     else:
         hint = near(name, [known for known in environ if known not in ("PATH", "HOME")])
         also = "" if name == file_name else f", or {file_name} to the path of a file that holds it"
-        raise ValueError(f"is not set; {hint}Set {name} in the environment{also}")
+        raise ValueError(f"is not set; {hint}Set {name} in the environment, or in {ENV_FILE} beside this file{also}")
     if not value:
         raise ValueError(f"{name} is set, but empty")
     return value

@@ -246,8 +246,9 @@ def test_an_unset_placeholder_names_its_key_and_what_is_near(read: Read) -> None
     faults = _faults(read, environ={"AUREVOIR_SECRET": "x"}, secret_key="${AUREVOIR_SECRET_KEY}")
     assert list(faults) == ["secret_key"]
     assert faults["secret_key"].value == "${AUREVOIR_SECRET_KEY}"
-    assert "did you mean AUREVOIR_SECRET? Set AUREVOIR_SECRET_KEY in the environment" in faults["secret_key"].cure
-    assert "AUREVOIR_SECRET_KEY_FILE" in faults["secret_key"].cure
+    cure = faults["secret_key"].cure
+    assert "did you mean AUREVOIR_SECRET? Set AUREVOIR_SECRET_KEY in the environment, or in aurevoir.env" in cure
+    assert "AUREVOIR_SECRET_KEY_FILE" in cure
 
 
 @pytest.mark.parametrize(
