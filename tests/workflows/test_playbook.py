@@ -432,3 +432,15 @@ def test_the_playbooks_languages_have_the_same_values_in_their_texts(saas: Playb
         for texts in (step.title, step.body, step.call_title, step.call_body):
             shown = [Counter(re.findall(r"{{\s*([a-z_.]+)", text)) for text in texts.values()]
             assert all(one == shown[0] for one in shown), step.key
+
+
+@pytest.mark.row("P-12")
+@pytest.mark.parametrize(("count", "asked"), [(0, True), (1, True), (2, False)])
+def test_more_people_are_looked_for_early_while_nobody_or_only_one_is_known(
+    lived: Callable[..., list[Appeared]], count: int, asked: bool
+) -> None:
+    contacts = tuple(Contact(id=f"p{n}", name=f"Person {n}", email=f"p{n}@example.com") for n in range(count))
+    days = {task.key.split(":", 1)[1]: day for day, task in lived(30, People(contacts=contacts))}
+    assert ("more-voices" in days) is asked
+    assert "interview" in days
+    assert not asked or days["more-voices"] < days["interview"]
