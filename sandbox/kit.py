@@ -263,6 +263,7 @@ class Gate:
         if fault.delay:
             time.sleep(fault.delay)
         if fault.cut == "before":
+            environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
             self._note(environ, 0, "cut before")
             raise CutError(reset=True)
         if fault.land_late:

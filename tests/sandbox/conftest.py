@@ -96,10 +96,10 @@ def sign_in(org: SalesforceSandbox) -> Callable[[], str]:
 @pytest.fixture
 def rest(org: SalesforceSandbox, sign_in: Callable[[], str]) -> Call:
     """Call the organisation's REST API as the integration user: ``rest("GET", "/limits")``."""
-    client, token = org.app.test_client(), sign_in()
+    client = org.app.test_client()
 
     def send(method: str, path: str, body: Any = None, **more: Any) -> TestResponse:
-        headers = {"Authorization": f"Bearer {token}", **more.pop("headers", {})}
+        headers = {"Authorization": f"Bearer {sign_in()}", **more.pop("headers", {})}
         return client.open(f"/services/data/v66.0{path}", method=method, json=body, headers=headers, **more)
 
     return send
