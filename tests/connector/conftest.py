@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
+import structlog
 from sqlalchemy import create_engine, text
 
+from connector.logging import keep_allowed, tell_errors
 from connector.store import Store
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -50,3 +56,47 @@ def store(database_url: str) -> Iterator[Store]:
     store.upgrade(now=NOW)
     yield store
     store.close()
+
+
+# --- the whole program over HTTP ------------------------------------------------------------------------------------
+
+
+def _load_house() -> ModuleType:
+    """Import ``house.py`` beside this file: without packages in tests/, a plain import would not find it."""
+    name = "connector_house"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / "house.py")
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+@pytest.fixture(scope="session")
+def houses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Makes the whole program over a database of its own; see ``house.py``."""
+    module = _load_house()
+    structlog.configure(
+        processors=[tell_errors, keep_allowed, structlog.processors.JSONRenderer()],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+    )
+    template = module.make_template(tmp_path_factory.mktemp("house") / "template.db")
+    built: list[Any] = []
+
+    def make(**more: Any) -> Any:
+        built.append(module.build_house(template, tmp_path_factory.mktemp("house"), **more))
+        return built[-1]
+
+    make.module = module  # type: ignore[attr-defined]  # what tests need to sign deliveries and read pages
+    yield make
+    for one in built:
+        one.runtime.close()
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def house(houses: Any) -> Any:
+    """The program with the settings that most tests want."""
+    return houses()

@@ -67,7 +67,7 @@ class Quill:
         if not proven:
             raise SignatureError("not signed by Quill")
         try:
-            events = json.loads(request.body)
+            events = json.loads(request.body.decode())
         except (ValueError, RecursionError):
             raise PayloadError("not JSON") from None
         if not isinstance(events, list) or not all(isinstance(event, dict) for event in events):
@@ -151,6 +151,10 @@ class House:
     clock: HeldClock
     engine: Nudges
     quill: Quill
+
+    @staticmethod
+    def sign(url: str, body: bytes) -> str:
+        return sign(url, body)
 
     @property
     def store(self) -> Store:
