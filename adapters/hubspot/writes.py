@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, TypeVar
 
 from adapters.errors import AdapterError, OutcomeUnknown
@@ -34,7 +32,7 @@ from workflows.model import AttachFile, CreateNote, CreateTask, RecordKind, Upda
 
 CREATE_TASKS = Op("crm.objects.tasks.batch_api", "create")
 CREATE_NOTES = Op("crm.objects.notes.batch_api", "create")
-UPLOAD = Op("files.files_api", "upload")
+UPLOAD = "/files/v3/files"
 UPDATE = {
     RecordKind.DEAL: Op("crm.deals.batch_api", "update"),
     RecordKind.COMPANY: Op("crm.companies.batch_api", "update"),
@@ -123,20 +121,19 @@ class Writer:
         self._send_notes(items)
 
     def _upload(self, file: AttachFile) -> str:
-        """The file's id. The vendor's client takes files from disk only."""
+        """The file's id. Its folder is named by the key, so that a repeat takes the place of the first."""
         name = re.sub(r"[^\w.() -]", "_", file.name).strip(". ")[-120:] or "document"
-        with tempfile.TemporaryDirectory(prefix="aurevoir-") as folder:
-            path = Path(folder) / name
-            path.write_bytes(file.content)
-            body = self.client.call(
-                UPLOAD,
-                file=str(path),
-                file_name=name,
-                folder_path=f"{FOLDER}/{digest(file.key)}",
-                options=json.dumps({"access": "PRIVATE", "overwrite": True}),
-            ).body
+        body = self.client.upload(
+            UPLOAD,
+            [
+                ("folderPath", f"{FOLDER}/{digest(file.key)}"),
+                ("fileName", name),
+                ("options", json.dumps({"access": "PRIVATE", "overwrite": True})),
+                ("file", (name, file.content, file.media_type)),
+            ],
+        ).body
         if not body.get("id"):
-            raise OutcomeUnknown("HubSpot's answer does not name the uploaded file", operation=UPLOAD.name)
+            raise OutcomeUnknown("HubSpot's answer does not name the uploaded file", operation="upload")
         return str(body["id"])
 
     # --- updates ----------------------------------------------------------------------------------------------

@@ -43,12 +43,7 @@ def rig(request: pytest.FixtureRequest) -> Iterator[Any]:
 @pytest.fixture
 def desk(rig: Any) -> Iterator[Any]:
     """The rig with a connection to an account whose fields are already provisioned."""
-    from workflows.fields import FIELDS
-
-    first = kit.connect(rig)
-    state = first.crm.ensure_schema(FIELDS).state
-    first.crm.close()
-    made = kit.connect(rig, state=state)
+    made = kit.connect(rig, state=kit.provision(rig))
     rig.forget_calls()
     yield made
     made.crm.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -107,6 +108,13 @@ class RIG:
     def close(self) -> None:
         self.sandbox.hooks.stop()
         self.server.stop()
+
+    def snapshot(self) -> Any:
+        """The portal's property definitions, so that not every test has to provision them again."""
+        return copy.deepcopy((self.world.schema.properties, self.world.schema.groups))
+
+    def restore(self, taken: Any) -> None:
+        self.world.schema.properties, self.world.schema.groups = copy.deepcopy(taken)
 
     # --- records ---
 

@@ -105,7 +105,7 @@ def test_each_failure_of_a_create_has_its_outcome(rig: Rig, desk: Desk, what: Tr
         assert outcome.until is not None
         assert outcome.until - before > timedelta(minutes=10)
     if CREATING[what] == Result.UNKNOWN:
-        assert rig.calls() == 1
+        assert rig.calls() <= 1
 
 
 def test_a_create_that_was_asked_to_wait_a_moment_is_sent_again(rig: Rig, desk: Desk) -> None:

@@ -76,7 +76,7 @@ def test_after_an_unclear_answer_a_task_is_found_or_written_once_more(rig: Rig, 
     rig.trouble(what, Where.CREATE_TASK)
     outcomes = desk.crm.write(batch)
     assert {outcome.result for outcome in outcomes} == {Result.UNKNOWN}
-    assert rig.calls() == 1
+    assert rig.calls() <= 1
     rig.advance(timedelta(minutes=2))
     found = desk.crm.find([Wanted(each.key, "task", deal_id) for each in batch])
     assert len(found) == len(rig.tasks(deal_id))
