@@ -214,23 +214,8 @@ class Api:
 
     def create(self, call: Call, name: str) -> Answer:
         """Insert one record: 201."""
-        if name.lower() == "contentnote":
-            made = self._create_note(call)
-        else:
-            made = self.world.insert(self.object(name).name, call.json(), call.actor)
+        made = self.world.insert(self.object(name).name, call.json(), call.actor)
         return Answer(201, {"id": made, "success": True, "errors": []}, records=1)
-
-    def _create_note(self, call: Call) -> str:
-        """A ContentNote is a file of type SNOTE: its fields are Title and Content, its id is the document's."""
-        given = dict(call.json())
-        unknown = [key for key in given if key not in ("Title", "Content", "OwnerId", "attributes")]
-        if unknown:
-            raise ApiError("INVALID_FIELD", f"No such column '{unknown[0]}' on sobject of type ContentNote")
-        if not given.get("Title"):
-            raise RecordError("REQUIRED_FIELD_MISSING", "Required fields are missing: [Title]", ["Title"])
-        values = {"Title": given["Title"], "PathOnClient": "note.snote", "VersionData": given.get("Content")}
-        made = self.world.insert("ContentVersion", {**values, "OwnerId": given.get("OwnerId")}, call.actor)
-        return str(self.world.known(made)["ContentDocumentId"])
 
     def read(self, call: Call, name: str, key: str) -> Answer:
         """One record, all fields that the user sees or those in ``fields``."""
