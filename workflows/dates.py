@@ -146,9 +146,14 @@ def day_of(moment: Moment, base: date, days: Calendar) -> date:
 
     A base near the ends of the calendar (years 1 and 9999) gives the last day that there is; see :func:`plausible`.
     """
-    count = max(-MAX_DAYS, min(MAX_DAYS, moment.days))
+    return _day_of(moment.days, moment.business, base, days)
+
+
+@lru_cache(maxsize=65536)
+def _day_of(count: int, business: bool, base: date, days: Calendar) -> date:
+    count = max(-MAX_DAYS, min(MAX_DAYS, count))
     try:
-        if moment.business:
+        if business:
             return days.add_business_days(base, count)
         day = base + timedelta(days=count)
         return days.previous_business_day(day) if count < 0 else days.next_business_day(day)
@@ -156,14 +161,26 @@ def day_of(moment: Moment, base: date, days: Calendar) -> date:
         return date.max if count >= 0 else date.min
 
 
+@lru_cache(maxsize=65536)
+def opening(day: date, tz: ZoneInfo) -> datetime:
+    """09:00 of this day in this zone: when tasks appear."""
+    return at(day, OPENS, tz)
+
+
+@lru_cache(maxsize=65536)
+def closing(day: date, tz: ZoneInfo) -> datetime:
+    """17:00 of this day in this zone: when tasks are due."""
+    return at(day, CLOSES, tz)
+
+
 def due_time(day: date, tz: ZoneInfo, days: Calendar, after: datetime) -> datetime:
     """17:00 of this day in this zone, or of the next business day whose 17:00 comes after ``after`` (P-07)."""
-    due = at(day, CLOSES, tz)
+    due = closing(day, tz)
     if due > after:
         return due
     day = days.next_business_day(max(day, local_date(after, tz)))
-    due = at(day, CLOSES, tz)
-    return due if due > after else at(days.add_business_days(day, 1), CLOSES, tz)
+    due = closing(day, tz)
+    return due if due > after else closing(days.add_business_days(day, 1), tz)
 
 
 def remind_time(due: datetime, before: timedelta | None, after: datetime) -> datetime | None:

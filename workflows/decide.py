@@ -305,7 +305,7 @@ def _start_plan(desk: Desk) -> None:
     take_contract_end(desk)
     if draft.case.contract_end is None and hangs_on_end(desk.rules.values()):
         ask(desk, CONTRACT_END)
-    desk.forget_values()
+    desk.forget()
 
 
 def _run(desk: Desk) -> datetime | None:

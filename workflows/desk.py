@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from workflows.dates import OPENS, at, calendar, day_of, due_time, local_date, remind_time, zone, zone_or
+from workflows.dates import calendar, day_of, due_time, local_date, opening, remind_time, zone, zone_or
 from workflows.draft import FINISHED, Draft
 from workflows.model import (
     Anchor,
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 MAX_CONTACTS = 10
 """A per-contact step makes at most so many tasks: primary contact first, then by role, then by id."""
 MAX_SUBJECT = 255
+_DAY_AFTER = Moment(anchor=Anchor.CONTRACT_END, days=1)
 _ROLE_ORDER = {Role.DECIDER: 0, Role.USER: 1, Role.INFLUENCER: 2, Role.OTHER: 3}
 
 
@@ -102,6 +103,7 @@ class Desk:
             language=self.language,
         )
         self._values: dict[str, object] | None = None
+        self._releases: dict[tuple[str, str | None], datetime | Waiting] = {}
 
     # --- dates ------------------------------------------------------------------------------------------------------
 
@@ -121,6 +123,12 @@ class Desk:
 
     def release(self, rule: StepRule, contact_id: str | None = None) -> datetime | Waiting:
         """When the step's task appears, or what that waits for."""
+        known = self._releases.get((rule.key, contact_id))
+        if known is None:
+            known = self._releases[rule.key, contact_id] = self._release(rule, contact_id)
+        return known
+
+    def _release(self, rule: StepRule, contact_id: str | None) -> datetime | Waiting:
         first = self._appears(rule.release, contact_id)
         if isinstance(first, Waiting):
             return first
@@ -142,7 +150,7 @@ class Desk:
         end = self.draft.case.contract_end
         if end is None:
             return None
-        return at(self.days.next_business_day(end + timedelta(days=1)), OPENS, self.tz)
+        return opening(day_of(_DAY_AFTER, end, self.days), self.tz)
 
     def due(self, rule: StepRule, contact_id: str | None, owner: User | None, after: datetime) -> datetime | Waiting:
         """When the task is due, on the owner's clock, later than ``after``: its ``.date()`` is the owner's day."""
@@ -154,7 +162,7 @@ class Desk:
 
     def next_morning(self) -> datetime:
         """09:00 of the next business day, in the account's zone."""
-        return at(self.days.add_business_days(self.today, 1), OPENS, self.tz)
+        return opening(self.days.add_business_days(self.today, 1), self.tz)
 
     def _appears(self, moment: Moment, contact_id: str | None) -> datetime | Waiting:
         base = self.base(moment, contact_id)
@@ -162,7 +170,7 @@ class Desk:
             return base
         if base.moment is not None and moment.days == 0:
             return base.moment
-        return at(day_of(moment, base.day, self.days), OPENS, self.tz)
+        return opening(day_of(moment, base.day, self.days), self.tz)
 
     def _done(self, key: str, contact_id: str | None) -> datetime | Waiting:
         """When a step was done: this contact's own, or else when the last of its tasks was."""
@@ -215,9 +223,10 @@ class Desk:
         contact = contact_view(self.contact(contact_id)) if contact_id else self._values["first"]
         return {**self._values, "contact": contact, **more}
 
-    def forget_values(self) -> None:
-        """The case has changed: work out anew what texts see."""
+    def forget(self) -> None:
+        """The case has changed: work out anew what texts see and when steps appear."""
         self._values = None
+        self._releases.clear()
 
     def applies(self, rule: StepRule, contact_id: str | None) -> bool:
         """Whether the step's condition holds. Raises TextError when that cannot be told."""

@@ -100,6 +100,7 @@ def _fill_done(desk: Desk, done: dict[str, datetime | Waiting]) -> None:
     """Reckon when each step will be done: when it was, or else when it is due."""
     for _ in range(len(desk.rules)):
         before = dict(done)
+        desk.forget()
         for rule in desk.rules.values():
             actual = [step.completed_at for step in desk.draft.steps.values() if step.rule == rule.key]
             known = max((moment for moment in actual if moment is not None), default=None)

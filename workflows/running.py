@@ -83,7 +83,7 @@ def take_reason(desk: Desk) -> None:
     reason = (draft.look.deal.exit_reason or "").strip()
     if reason and reason != draft.case.reason:
         draft.set(reason=reason)
-        desk.forget_values()
+        desk.forget()
         draft.log("reason known", reason)
     if draft.case.reason not in (None, UNKNOWN_REASON):
         answered(desk, REASON)
@@ -102,7 +102,7 @@ def take_contract_end(desk: Desk) -> None:
     if end is not None and end != draft.case.contract_end:
         before = draft.case.contract_end
         draft.set(contract_end=end)
-        desk.forget_values()
+        desk.forget()
         words = f"from {before.isoformat()} to {end.isoformat()}" if before is not None else end.isoformat()
         draft.log("contract end moved" if before is not None else "contract end known", words)
     if draft.case.contract_end is not None:
@@ -143,6 +143,7 @@ def release_steps(desk: Desk) -> None:
     changed = True
     while changed:
         changed = False
+        desk.forget()
         for step in list(desk.draft.steps.values()):
             if step.status is StepStatus.WAITING and step.rule not in ASKS:
                 changed |= _advance(desk, step)
@@ -151,7 +152,7 @@ def release_steps(desk: Desk) -> None:
 
 
 def _advance(desk: Desk, step: Step) -> bool:
-    """Do what is due for a waiting step. True: it changed, so that steps which follow it may have to be looked at."""
+    """Do what is due for a waiting step. True: look at the steps again, for it was left out or gave way to others."""
     draft = desk.draft
     rule = desk.rules.get(step.rule)
     if rule is None:
@@ -194,7 +195,7 @@ def _release(desk: Desk, step: Step, rule: StepRule) -> bool:
         draft.written[f"end:{step.key}"] = draft.case.contract_end.isoformat()
     draft.log("released", f"due {due.date().isoformat()}", step=step.key, owner=choice.user.id)
     _write_survey_link(desk, step, rule)
-    return True
+    return False
 
 
 def _write_survey_link(desk: Desk, step: Step, rule: StepRule) -> None:
