@@ -115,6 +115,7 @@ def _batch_writes(routes: Blueprint, world: World) -> None:
         one, two = _kinds(start, end, write=True)
         asked = [fields(each, ["from", "to"]) for each in inputs(body(["inputs"])["inputs"], WRITE)]
         count_records(len(asked))
+        world.associations.default(one, two)
         results, errors = [], []
         for each in asked:
             start_id, end_id = _ends(each)
