@@ -8,7 +8,9 @@ from sqlalchemy.orm import Session
 
 from adapters.errors import AurevoirError
 from connector.bootstrap import Runtime
+from connector.reconciler import Reconciler
 from connector.store import agenda, cases, intents
+from connector.store.database import Busy
 from workflows.model import Case, Event
 
 WAIT_SECONDS = 60.0
@@ -58,18 +60,36 @@ def resume(runtime: Runtime, case_id: str) -> Case:
     return _change(runtime, case_id, "resumed", change)
 
 
-def retry(runtime: Runtime, case_id: str) -> tuple[Case, int]:
-    """Send again the writes of this case that were refused, and only those; gives how many."""
-    planned = 0
+def cancel(runtime: Runtime, case_id: str) -> Case:
+    """End the case now: its open tasks are closed with a note, its links stop working (P-06).
+
+    Raises :class:`NotPossible`, and :class:`~adapters.errors.AdapterError` when the CRM cannot be reached now.
+    """
+    case = find(runtime, case_id)
+    if not case.is_open:
+        raise NotPossible(f"the case is {case.status.value}: nothing to cancel")
+    account = runtime.accounts.get(case.account)
+    if account is None:
+        raise NotPossible(f"the settings have no account {case.account!r}, which this case belongs to")
+    with runtime.store.exclusive(f"work-{case.account}", wait=WAIT_SECONDS):
+        reconciler = Reconciler(account, runtime.store, runtime.library, runtime.links, runtime.clock)
+        if not reconciler.cancel(case.deal_id):
+            raise Busy("it is not yet known whether an earlier write arrived: try again in a minute")
+    ended = find(runtime, case.id)
+    if ended.is_open:
+        raise Busy(f"the case is still {ended.status.value}: `aurevoir check` says what is in the way")
+    return ended
+
+
+def retry(runtime: Runtime, case_id: str) -> Case:
+    """Send again the writes of this case that were refused, and only those."""
 
     def change(session: Session, case: Case) -> Case:
-        nonlocal planned
-        planned = intents.retry(session, case.id)
-        if not planned:
+        if not intents.retry(session, case.id):
             raise NotPossible("nothing of this case was refused: nothing to try again")
         return case
 
-    return _change(runtime, case_id, "tried again", change), planned
+    return _change(runtime, case_id, "tried again", change)
 
 
 def _change(runtime: Runtime, case_id: str, what: str, change: Callable[[Session, Case], Case]) -> Case:

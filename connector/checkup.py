@@ -132,7 +132,8 @@ def _account(runtime: Runtime, account: Account) -> Iterator[Finding]:
     except AurevoirError as error:
         yield Finding("connection", Level.FAULT, str(error), "Correct the credentials or addresses of this account.")
     else:
-        yield _ok("names", f"{len(rules.watch)} watch rules and all people were found in the CRM")
+        stages = frozenset().union(*(rule.not_renewing for rule in rules.watch))
+        yield _ok("names", f"all stages and people were found in the CRM; {len(stages)} mean that it ended")
         yield from doubtful_people(account.name, account.config, tuple(account.users().values()))
     if row is not None and row.started_at is not None:
         yield from _heartbeat(account, row, now - 3 * account.config.poll_every)

@@ -310,7 +310,7 @@ def resume(context: typer.Context, case_id: CaseId, config: Config = None) -> No
 @cases_app.command()
 def cancel(context: typer.Context, case_id: CaseId, config: Config = None) -> None:
     """End a case: open tasks are closed with a note, survey links stop working."""
-    _change_case(context, config, "cancel", case_id, "{} is cancelled; its tasks are closed at the next look.")
+    _change_case(context, config, "cancel", case_id, "{} is cancelled.")
 
 
 @cases_app.command()

@@ -169,7 +169,8 @@ def print_preview(seen: Preview) -> None:
         out.print(Text(f"Left out: {', '.join(left_out)}"))
     for lack in seen.lacks:
         out.print(Text(f"Note: {lack}.", style="yellow"))
-    out.print("~ depends on when an earlier step is done. Nothing was written.")
+    estimated = any(step.estimated for step in seen.steps)
+    out.print(f"{'~ depends on when an earlier step is done. ' if estimated else ''}Nothing was written.")
 
 
 def print_cases(found: Sequence[Case]) -> None:

@@ -26,7 +26,7 @@ from connector.links import LinkSigner
 from connector.metrics import LOOKS, WRITES
 from connector.store import Store, agenda, cases, intake, intents
 from connector.store.tables import AgendaRow, IntentRow, IntentState, LinkRow
-from workflows.decide import Decision, Look, decide, record
+from workflows.decide import Decision, Look, cancel, decide, record
 from workflows.model import (
     Answer,
     Case,
@@ -65,6 +65,7 @@ class DealLook:
     links: list[LinkRow] = field(default_factory=list)
     decision: Decision = field(default_factory=Decision)
     trouble: str | None = None
+    cancelled: bool = False
 
 
 class Reconciler:
@@ -89,6 +90,21 @@ class Reconciler:
             if ready:
                 self._reconcile(ready)
         return len(rows)
+
+    def cancel(self, deal_id: str) -> bool:
+        """End the deal's open case by an admin's hand (P-76); otherwise as a look, and it raises the same.
+
+        False: it must first be known what became of an earlier write. A look is on the agenda for that.
+        """
+        with self._store.write() as session:
+            wish = agenda.Entry(deal_id, self._clock.now(), "cancelled by hand", tasks=True)
+            agenda.put(session, self._account.name, [wish])
+        with self._store.read() as session:
+            row = agenda.of_deal(session, self._account.name, deal_id)
+        ready = self._resolve_unclear([row] if row is not None else [])
+        if ready:
+            self._reconcile(ready, cancelled=True)
+        return bool(ready)
 
     # --- intents whose outcome is unclear ---------------------------------------------------------------------------
 
@@ -145,10 +161,12 @@ class Reconciler:
 
     # --- observe and decide -----------------------------------------------------------------------------------------
 
-    def _reconcile(self, rows: Sequence[AgendaRow]) -> None:
+    def _reconcile(self, rows: Sequence[AgendaRow], *, cancelled: bool = False) -> None:
         rules = self._account.rules()
         users = self._account.users()
         looks = self._observe(rows)
+        for look in looks:
+            look.cancelled = cancelled
         with self._store.read() as session:
             load = Counter(cases.load_by_owner(session, self._account.name))
             playbooks = {
@@ -244,7 +262,8 @@ class Reconciler:
             asked=look.row.asked,
         )
         try:
-            look.decision = decide(facts, _RememberedLinks(self._links, self._account, look, now))
+            links = _RememberedLinks(self._links, self._account, look, now)
+            look.decision = cancel(facts) if look.cancelled else decide(facts, links)
         except Exception as error:
             log.exception("a deal could not be decided", account=self._account.name, deal=look.row.deal_id)
             look.trouble = f"internal error: {type(error).__name__}"

@@ -81,6 +81,11 @@ def due(session: Session, account: str, now: datetime, limit: int) -> Sequence[A
     ).all()
 
 
+def of_deal(session: Session, account: str, deal_id: str) -> AgendaRow | None:
+    """The deal's row, if it is to be looked at."""
+    return session.get(AgendaRow, (account, deal_id))
+
+
 def due_accounts(session: Session, now: datetime) -> Sequence[str]:
     """Accounts that have something due."""
     return session.scalars(select(AgendaRow.account).where(AgendaRow.due_at <= now).distinct()).all()
