@@ -104,10 +104,10 @@ def test_a_colleagues_notes_never_pass_for_the_customers_score_or_reason() -> No
     assert all(one.key.startswith("c1:feedback:csm:") for one in writes)
 
 
-def test_notes_of_a_talk_with_one_person_are_kept_apart_from_that_persons_own_answer() -> None:
-    ours = write(make_answer(by="csm", questionnaire="interview", values={"reason": "price"}), name="Zoe Hill")
+def test_a_survey_that_a_colleague_filled_in_is_kept_apart_from_the_persons_own_answer() -> None:
+    ours = write(make_answer(by="csm"), name="Zoe Hill")
     assert "exit_score" not in fields_by_record(ours)["contact:p1"]
-    assert notes(ours)[0].title == "Exit conversation: notes of our interviewer after talking to Zoe Hill"
+    assert notes(ours)[0].title == "Exit survey: notes of our interviewer after talking to Zoe Hill"
     assert not {one.key for one in ours} & {one.key for one in write(make_answer())}
 
 

@@ -137,6 +137,10 @@ def test_all_faults_are_named_at_once_with_file_line_step_key_value_and_cure() -
 REFUSED = {
     "a date that never is": ((("due: confirmed + 1bd", "due: confirmed - 1bd"),), "only contract_end takes a minus"),
     "due before it appears": ((("due: contract_end + 2bd", "due: contract_end - 2bd"),), "due before it appears"),
+    "due business days before it appears": (
+        (("due: confirmed + 1bd", "due: confirmed + 1bd\n        release: confirmed + 3bd"),),
+        "release is confirmed + 3bd",
+    ),
     "a date not known when the task appears": ((("due: confirmed + 1bd", "due: answered + 1bd"),), "is not known when"),
     "an offset of ten years": ((("due: confirmed + 1bd", "due: confirmed + 3660d"),), "three years"),
     "an unknown step": ((("not_before: confirmed + 5bd", "not_before: step:cal-them"),), "did you mean 'call-them'?"),

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
 from workflows.model import Anchor
 from workflows.people import RULES
-from workflows.playbook import PhaseDoc, PlaybookDoc, StepDoc, parse_playbook
-from workflows.survey import OptionDoc, QuestionDoc, QuestionnaireDoc, SectionDoc
+from workflows.playbook import PhaseDoc, PlaybookDoc, StepDoc, parse_playbook, playbook_schema
+from workflows.survey import OptionDoc, QuestionDoc, QuestionnaireDoc, SectionDoc, questionnaire_schema
 from workflows.texts import TEXT_NAMES
 
-PAGE = (Path(__file__).parents[2] / "docs" / "playbooks.md").read_text("utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "playbooks.md").read_text("utf-8")
 
 
 def table(heading: str) -> dict[str, list[str]]:
@@ -55,6 +58,16 @@ def test_the_example_works_as_it_stands() -> None:
     assert [step.key for step in parse_playbook(example, "docs").steps()] == ["thank-them", "survey"]
 
 
+@pytest.mark.parametrize(
+    ("file", "schema"),
+    [("playbook.schema.json", playbook_schema()), ("questionnaire.schema.json", questionnaire_schema())],
+)
+def test_the_schemas_that_editors_read_are_those_of_the_code(file: str, schema: dict[str, Any]) -> None:
+    assert json.loads((DOCS / file).read_text("utf-8")) == json.loads(json.dumps(schema)), (
+        f"the format has changed: write it to docs/{file} again"
+    )
+
+
 def test_files_that_the_page_points_to_exist() -> None:
     for path in re.findall(r"\]\(\.\./([^)]+)\)", PAGE):
-        assert (Path(__file__).parents[2] / path).is_file(), path
+        assert (DOCS.parent / path).is_file(), path
