@@ -108,7 +108,8 @@ class HubSpotHooks(Deliveries):
 
     def hear(self, change: Change) -> None:
         """Queue what the subscriptions want of a change."""
-        self.publish([self._event(each, change) for each in self.subscriptions if each.wants(change)])
+        if self.targets:
+            self.publish([self._event(each, change) for each in self.subscriptions if each.wants(change)])
 
     def write(self, target: Target, delivery: Delivery) -> tuple[bytes, Mapping[str, str]]:
         """The body with this try's number, signed as v1 and v3."""

@@ -143,6 +143,7 @@ class World:
         self.owners: dict[str, Owner] = {}
         self.rules: list[RequiredWhen] = []
         self.records: dict[str, dict[str, Record]] = {kind.id: {} for kind in OBJECT_TYPES}
+        self._unique: dict[tuple[str, str, str], Record] = {}
         self.merged: dict[tuple[str, str], str] = {}
         self.listeners: list[Callable[[Change], None]] = []
         self._pretended: datetime | None = None
@@ -173,12 +174,14 @@ class World:
         return None if archived and self._purged(record) else record
 
     def by_property(self, kind: ObjectType, name: str, value: str, *, archived: bool = False) -> Record | None:
-        """A record by the value of a unique property."""
-        for record in self.records[kind.id].values():
-            same = (record.value(name) or "").lower() == value.lower()
-            if same and (record.archived_at is not None) == archived:
-                return record
-        return None
+        """A record by the value of a unique property; values differ by more than case."""
+        if archived:
+            binned = self.all(kind, archived=True)
+            return next((each for each in binned if (each.value(name) or "").lower() == value.lower()), None)
+        found = self._unique.get((kind.id, name, value.lower()))
+        if found is None or self.get(kind, found.id) is not found:
+            return None
+        return found if (found.value(name) or "").lower() == value.lower() else None
 
     def all(self, kind: ObjectType, *, archived: bool = False) -> list[Record]:
         """All live or all binned records, oldest first."""
@@ -290,6 +293,8 @@ class World:
         if self.options.merge_makes_new:
             survivor = Record(kind, str(next(self._ids)), primary.created_at, now, primary.history)
             self.records[kind.id][survivor.id] = survivor
+            for name in survivor.history:
+                self._index(survivor, name, survivor.value(name))
         missing = {name: other.value(name) for name in other.history if primary.value(name) is None}
         gone = [other.id] if survivor is primary else [other.id, primary.id]
         for old in gone:
@@ -322,7 +327,13 @@ class World:
             return
         for name, value in {**values, record.kind.modified: iso(now)}.items():
             record.history.setdefault(name, []).insert(0, Version(value, now, source))
+            self._index(record, name, value)
         record.updated_at = now
+
+    def _index(self, record: Record, name: str, value: str | None) -> None:
+        definition = self.schema.find(record.kind, name)
+        if value is not None and definition is not None and definition.unique:
+            self._unique[record.kind.id, name, value.lower()] = record
 
     def _purged(self, record: Record) -> bool:
         return record.archived_at is not None and self.now() - record.archived_at > timedelta(days=BIN_DAYS)

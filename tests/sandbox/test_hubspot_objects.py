@@ -276,6 +276,14 @@ def test_a_merge_can_leave_a_third_record(call: Call, portal: HubSpotSandbox) ->
     assert [call("GET", f"{DEALS}/{each}").get_json()["id"] for each in ("901", "902")] == [new, new]
 
 
+def test_merged_contacts_are_found_by_address_whatever_the_merge_leaves(call: Call, portal: HubSpotSandbox) -> None:
+    portal.options.merge_makes_new = True
+    path = "/crm/v3/objects/contacts"
+    new = call("POST", f"{path}/merge", {"primaryObjectId": "701", "objectIdToMerge": "703"}).get_json()["id"]
+    found = call("GET", f"{path}/helene.garnier@atelier-lumiere.example?idProperty=email").get_json()
+    assert found["id"] == new
+
+
 def test_a_privacy_deletion_leaves_nothing(call: Call) -> None:
     assert call("POST", "/crm/v3/objects/contacts/gdpr-delete", {"objectId": "701"}).status_code == 204
     assert call("GET", "/crm/v3/objects/contacts/701?archived=true").status_code == 404
