@@ -119,7 +119,9 @@ class Desk:
         """Hand the form back, with all that was written, to someone who sends too often."""
         page = self._open((request.view_args or {})["token"])
         wait = languages.say("This form was sent many times just now. Please wait a minute, then send it again.")
-        return make_response(self._render("form.html", page, 429, filled=_posted(), notice=wait))
+        response = make_response(self._render("form.html", page, 429, filled=_posted(), notice=wait))
+        response.headers["Retry-After"] = "60"
+        return response
 
     def _open(self, token: str) -> Page:
         """The page behind a token; one and the same 404 for everything that is no link of ours."""
