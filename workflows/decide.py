@@ -324,7 +324,9 @@ def _run(desk: Desk) -> datetime | None:
 
 
 def _take_answers(draft: Draft) -> None:
-    """Write answers that are new or were edited back to the CRM, each once (P-37)."""
+    """Write answers that are new or were edited back to the CRM, each once (P-37); never onto a deal that is gone."""
+    if draft.look.deal.state is not DealState.LIVE:
+        return
     for answer in sorted(draft.look.answers, key=lambda one: one.at):
         questionnaire = draft.look.questionnaires.get(answer.questionnaire)
         if answer.case_id != draft.case.id or questionnaire is None:

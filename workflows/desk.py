@@ -263,11 +263,8 @@ class Desk:
         try:
             return render(text, values)
         except TextError as error:
-            self.draft.log("text with gaps", f"{rule.key}: {error}")
-        try:
+            self.draft.log("text with gaps", str(error), step=rule.key)
             return render_anyway(text, values)
-        except TextError:
-            return text
 
     # --- the task ---------------------------------------------------------------------------------------------------
 

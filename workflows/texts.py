@@ -7,6 +7,7 @@ The values are plain mappings, lists, texts, numbers and dates. What comes out i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date
 from decimal import Decimal
@@ -34,6 +35,8 @@ ONLY_IF_NAMES = frozenset({"deal"})
 """What an account's ``only_if`` may ask about."""
 BLANK = "…"
 """Stands for a value that is missing."""
+_VALUE = re.compile(r"{{.*?}}", re.DOTALL)
+_MARKUP = re.compile(r"{[%#].*?[%#]}", re.DOTALL)
 
 MAX_DEPTH = 60
 """Levels to which a text or condition may be nested."""
@@ -182,11 +185,14 @@ def render(text: str, values: Mapping[str, object]) -> str:
 
 
 def render_anyway(text: str, values: Mapping[str, object]) -> str:
-    """As :func:`render`, with ``…`` for what is missing. :class:`TextError` only for a text that cannot be used at all.
+    """As :func:`render`, with ``…`` for what is missing; where not even that can be shown, for every value.
 
-    A task with a gap in its words is better than no task.
+    A task with gaps in its words is better than no task. Never fails.
     """
-    return _produce(_template(text, strict=False), values)
+    try:
+        return _produce(_template(text, strict=False), values)
+    except TextError:
+        return _MARKUP.sub("", _VALUE.sub(BLANK, text[:MAX_OUTPUT])).strip()
 
 
 def holds(expression: str, values: Mapping[str, object]) -> bool:
