@@ -309,28 +309,38 @@ def guess(word: object, known: Iterable[str]) -> str:
 
 def model_faults(document: Document, error: ValidationError, model: type[BaseModel]) -> list[Fault]:
     """What pydantic found in the document, in our words."""
-    return [document.fault(tuple(one["loc"]), *_in_words(one, model)) for one in error.errors(include_url=False)]
+    faults = []
+    for one in error.errors(include_url=False):
+        # Where a value may be a word or a list, pydantic names the kind in brackets and tells what is wrong for each.
+        loc = tuple(part for part in one["loc"] if not (isinstance(part, str) and "[" in part))
+        other_kind = "literal_error" if isinstance(one["input"], list) else "list_type"
+        if len(loc) == len(one["loc"]) or one["type"] != other_kind:
+            faults.append(document.fault(loc, *_in_words({**one, "loc": loc}, model)))
+    return faults
 
 
-def _in_words(error: Any, model: type[BaseModel]) -> tuple[object, str]:
-    kind, seen, context = error["type"], error.get("input"), error.get("ctx", {})
+_WANTED = {
+    "string_type": "write a text (in quotes if it looks like a number)",
+    "bool_type": "write true or false",
+    "int_type": "write a whole number",
+    "list_type": "write a list, such as [a, b]",
+    "dict_type": "write it by language, such as {en: …, fr: …}",
+    "model_type": "write keys and values",
+    "too_short": "this list is empty; add at least one",
+}
+
+
+def _in_words(error: Mapping[str, Any], model: type[BaseModel]) -> tuple[object, str]:
+    kind, seen, context = error["type"], error["input"], error.get("ctx", {})
     if kind == "missing":
         return None, "this key is missing; add it"
     if kind == "extra_forbidden":
         return seen, f"no such key; {guess(error['loc'][-1], _keys_at(model, error['loc'][:-1]))}"
-    if kind == "enum":
+    if kind in ("enum", "literal_error"):
         return seen, f"write one of {context['expected']}"
-    if kind == "value_error":
-        return seen, str(context["error"])
-    wanted = {
-        "string_type": "a text (in quotes if it looks like a number)",
-        "bool_type": "true or false",
-        "int_type": "a whole number",
-        "list_type": "a list",
-        "dict_type": "a mapping",
-        "model_type": "a mapping",
-    }
-    return seen, f"write {wanted[kind]}" if kind in wanted else str(error["msg"])
+    if kind in ("greater_than_equal", "less_than_equal"):
+        return seen, f"write {context['ge']} or more" if "ge" in context else f"write {context['le']} or less"
+    return seen, str(context["error"]) if kind == "value_error" else _WANTED.get(kind, str(error["msg"]))
 
 
 def _keys_at(model: type[BaseModel], loc: Loc) -> set[str]:

@@ -183,7 +183,7 @@ REFUSED = {
     ),
     "a word for true": ((("per_contact: true", "per_contact: yes"),), "write true or false"),
     "an endless reminder": ((("reminder: 4h", "reminder: 90d"),), "up to 30 days"),
-    "no steps": ((("version: 3", "version: 0"),), "greater than or equal to 1"),
+    "no steps": ((("version: 3", "version: 0"),), "write 1 or more"),
 }
 
 
