@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from werkzeug.exceptions import MethodNotAllowed, NotFound
@@ -70,20 +71,29 @@ class Locator:
 Handler = Callable[..., Answer]
 
 
+@lru_cache(maxsize=4)
+def _compiled(rules: tuple[tuple[str, str], ...]) -> Map:
+    """The map of these rules; compiling takes a while, and all organisations of a process have the same."""
+    made = [Rule(path, methods=methods.split(), endpoint=at) for at, (methods, path) in enumerate(rules)]
+    return Map(made, strict_slashes=False)
+
+
 class Router:
     """Paths to handlers. Raises the vendor's NOT_FOUND and METHOD_NOT_ALLOWED."""
 
     def __init__(self) -> None:
-        self._map = Map(strict_slashes=False)
+        self._rules: tuple[tuple[str, str], ...] = ()
+        self._handlers: list[Handler] = []
 
     def add(self, methods: str, path: str, handler: Handler) -> None:
         """Send requests for ``path`` with one of these methods to ``handler(call, **parts)``."""
-        self._map.add(Rule(path, methods=methods.split(), endpoint=handler))
+        self._rules += ((methods, path),)
+        self._handlers.append(handler)
 
     def dispatch(self, call: Call) -> Answer:
         """Find the handler and ask it."""
         try:
-            handler, parts = self._map.bind("").match(call.path.rstrip("/") or "/", call.method)
+            at, parts = _compiled(self._rules).bind("").match(call.path.rstrip("/") or "/", call.method)
         except MethodNotAllowed as error:
             allowed = ",".join(sorted(error.valid_methods or ()))
             raise ApiError(
@@ -91,8 +101,8 @@ class Router:
             ) from None
         except NotFound:
             raise ApiError("NOT_FOUND", "The requested resource does not exist") from None
-        answer: Answer = handler(call, **parts)
-        return answer
+        handler = self._handlers[int(at)]
+        return handler(call, **parts)
 
 
 class Api:

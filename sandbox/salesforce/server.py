@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import unquote
 
 from flask import Blueprint, Flask, Response, redirect, render_template, request
 from flask.typing import ResponseReturnValue
+from werkzeug.routing import Map
 
 from sandbox.kit import count_records
 from sandbox.salesforce.api import VERSIONS, Answer, Api, Call, encode
@@ -91,6 +92,11 @@ def api_routes(world: World, api: Api, oauth: OAuth, usage: Usage) -> Blueprint:
             used, limit = usage.now()
             headers["Sforce-Limit-Info"] = f"api-usage={used}/{limit}"
         return Response(b"" if answer.body is None else encode(answer.body), answer.status, headers)
+
+    @routes.get("/lightning/r/<name>/<record_id>/view")
+    def record_page(name: str, record_id: str) -> ResponseReturnValue:
+        kinds = {"Opportunity": "deals", "Account": "companies", "Contact": "contacts"}
+        return redirect(f"/{kinds[name]}/{record_id}" if name in kinds else "/tasks")
 
     _oauth_routes(routes, world, oauth)
     return routes
@@ -208,10 +214,30 @@ def _organization(world: World) -> Mapping[str, Any]:
     return next(iter(world.tables["Organization"].values()))
 
 
+class _OrgFlask(Flask):
+    """All organisations of a process have the same routes, so the map is compiled once and shared."""
+
+    _routes: ClassVar[Map | None] = None
+
+    def add_url_rule(self, rule: str, endpoint: str | None = None, *args: Any, **more: Any) -> None:
+        """Add a route, unless the shared map has it already: then only its function."""
+        view = args[0] if args else more.get("view_func")
+        if self.url_map is not _OrgFlask._routes or endpoint is None:
+            super().add_url_rule(rule, endpoint, *args, **more)
+        elif view is not None:
+            self.view_functions[endpoint] = view
+
+    def build(self, blueprints: Sequence[Blueprint]) -> None:
+        """Register everything, into an earlier organisation's map where there is one."""
+        if _OrgFlask._routes is not None:
+            self.url_map = _OrgFlask._routes
+        for each in blueprints:
+            self.register_blueprint(each)
+        _OrgFlask._routes = self.url_map
+
+
 def make_app(world: World, api: Api, oauth: OAuth, usage: Usage, *more: Blueprint) -> Flask:
     """The Flask application."""
-    app = Flask("sandbox", root_path=str(Path(__file__).parent.parent))
-    app.register_blueprint(api_routes(world, api, oauth, usage))
-    for each in more:
-        app.register_blueprint(each)
+    app = _OrgFlask("sandbox", root_path=str(Path(__file__).parent.parent), static_folder=None)
+    app.build([api_routes(world, api, oauth, usage), *more])
     return app

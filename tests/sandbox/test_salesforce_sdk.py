@@ -119,3 +119,5 @@ def test_the_pages_show_the_world_and_move_it(org: SalesforceSandbox, salesforce
     for path in ("/tasks", "/users", "/deliveries", "/calls", f"/companies/{ids['Delta Robotics']}"):
         assert requests.get(f"{salesforce_url}{path}", timeout=5).status_code == 200
     assert requests.get(f"{salesforce_url}/deals/nope", timeout=5).status_code == 404
+    linked = requests.get(f"{salesforce_url}/lightning/r/Opportunity/{deal}/view", timeout=5)
+    assert linked.url == f"{salesforce_url}/deals/{deal}"
