@@ -80,11 +80,12 @@ class SalesforceCrm:
 
     def changed_deals(self, cursor: str) -> Page:
         """Changed and deleted opportunities, up to 2,000 a page."""
-        return changes.changed_deals(self._client, cursor)
+        mapped = [one for one in (self._fields.contract_end, self._fields.exit_reason) if one]
+        return changes.changed_deals(self._client, cursor, mapped)
 
     def changed_tasks(self, cursor: str) -> Page:
         """Changed and deleted tasks with our key, up to 2,000 a page."""
-        return changes.changed_tasks(self._client, cursor)
+        return changes.changed_tasks(self._client, cursor, self._known_shape().key_field)
 
     def deals_in_stages(self, stage_ids: Sequence[str], cursor: str | None) -> Page:
         """Opportunities that sit in these stages, by id."""
@@ -95,7 +96,7 @@ class SalesforceCrm:
         return self._reader.observe(deal_ids)
 
     def people(self, deals: Sequence[Deal]) -> Mapping[str, People]:
-        """Company and contacts; :meth:`observe` has given them already."""
+        """Company and contacts; needless after :meth:`observe`, which has given them."""
         seen = self._reader.observe([deal.id for deal in deals])
         return {deal_id: each.people or People() for deal_id, each in seen.items()}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -10,12 +11,11 @@ from datetime import datetime, timedelta
 from adapters.errors import Rejected
 from adapters.port import Page
 from adapters.salesforce.client import Client
-from adapters.salesforce.mapping import KEY_FIELD, Row, parse_datetime
+from adapters.salesforce.mapping import Row, parse_datetime
 from adapters.salesforce.soql import is_above, is_in, moment, select
 
 OVERLAP = timedelta(minutes=10)
 """A change can become visible after one that is stamped later, since stamps are set before the commit."""
-SECOND = timedelta(seconds=1)
 PAGE_SIZE = 2000
 REMEMBERED = 2000
 ORDER = "SystemModstamp, Id"
@@ -26,7 +26,7 @@ class Cursor:
     """Where a sweep over changes stands, as JSON text.
 
     A sweep takes what changed from ``since`` on; within it, ``after`` is stamp and id of the last row read. ``seen``
-    holds the stamps of rows already told, by id, so that the next sweep's overlap does not tell them again.
+    holds the states of rows already told, by id, so that the next sweep's overlap does not tell them again.
     """
 
     since: datetime
@@ -57,14 +57,23 @@ class Cursor:
     def advance(self, rows: Sequence[Row], now: datetime, *, more: bool) -> Cursor:
         """The cursor after a page. At the end of a sweep the next one begins an overlap before the server's ``now``."""
         overlap = now - OVERLAP
-        told = {**self.seen, **{row["Id"]: row["SystemModstamp"] for row in rows}}
-        # A stamp has no fractions: in its own second the record may change again and keep it, so it is told again.
-        again = {record: stamp for record, stamp in told.items() if overlap <= parse_datetime(stamp) < now - SECOND}
+        told = {**self.seen, **{row["Id"]: state_of(row) for row in rows}}
+        again = {record: state for record, state in told.items() if parse_datetime(_stamp(state)) >= overlap}
         # More than that in ten minutes is a mass change: to tell some twice is cheaper than a cursor of megabytes.
         seen = again if len(again) <= REMEMBERED else {}
         if more:
             return Cursor(self.since, (rows[-1]["SystemModstamp"], rows[-1]["Id"]), seen)
         return Cursor(max(self.since, overlap), None, seen)
+
+
+def state_of(row: Row) -> str:
+    """Stamp and digest of a row. A stamp has no fractions, so a record may change within its second and keep it."""
+    rest = json.dumps({name: row[name] for name in sorted(row) if name != "attributes"}, default=str)
+    return f"{row['SystemModstamp']} {zlib.crc32(rest.encode()):08x}"
+
+
+def _stamp(state: str) -> str:
+    return state.partition(" ")[0]
 
 
 def start_cursor(client: Client) -> str:
@@ -73,14 +82,16 @@ def start_cursor(client: Client) -> str:
     return Cursor(result.at).dump()
 
 
-def changed_deals(client: Client, cursor: str) -> Page:
+def changed_deals(client: Client, cursor: str, mapped: Sequence[str]) -> Page:
     """Opportunities changed since the cursor, deleted ones among them, with their stages."""
-    return _changes(client, "read changed deals", ["StageName"], "Opportunity", cursor)
+    fields = ["StageName", "OwnerId", "AccountId", "CloseDate", "IsDeleted", *mapped]
+    return _changes(client, "read changed deals", fields, "Opportunity", cursor)
 
 
-def changed_tasks(client: Client, cursor: str) -> Page:
+def changed_tasks(client: Client, cursor: str, key_field: str) -> Page:
     """Tasks with our key changed since the cursor, deleted ones among them."""
-    return _changes(client, "read changed tasks", [], "Task", cursor, f"{KEY_FIELD} != null AND ")
+    fields = ["IsClosed", "OwnerId", "ActivityDate", "IsDeleted"]
+    return _changes(client, "read changed tasks", fields, "Task", cursor, f"{key_field} != null AND ")
 
 
 def _changes(client: Client, operation: str, fields: list[str], source: str, text: str, only: str = "") -> Page:
@@ -91,7 +102,7 @@ def _changes(client: Client, operation: str, fields: list[str], source: str, tex
     where = only + cursor.condition()
     soql = select(["Id", "SystemModstamp", *fields], source, where, ORDER, PAGE_SIZE)
     result = client.page(operation, soql, deleted=True)
-    news = [row for row in result.rows if cursor.seen.get(row["Id"]) != row["SystemModstamp"]]
+    news = [row for row in result.rows if cursor.seen.get(row["Id"]) != state_of(row)]
     more = result.more is not None or len(result.rows) == PAGE_SIZE
     return Page(
         ids=tuple(row["Id"] for row in news),

@@ -59,11 +59,14 @@ TASK_TYPES = {TaskType.CALL: "Call", TaskType.EMAIL: "Email"}
 KEY_LENGTH = 120
 SUBJECT_LENGTH = 255
 BODY_LENGTH = 32_000
+LONG_TEXT_LENGTH = 32_768
+TEXT_LENGTH = 255
 TITLE_LENGTH = 255
 URL_LENGTH = 255
 
 _ID = re.compile(r"[0-9A-Za-z]{15}(?:[0-9A-Za-z]{3})?")
 _CHECK = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
+_UNFIT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 FIELD_NAME = re.compile(r"[A-Za-z]\w*")
 
 
@@ -189,6 +192,11 @@ def language_code(text: Any) -> str | None:
     """``fr`` from ``fr``, ``fr_FR`` or ``FR-fr``; None from anything else."""
     match = re.fullmatch(r"([A-Za-z]{2,3})(?:[_-]\w+)?", text.strip()) if isinstance(text, str) else None
     return match.group(1).lower() if match else None
+
+
+def clean(text: str) -> str:
+    """``text`` without what no field takes: control characters but for line breaks and tabs, and halves of pairs."""
+    return _UNFIT.sub("", text)
 
 
 def clip(text: str, length: int) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from lxml import etree
 
-from adapters.salesforce.mapping import KEY_LENGTH, OBJECTS, our_field
+from adapters.salesforce.mapping import KEY_LENGTH, LONG_TEXT_LENGTH, OBJECTS, TEXT_LENGTH, our_field
 from workflows.fields import FieldSpec, FieldType
 from workflows.model import RecordKind
 
@@ -22,8 +22,8 @@ PERMISSION_SET = "Aurevoir_Connector"
 LONGEST_LABEL = 40
 
 _TYPES: Mapping[FieldType, Mapping[str, Any]] = {
-    FieldType.TEXT: {"type": "Text", "length": 255},
-    FieldType.LONG_TEXT: {"type": "LongTextArea", "length": 32768, "visibleLines": 6},
+    FieldType.TEXT: {"type": "Text", "length": TEXT_LENGTH},
+    FieldType.LONG_TEXT: {"type": "LongTextArea", "length": LONG_TEXT_LENGTH, "visibleLines": 6},
     FieldType.NUMBER: {"type": "Number", "precision": 18, "scale": 0},
     FieldType.DATETIME: {"type": "DateTime"},
     FieldType.BOOLEAN: {"type": "Checkbox", "defaultValue": "false"},

@@ -10,7 +10,7 @@ from adapters.port import Change, FieldMap, Observed, Wanted
 from adapters.salesforce import mapping
 from adapters.salesforce.client import Client
 from adapters.salesforce.mapping import KEY_FIELD, PREFIXES, Row, is_id, parse_datetime, stored_key, to18
-from adapters.salesforce.shape import OPTIONAL, Shape
+from adapters.salesforce.shape import FALLBACK_KEY_FIELD, OPTIONAL, Shape
 from adapters.salesforce.soql import chunks, is_equal, is_in, moment, select
 from workflows.model import Deal, DealState, People, Pipeline, RecordKind, Ref, Stage, TaskState, User
 
@@ -156,22 +156,24 @@ class Reader:
         by_kind: dict[str, list[Wanted]] = {}
         for one in wanted:
             by_kind.setdefault(one.kind, []).append(one)
-        found = self.find_tasks([one.key for one in by_kind.get("task", ())])
+        found = self.find_tasks(by_kind.get("task", ()))
         if "note" in by_kind:
             found.update(self._find_notes(by_kind["note"]))
         if "file" in by_kind:
             found.update(self._find_files(by_kind["file"]))
         return found
 
-    def find_tasks(self, keys: Sequence[str], *, deleted: bool = True) -> dict[str, str]:
-        """Tasks by our key."""
-        by_stored = {stored_key(key): key for key in keys}
+    def find_tasks(self, wanted: Sequence[Wanted], *, deleted: bool = True) -> dict[str, str]:
+        """Tasks by our key; without a field of ours, by the key in a standard field of the deal's tasks."""
+        by_stored = {stored_key(one.key): one.key for one in wanted}
+        ours = self._shape().key != "missing" if wanted else True
+        name, values = (KEY_FIELD, list(by_stored)) if ours else ("WhatId", _deals(wanted))
+        key = KEY_FIELD if ours else FALLBACK_KEY_FIELD
         found: dict[str, str] = {}
-        fields = ["Id", "IsDeleted", KEY_FIELD]
-        for soql in chunks(lambda some: select(fields, "Task", is_in(KEY_FIELD, some)), list(by_stored)):
-            rows = self._client.query("look for tasks", soql, deleted=deleted)
+        for soql in chunks(lambda some: select(["Id", "IsDeleted", key], "Task", is_in(name, some)), values):
+            rows = [row for row in self._client.query("look for tasks", soql, deleted=deleted) if row[key] in by_stored]
             for row in sorted(rows, key=lambda each: not each.get("IsDeleted")):
-                found[by_stored[row[KEY_FIELD]]] = row["Id"]
+                found[by_stored[row[key]]] = row["Id"]
         return found
 
     def _find_notes(self, wanted: Sequence[Wanted]) -> dict[str, str]:

@@ -10,19 +10,25 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from adapters.salesforce import mapping
-from adapters.salesforce.mapping import KEY_FIELD, LINK_FIELD, OBJECTS, clip, is_id, our_field, to18
+from adapters.salesforce.mapping import LINK_FIELD, OBJECTS, clean, clip, is_id, our_field, to18
 from adapters.salesforce.shape import Shape
-from workflows.model import AttachFile, CreateNote, CreateTask, UpdateFields, UpdateTask
+from workflows.fields import FieldType
+from workflows.fields import field as spec_of
+from workflows.model import AttachFile, CreateNote, CreateTask, RecordKind, UpdateFields, UpdateTask
 
 COLLECTION = 200
 MAX_PARTS = 25
 MAX_COLLECTIONS = 5
+NOTE_LENGTH = 4_000
+"""Of a note below a task's text; the text above keeps most of its room."""
 MAX_BYTES = 8 * 1024 * 1024
 MAX_FILE = 28 * 1024 * 1024
 """Bytes of a file; as base64 that is the 37.5 MB that one record may have."""
 
 SPARED = frozenset({LINK_FIELD, "Type", "Priority", "Status", "WhoId", "IsReminderSet", "ReminderDateTime"})
 """Fields of a new task that it can do without, if the org refuses them."""
+
+LENGTHS = {FieldType.TEXT: mapping.TEXT_LENGTH, FieldType.KEY: mapping.KEY_LENGTH}
 
 _ADDRESS = re.compile(r"https?://[^\s<>\"']+[^\s<>\"'.,;:!?)]")
 
@@ -133,13 +139,16 @@ def pack(parts: Sequence[Part]) -> list[list[Part]]:
 
 
 def new_task(index: int, write: CreateTask, shape: Shape, time_zone: str) -> Record:
-    """A task on the deal. The account follows from the deal; the first contact is its name."""
+    """A task on the deal. The account follows from the deal; the first contact is its name.
+
+    Its link stands in the text as well, where an address can be clicked whatever the page layout shows.
+    """
     contacts = [to18(one) for one in write.contact_ids if is_id(one, mapping.PREFIXES["Contact"])]
     kind = mapping.TASK_TYPES.get(write.type)
     body: dict[str, Any] = {
         "attributes": {"type": "Task"},
-        "Subject": clip(write.subject, mapping.SUBJECT_LENGTH),
-        "Description": clip(write.body, mapping.BODY_LENGTH) or None,
+        "Subject": clip(" ".join(clean(write.subject).split()), mapping.SUBJECT_LENGTH),
+        "Description": _with_link(clean(write.body), write.link) or None,
         "ActivityDate": mapping.write_date(write.due_at, time_zone),
         "OwnerId": to18(write.owner_id),
         "WhatId": to18(write.deal_id),
@@ -147,12 +156,19 @@ def new_task(index: int, write: CreateTask, shape: Shape, time_zone: str) -> Rec
         "Status": shape.open_status,
         "Priority": shape.priorities.get(write.priority),
         "Type": kind if kind in shape.task_types else None,
-        KEY_FIELD: mapping.stored_key(write.key),
-        LINK_FIELD: write.link if write.link and len(write.link) <= mapping.URL_LENGTH else None,
+        shape.key_field: mapping.stored_key(write.key),
     }
+    if write.link and len(write.link) <= mapping.URL_LENGTH and shape.has(f"Task.{LINK_FIELD}"):
+        body[LINK_FIELD] = write.link
     if write.reminder_at is not None:
         body |= {"IsReminderSet": True, "ReminderDateTime": mapping.write_datetime(write.reminder_at)}
     return Record([index], {name: value for name, value in body.items() if value is not None})
+
+
+def _with_link(text: str, link: str | None) -> str:
+    if not link or link in text:
+        return clip(text, mapping.BODY_LENGTH)
+    return f"{clip(text, mapping.BODY_LENGTH - len(link) - 2)}\n\n{link}".strip()
 
 
 def changed_task(write: UpdateTask, description: str, shape: Shape, time_zone: str) -> dict[str, Any]:
@@ -162,10 +178,10 @@ def changed_task(write: UpdateTask, description: str, shape: Shape, time_zone: s
         body["ActivityDate"] = mapping.write_date(write.due_at, time_zone)
     if write.owner_id is not None:
         body["OwnerId"] = to18(write.owner_id)
-    if write.note and write.note not in description:
+    note = clip(clean(write.note or "").strip(), NOTE_LENGTH)
+    if note and note not in description:
         # Sent again after an unclear answer, it must not stand there twice.
-        room = mapping.BODY_LENGTH - len(write.note) - 2
-        body["Description"] = f"{clip(description, max(room, 1))}\n\n{write.note}".strip()[: mapping.BODY_LENGTH]
+        body["Description"] = f"{clip(description, mapping.BODY_LENGTH - len(note) - 2)}\n\n{note}".strip()
     if write.close:
         body["Status"] = shape.closed_status
     return body
@@ -173,14 +189,25 @@ def changed_task(write: UpdateTask, description: str, shape: Shape, time_zone: s
 
 def field_values(write: UpdateFields) -> dict[str, Any]:
     """Our fields by their API names."""
-    return {our_field(name): mapping.write_value(value) for name, value in write.values.items()}
+    return {our_field(name): _fitting(write.target.kind, name, value) for name, value in write.values.items()}
+
+
+def _fitting(kind: RecordKind, name: str, value: Any) -> Any:
+    """A value as the field takes it, texts cut to its length."""
+    if not isinstance(value, str):
+        return mapping.write_value(value)
+    try:
+        kind_of_field = spec_of(kind, name).type
+    except KeyError:
+        return mapping.write_value(value)
+    return mapping.write_value(clip(clean(value), LENGTHS.get(kind_of_field, mapping.LONG_TEXT_LENGTH)))
 
 
 def new_note(index: int, write: CreateNote) -> Part:
     """An enhanced note, linked to the deal first, then to company and contacts."""
     mark = mapping.marker(write.key)
-    title = f"{clip(write.title, mapping.TITLE_LENGTH - len(mark) - 1)} {mark}"
-    content = base64.b64encode(note_html(write.body).encode()).decode()
+    title = f"{clip(' '.join(clean(write.title).split()), mapping.TITLE_LENGTH - len(mark) - 1)} {mark}"
+    content = base64.b64encode(note_html(clean(write.body)).encode()).decode()
     body = {"attributes": {"type": "ContentNote"}, "Title": title, "Content": content}
     linked = [write.deal_id, *([write.company_id] if write.company_id else []), *write.contact_ids]
     links = [
@@ -209,8 +236,8 @@ def new_file(index: int, write: AttachFile) -> Part:
     """A file on the deal, with our key as its reason for change."""
     body = {
         "attributes": {"type": "ContentVersion"},
-        "Title": clip(write.name.rpartition(".")[0] or write.name, mapping.TITLE_LENGTH),
-        "PathOnClient": write.name[-500:],
+        "Title": clip(clean(write.name).rpartition(".")[0] or clean(write.name), mapping.TITLE_LENGTH),
+        "PathOnClient": clean(write.name)[-500:],
         "VersionData": base64.b64encode(write.content).decode(),
         "FirstPublishLocationId": to18(write.deal_id),
         "ReasonForChange": write.key[:1000],

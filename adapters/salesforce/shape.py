@@ -15,6 +15,7 @@ from adapters.salesforce.mapping import KEY_FIELD, LINK_FIELD, TASK_TYPES, Row
 from workflows.model import Model, Priority
 
 STATE_KEY = "shape"
+FALLBACK_KEY_FIELD = "CallObject"
 OBJECTS = ("Opportunity", "Account", "Contact", "Task")
 OPTIONAL = {
     "Opportunity": ("RecordTypeId", "CurrencyIsoCode"),
@@ -34,7 +35,7 @@ class Shape(Model):
     """
 
     key: Literal["unique", "plain", "missing"] = "missing"
-    optional: frozenset[str] = frozenset()
+    optional: tuple[str, ...] = ()
     owner_history: bool = False
     task_types: tuple[str, ...] = ()
     open_status: str | None = None
@@ -44,6 +45,11 @@ class Shape(Model):
     def has(self, name: str) -> bool:
         """Whether the org has the optional field ``Object.Field``."""
         return name in self.optional
+
+    @property
+    def key_field(self) -> str:
+        """Where a task carries its key: our field, or a standard one that hardly anyone uses while ours is missing."""
+        return FALLBACK_KEY_FIELD if self.key == "missing" else KEY_FIELD
 
     def to_state(self) -> dict[str, str]:
         """As the account's state."""
@@ -85,7 +91,7 @@ def discover(client: Client, described: Describes | None = None) -> Shape:
     kinds = {value["value"] for value in fields["Task"].get("type", {}).get("picklistValues", ()) if value["active"]}
     return Shape(
         key="missing" if key is None else "unique" if key.get("unique") else "plain",
-        optional=frozenset(optional),
+        optional=tuple(sorted(optional)),
         owner_history="Histories" in children,
         task_types=tuple(kind for kind in TASK_TYPES.values() if kind in kinds),
         open_status=_first([row for row in statuses if not row["IsClosed"]]),

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from adapters.errors import AdapterError, OutcomeUnknown, Permanent, RateLimited, Rejected, Retryable
-from adapters.port import Outcome, Services
+from adapters.port import Outcome, Services, Wanted
 from adapters.port import Result as End
 from adapters.salesforce import records
 from adapters.salesforce.answers import DUPLICATE, GONE, LATER, UNCLEAR, Problem, problems
@@ -73,7 +73,12 @@ class Batch:
 
     def _parts(self) -> list[Part]:
         zone = self._services.time_zone
-        tasks = [records.new_task(index, write, self._shape, zone) for index, write in self._in_account_order()]
+        tasks: dict[str, Record] = {}
+        for index, task in self._in_account_order():
+            if task.key in tasks:
+                tasks[task.key].writes.append(index)
+            else:
+                tasks[task.key] = records.new_task(index, task, self._shape, zone)
         changed: dict[tuple[str, str], list[tuple[int, dict[str, Any]]]] = {}
         notes: list[Part] = []
         current = self._current_tasks()
@@ -86,7 +91,7 @@ class Batch:
                 notes.append(records.new_note(index, write))
             elif isinstance(write, AttachFile):
                 self._attach(index, write, notes)
-        return [*records.collections([*tasks, *records.changes(changed)]), *notes]
+        return [*records.collections([*tasks.values(), *records.changes(changed)]), *notes]
 
     def _in_account_order(self) -> list[tuple[int, CreateTask]]:
         """New tasks, those of one account side by side: each locks its account while it is being made."""
@@ -301,13 +306,17 @@ class Batch:
             result = End.REFUSED if refused else End.DONE
             self._end(index, replace(PLACEHOLDER, result=result, record_id=record_id, reason=why))
 
+    def _wanted(self, index: int) -> Wanted:
+        write = self._batch[index]
+        return Wanted(write.key, "task", write.deal_id)
+
     def _adopt(self) -> None:
         """Tasks whose key exists already: the live ones are ours; one that a person deleted stays deleted."""
         if not self._taken:
             return
         keys = {index: self._batch[index].key for index in self._taken}
         try:
-            live = self._reader.find_tasks(list(keys.values()), deleted=False)
+            live = self._reader.find_tasks([self._wanted(index) for index in self._taken], deleted=False)
         except AdapterError:
             # The answer named the record; without that the next attempt will tell.
             for index in self._taken:

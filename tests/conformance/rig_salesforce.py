@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -13,9 +14,10 @@ from lxml import etree, html
 
 from adapters.port import WebhookRequest
 from adapters.salesforce import ADAPTER
-from adapters.salesforce.mapping import our_field
+from adapters.salesforce.mapping import PREFIXES, our_field, to18
 from sandbox.kit import Clock, Fault, Server
 from sandbox.salesforce import SalesforceSandbox
+from sandbox.salesforce.metadata import metadata_schema
 from sandbox.salesforce.schema import Field
 from workflows.model import RecordKind
 
@@ -25,6 +27,7 @@ TARGETS = {
     Where.CREATE_TASK: "POST /services/data/v66.0/composite",
     Where.UPDATE: "POST /services/data/v66.0/composite",
 }
+PROVISIONED = ("PermissionSet", "PermissionSetAssignment", "FieldPermissions")
 OBJECTS = {RecordKind.DEAL: "Opportunity", RecordKind.COMPANY: "Account", RecordKind.CONTACT: "Contact"}
 
 
@@ -36,10 +39,7 @@ TROUBLES: Mapping[Trouble, Mapping[str, Any]] = {
     Trouble.UNAUTHORISED: {"status": 401},
     Trouble.FORBIDDEN: {"status": 403, "body": _error("API_DISABLED_FOR_ORG", "The REST API is not enabled.")},
     Trouble.NOT_FOUND: {"status": 404},
-    Trouble.CONFLICT: {
-        "status": 400,
-        "body": _error("UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access to this record or 1 records: 001xx"),
-    },
+    Trouble.CONFLICT: {"status": 409, "body": _error("CONFLICT", "The request conflicts with the state of the org")},
     Trouble.INVALID: {"status": 400, "body": _error("JSON_PARSER_ERROR", "Unexpected character ('x')")},
     Trouble.RATE_SHORT: {
         "status": 403,
@@ -48,12 +48,27 @@ TROUBLES: Mapping[Trouble, Mapping[str, Any]] = {
     },
     Trouble.RATE_LONG: {"status": 403, "body": _error("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")},
     Trouble.SERVER_ERROR: {"status": 500},
-    Trouble.TIME_OUT: {"delay": 1.4, "cut": "before"},
+    Trouble.TIME_OUT: {"delay": 1.8, "cut": "before"},
     Trouble.RESET_BEFORE: {"cut": "before"},
     Trouble.RESET_AFTER: {"cut": "after"},
     Trouble.TRUNCATED: {"cut": "truncate"},
     Trouble.BROKEN_JSON: {"status": 200, "body": "<html><body>Back in a moment</body></html>"},
 }
+
+NO_PERMISSION = {
+    "status": 200,
+    "body": {
+        "compositeResponse": [
+            {
+                "body": _error("INSUFFICIENT_ACCESS_OR_READONLY", "insufficient access rights on object id"),
+                "httpHeaders": {},
+                "httpStatusCode": 403,
+                "referenceId": "p0",
+            }
+        ]
+    },
+}
+"""A user who may not make tasks is told so for the part that makes them, not for the whole request."""
 
 
 class SalesforceRig:
@@ -78,9 +93,14 @@ class SalesforceRig:
     not_renewing = "Closed Lost"
     contract_end_field = "Contract_End__c"
     exit_reason_field = "Exit_Reason__c"
+    exit_reason_value = "Price"
+    stage_field = "StageName"
+    bad_owner_id = "0055g00000ZZZZZAAA"
     figure = ("deal", "Nps_Start__c")
 
     def __init__(self) -> None:
+        metadata_schema()  # compiled once; a deployment would wait longer for it than the short time-outs allow
+        self.slow = False
         self.sandbox = SalesforceSandbox(
             clock=Clock(START), org_id=self.account_id, client_secret=self.client_secret, deploy_seconds=0
         )
@@ -109,8 +129,8 @@ class SalesforceRig:
             "client_secret": self.client_secret,
             "webhook_secret": self.webhook_secret,
             "connect_timeout": 1.0,
-            "read_timeout": 1.0,
-            "total_timeout": 3.0,
+            "read_timeout": 1.5,
+            "total_timeout": 5.0,
         }
 
     def seed_token(self, tokens: MemoryTokens) -> None:
@@ -124,6 +144,19 @@ class SalesforceRig:
 
     def close(self) -> None:
         self.server.stop()
+
+    def snapshot(self) -> Any:
+        """Our fields and permission set, so that not every test has to deploy them again."""
+        world = self.sandbox.world
+        fields = {name: dict(each.fields) for name, each in world.schema.objects.items()}
+        return fields, {name: dict(world.tables[name]) for name in PROVISIONED}
+
+    def restore(self, taken: Any) -> None:
+        fields, tables = taken
+        for name, each in self.sandbox.world.schema.objects.items():
+            each.fields = dict(fields[name])
+        for name, rows in tables.items():
+            self.sandbox.world.tables[name] = dict(rows)
 
     # --- records ----------------------------------------------------------------------------------------------------
 
@@ -239,15 +272,23 @@ class SalesforceRig:
 
     # --- trouble ----------------------------------------------------------------------------------------------------
 
+    def missing_id(self, kind: RecordKind) -> str:
+        prefix = {**PREFIXES, "Task": "00T"}[OBJECTS.get(kind, "Task")]
+        return to18(f"{prefix}5g00000zzzzz")
+
     def trouble(self, what: Trouble, where: Where, *, times: int | None = 1) -> None:
         # One refused token is answered with a fresh one; credentials are refused when that does not help either.
         count = 2 if what is Trouble.UNAUTHORISED and times == 1 else times
-        self.sandbox.faults.set(Fault(match=f"^{TARGETS[where]}", times=count, **TROUBLES[what]))
+        plan = NO_PERMISSION if what is Trouble.FORBIDDEN and where is not Where.READ_DEAL else TROUBLES[what]
+        self.slow = what is Trouble.TIME_OUT
+        self.sandbox.faults.set(Fault(match=f"^{TARGETS[where]}", times=count, **plan))
 
     def calm(self) -> None:
         self.sandbox.faults.clear()
 
     def calls(self) -> int:
+        if self.slow:
+            time.sleep(0.5)  # the sandbox writes a call down when it ends, after its caller has given up
         return self.sandbox.ledger.count()
 
     def forget_calls(self) -> None:
