@@ -173,9 +173,17 @@ def _engine(url: str, is_sqlite: bool) -> Engine:
     if not is_sqlite:
         return create_engine(url, pool_pre_ping=True)
     engine = create_engine(url)
+    event.listen(engine, "do_connect", _keep_private)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _keep_private(_dialect: Any, _record: Any, arguments: list[Any], _named: dict[str, Any]) -> None:
+    """A new file is for its owner alone: it holds what customers said. SQLite gives its side files the same mode."""
+    path = Path(str(arguments[0]))
+    if path.name != ":memory:" and path.parent.is_dir():
+        path.touch(mode=0o600)
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

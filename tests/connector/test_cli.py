@@ -1,0 +1,392 @@
+"""The command as an admin and a script meet it: words, exit codes and JSON, against a look-alike CRM over HTTP."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+import yaml
+
+from connector.cli import main
+from sandbox.hubspot import HubSpotSandbox
+from sandbox.kit import Server
+
+COMMANDS = [
+    ("init",),
+    ("check",),
+    ("provision",),
+    ("serve",),
+    ("poll",),
+    ("preview",),
+    ("sandbox",),
+    ("db", "upgrade"),
+    ("cases", "list"),
+    ("cases", "show"),
+    ("cases", "pause"),
+    ("cases", "resume"),
+    ("cases", "cancel"),
+    ("cases", "retry"),
+    ("config-schema",),
+]
+LOST_DEAL = "902"
+
+
+@dataclass
+class Ran:
+    """What a run of the command left."""
+
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture(autouse=True)
+def _own_logging() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs the command in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def run_it(*args: str) -> Ran:
+        with pytest.raises(SystemExit) as ended:
+            main(args)
+        told = capsys.readouterr()
+        return Ran(int(ended.value.code or 0), told.out, told.err)
+
+    return run_it
+
+
+@pytest.fixture
+def portal() -> Iterator[tuple[HubSpotSandbox, str]]:
+    sandbox = HubSpotSandbox()
+    with Server(sandbox.app) as server:
+        yield sandbox, server.url
+    sandbox.hooks.stop()
+
+
+@pytest.fixture
+def set_up(run: Run, tmp_path: Path, portal: tuple[HubSpotSandbox, str]) -> Callable[..., None]:
+    """Does what an admin does after `init`: fills in the secrets, and says which CRM, pipeline and stages."""
+
+    def set_it_up(**changes: Any) -> None:
+        run("init", "--crm", "hubspot")
+        env = (tmp_path / "aurevoir.env").read_text()
+        env = env.replace("ACCESS_TOKEN=", "ACCESS_TOKEN=pat-eu1-sandbox").replace(
+            "CLIENT_SECRET=", "CLIENT_SECRET=abc"
+        )
+        (tmp_path / "aurevoir.env").write_text(env)
+        config = yaml.safe_load((tmp_path / "config.yaml").read_text())
+        account = config["accounts"]["acme"]
+        account |= {"api_url": portal[1], "account_id": "4242", "language": "en"}
+        watch = {
+            "pipeline": "Renewals",
+            "negotiating": "Negotiation",
+            "not_renewing": "Not renewing",
+            "settle_for": "0s",
+        }
+        account["watch"] = [watch]
+        account["fields"] = {"contract_end": "contract_end_date", "exit_reason": "exit_reason"}
+        config["server"]["public_url"] = "http://127.0.0.1:8080"
+        account |= changes
+        (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+
+    return set_it_up
+
+
+def _lose(sandbox: HubSpotSandbox, url: str, deal_id: str = LOST_DEAL) -> None:
+    body = json.dumps({"stage": "Not renewing"}).encode()
+    asked = urllib.request.Request(
+        f"{url}/sandbox/deals/{deal_id}/stage", data=body, headers={"Content-Type": "application/json"}
+    )
+    urllib.request.urlopen(asked, timeout=5).close()
+    sandbox.clock.advance(timedelta(minutes=1))  # past the lag of the CRM's search
+
+
+# --- help and wrong use ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", [(), *COMMANDS], ids=" ".join)
+def test_help_exists_and_fits_a_screen(run: Run, command: Sequence[str]) -> None:
+    ran = run(*command, "--help")
+    lines = ran.out.splitlines()
+    assert ran.code == 0
+    assert len(lines) <= 24
+    assert max(map(len, lines)) <= 80
+    assert "…" not in ran.out
+    assert "..." not in ran.out.replace("[ARGS]...", "")
+
+
+def test_help_loads_nothing_heavy() -> None:
+    heavy = ("sqlalchemy", "pydantic", "hubspot", "simple_salesforce", "flask", "holidays", "alembic", "yaml")
+    code = f"import sys, connector.cli; print([name for name in {heavy} if name in sys.modules])"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("nonsense",),
+        ("check", "--nonsense"),
+        ("preview",),
+        ("sandbox", "nonsense"),
+        ("init", "--crm", "nonsense"),
+        ("cases", "nonsense"),
+        ("check",),
+        ("check", "--config", "missing.yaml"),
+    ],
+    ids=" ".join,
+)
+def test_wrong_use_ends_with_two_and_says_why(run: Run, args: Sequence[str]) -> None:
+    ran = run(*args)
+    assert ran.code == 2
+    assert ran.out == ""
+    assert "nonsense" in ran.err or "Missing option" in ran.err or "aurevoir init" in ran.err
+
+
+# --- init -----------------------------------------------------------------------------------------------------------
+
+
+def test_init_writes_a_commented_configuration_and_a_private_file_of_secrets(run: Run, tmp_path: Path) -> None:
+    ran = run("init", "--crm", "salesforce")
+    assert ran.code == 0
+    assert "SALESFORCE_CLIENT_SECRET" in ran.out
+    assert set(yaml.safe_load((tmp_path / "config.yaml").read_text())["accounts"]) == {"acme"}
+    env_file = tmp_path / "aurevoir.env"
+    assert env_file.stat().st_mode & 0o777 == 0o600
+    secret = re.search(r"AUREVOIR_SECRET_KEY=(\S+)", env_file.read_text())
+    assert secret is not None
+    assert len(secret[1]) >= 32
+    assert secret[1] not in ran.out
+
+
+def test_init_overwrites_nothing(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("mine")
+    ran = run("init")
+    assert ran.code == 2
+    assert "exists already" in ran.err
+    assert (tmp_path / "config.yaml").read_text() == "mine"
+    assert not (tmp_path / "aurevoir.env").exists()
+
+
+def test_after_init_the_faults_say_what_is_still_to_be_filled_in(run: Run) -> None:
+    run("init", "--crm", "hubspot")
+    ran = run("check")
+    assert ran.code == 2
+    assert "accounts.acme.access_token = ${HUBSPOT_ACCESS_TOKEN}" in ran.err
+    assert "Set HUBSPOT_ACCESS_TOKEN in the environment, or in aurevoir.env beside this file" in ran.err
+
+
+def test_a_file_of_secrets_that_others_may_read_is_refused(run: Run, tmp_path: Path) -> None:
+    run("init", "--crm", "hubspot")
+    (tmp_path / "aurevoir.env").chmod(0o644)
+    ran = run("check")
+    assert ran.code == 2
+    assert "chmod 600" in ran.err
+
+
+def test_the_environment_wins_over_the_file_of_secrets(
+    run: Run, set_up: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_up()
+    monkeypatch.setenv("AUREVOIR_SECRET_KEY", "short")
+    ran = run("check")
+    assert ran.code == 2
+    assert "at least 32" in ran.err
+    assert "short" not in ran.err
+
+
+def test_the_configuration_may_be_named_in_three_ways(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for args in (
+        ("check", "--config", "a.yaml"),
+        ("--config", "a.yaml", "check"),
+        ("cases", "list", "--config", "a.yaml"),
+    ):
+        assert "a.yaml" in run(*args).err
+    monkeypatch.setenv("AUREVOIR_CONFIG", "b.yaml")
+    assert "b.yaml" in run("check").err
+
+
+# --- against a CRM --------------------------------------------------------------------------------------------------
+
+
+def test_an_admin_gets_from_nothing_to_a_case_and_out_again(
+    run: Run, set_up: Callable[..., None], portal: tuple[HubSpotSandbox, str], tmp_path: Path
+) -> None:
+    set_up()
+    before = run("check", "--json")
+    assert before.code == 1
+    assert any(one["subject"] == "switch-on" and one["level"] == "fault" for one in before.json()["findings"])
+    assert (tmp_path / "aurevoir.db").stat().st_mode & 0o077 == 0
+
+    tried = run("provision", "--dry-run", "--json")
+    assert "deals.aurevoir_status" in tried.json()["acme"]["created"]
+    assert run("poll").code == 1
+    assert run("provision").code == 0
+    assert run("provision", "--json").json()["acme"]["created"] == []
+
+    after = run("check", "--json")
+    assert after.code == 0, after.out
+    assert after.json()["well"] is True
+
+    _lose(*portal)
+    polled = run("poll", "--account", "acme", "--once", "--json")
+    assert polled.code == 0
+    assert polled.json() == [{"account": "acme", "deals": 1, "handed_over": False, "trouble": None}]
+    (case,) = run("cases", "list", "--open", "--json").json()
+    assert case["deal_id"] == LOST_DEAL
+    assert case["status"] == "active"
+    assert case["id"][:8] in run("cases").out
+    shown = run("cases", "show", case["id"][:6], "--json").json()
+    assert "plan started" in [event["what"] for event in shown["events"]]
+    assert "plan started" in run("cases", "show", case["id"]).out
+
+    assert run("cases", "pause", case["id"]).code == 0
+    again = run("cases", "pause", case["id"])
+    assert (again.code, "nothing to pause" in again.err) == (2, True)
+    assert run("cases", "resume", case["id"]).code == 0
+    assert "nothing to try again" in run("cases", "retry", case["id"]).err
+
+    assert run("cases", "cancel", case["id"]).code == 0
+    assert run("cases", "list", "--open", "--json").json() == []
+    tasks = [task["properties"] for task in portal[0].dump()["tasks"]]
+    mine = [task for task in tasks if task.get("aurevoir_key", "").startswith(case["id"])]
+    assert mine
+    assert {task["hs_task_status"] for task in mine} == {"COMPLETED"}
+    assert run("poll").code == 0
+    assert run("cases", "list", "--open", "--json").json() == []
+
+
+def test_a_preview_shows_the_plan_and_writes_nothing(
+    run: Run, set_up: Callable[..., None], portal: tuple[HubSpotSandbox, str]
+) -> None:
+    set_up()
+    written_before = portal[0].dump()
+    ran = run("preview", "--account", "acme", "--deal", LOST_DEAL, "--json")
+    assert ran.code == 0
+    seen = ran.json()
+    assert seen["contract_end"]
+    assert "not in a not-renewing stage" in seen["not_now"]
+    assert len(seen["steps"]) >= 15
+    assert all(step["owner_name"] for step in seen["steps"])
+    assert "Nothing was written" in run("preview", "--account", "acme", "--deal", LOST_DEAL).out
+    assert portal[0].dump() == written_before
+    assert run("cases", "list", "--json").json() == []
+
+
+def test_a_preview_of_a_deal_that_is_not_there_says_so(run: Run, set_up: Callable[..., None]) -> None:
+    set_up()
+    ran = run("preview", "--account", "acme", "--deal", "404404")
+    assert ran.code == 1
+    assert "404404" in ran.err
+    other = run("preview", "--account", "acne", "--deal", "1")
+    assert (other.code, "known: acme" in other.err) == (2, True)
+
+
+def test_a_check_names_what_the_settings_got_wrong_and_what_there_is(run: Run, set_up: Callable[..., None]) -> None:
+    set_up(watch=[{"pipeline": "Renewal", "not_renewing": "Lost"}])
+    ran = run("check", "--json")
+    assert ran.code == 1
+    (finding,) = [one for one in ran.json()["findings"] if one["subject"] == "accounts.acme.watch[0].pipeline"]
+    assert "There are: Renewals (renewals)" in finding["text"]
+
+
+def test_a_check_tells_a_refused_token_without_showing_it(
+    run: Run, set_up: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HUBSPOT_ACCESS_TOKEN", "pat-eu1-nobody-knows-this")
+    set_up()
+    ran = run("check")
+    assert ran.code == 1
+    assert "MEND" in ran.out
+    assert "nobody-knows-this" not in ran.out + ran.err
+
+
+def test_a_database_is_brought_up_to_date_once(run: Run, set_up: Callable[..., None]) -> None:
+    set_up()
+    assert "Upgraded from nothing" in run("db", "upgrade").out
+    assert "up to date" in run("db", "upgrade").out
+
+
+def test_a_database_that_cannot_be_used_is_told_in_words(run: Run, set_up: Callable[..., None], tmp_path: Path) -> None:
+    set_up()
+    config = yaml.safe_load((tmp_path / "config.yaml").read_text())
+    config["database_url"] = "sqlite:////nowhere/at/all.db"
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    ran = run("cases", "list")
+    assert ran.code == 1
+    assert "/nowhere/at/all.db cannot be used" in ran.err
+
+
+# --- serve ----------------------------------------------------------------------------------------------------------
+
+
+def test_serve_listens_refuses_a_second_and_stops_cleanly(
+    run: Run, set_up: Callable[..., None], tmp_path: Path
+) -> None:
+    set_up()
+    config = yaml.safe_load((tmp_path / "config.yaml").read_text())
+    config["server"]["listen"] = "127.0.0.1:0"
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    assert run("provision").code == 0
+    command = [sys.executable, "-m", "connector.cli", "serve"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as serving:
+        try:
+            assert serving.stderr is not None
+            line = json.loads(serving.stderr.readline())
+            assert line["event"] == "listening"
+            with urllib.request.urlopen(f"http://{line['listen']}/healthz", timeout=5) as answer:
+                assert answer.status == 200
+            polled = run("poll", "--json")
+            assert polled.json()[0]["handed_over"] is True
+            second = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+            assert second.returncode == 1
+            assert "another `aurevoir serve`" in second.stderr
+            serving.send_signal(signal.SIGTERM)
+            assert serving.wait(10) == 0
+        finally:
+            serving.kill()
+
+
+def test_an_address_that_is_taken_is_told_in_words(
+    run: Run, set_up: Callable[..., None], portal: tuple[HubSpotSandbox, str], tmp_path: Path
+) -> None:
+    set_up()
+    config = yaml.safe_load((tmp_path / "config.yaml").read_text())
+    config["server"]["listen"] = portal[1].removeprefix("http://")
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    ran = subprocess.run(
+        [sys.executable, "-m", "connector.cli", "serve"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 1
+    assert "cannot listen on" in ran.stderr
+    assert "server.listen" in ran.stderr
