@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 MAX_CONTACTS = 10
 """A per-contact step makes at most so many tasks: primary contact first, then by role, then by id."""
 MAX_SUBJECT = 255
+_LATE_ROOM = 2
 _DAY_AFTER = Moment(anchor=Anchor.CONTRACT_END, days=1)
 _ROLE_ORDER = {Role.DECIDER: 0, Role.USER: 1, Role.INFLUENCER: 2, Role.OTHER: 3}
 
@@ -153,12 +154,19 @@ class Desk:
         return opening(day_of(_DAY_AFTER, end, self.days), self.tz)
 
     def due(self, rule: StepRule, contact_id: str | None, owner: User | None, after: datetime) -> datetime | Waiting:
-        """When the task is due, on the owner's clock, later than ``after``: its ``.date()`` is the owner's day."""
+        """When the task is due, on the owner's clock, later than ``after``: its ``.date()`` is the owner's day.
+
+        A day that has come already, as in a plan that begins late, becomes the second business day from now: nobody
+        should meet a task that wants to be done by the evening, unless the playbook means just that.
+        """
         base = self.base(rule.due, contact_id)
         if isinstance(base, Waiting):
             return base
         tz = zone_or(owner.time_zone if owner is not None else None, self.tz)
-        return due_time(day_of(rule.due, base.day, self.days), tz, self.days, after)
+        day, today = day_of(rule.due, base.day, self.days), local_date(after, tz)
+        if day <= today and rule.due != rule.release:
+            day = self.days.add_business_days(today, _LATE_ROOM)
+        return due_time(day, tz, self.days, after)
 
     def next_morning(self) -> datetime:
         """09:00 of the next business day, in the account's zone."""

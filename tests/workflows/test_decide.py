@@ -380,7 +380,7 @@ def test_a_plan_without_contract_dates_does_not_ask_for_the_end(world: World, ma
 
 
 @pytest.mark.row("P-07")
-def test_after_the_end_dates_in_the_past_become_the_next_slot(world: World, make_rule: Any, make_book: Any) -> None:
+def test_dates_that_passed_before_the_plan_began_leave_two_business_days(world: World, make_rule: Any, make_book: Any) -> None:
     world.playbook = make_book(
         make_rule("handover", "contract_end-30d", "contract_end-7d"),
         make_rule("long", when="days_left >= 15"),
@@ -390,7 +390,7 @@ def test_after_the_end_dates_in_the_past_become_the_next_slot(world: World, make
     world.enter("lost")
     made = {task.key: task for task in tasks(world.look())}
     assert set(made) == {"case-1:handover", "case-1:short"}
-    assert made["case-1:handover"].due_at == datetime(2026, 3, 2, 16, 0, tzinfo=UTC)
+    assert made["case-1:handover"].due_at == datetime(2026, 3, 4, 16, 0, tzinfo=UTC)
     assert world.statuses()["long"] == "skipped"
 
 
