@@ -161,7 +161,7 @@ def clean(text: str) -> str:
 
 def shorten(text: str, limit: int = LONGEST_TEXT) -> str:
     """Text that fits into a property; says so where something was cut off."""
-    return text if len(text) <= limit else text[: limit - len(_TOO_LONG)] + _TOO_LONG
+    return text if len(text) <= limit else text[: max(limit - len(_TOO_LONG), 0)] + _TOO_LONG
 
 
 def encode(value: FieldValue) -> str:
@@ -249,6 +249,7 @@ def history_of(record: Mapping[str, Any], name: str) -> list[PastValue]:
         if at is not None:
             user = entry.get("updatedByUserId")
             found.append(PastValue(str(entry.get("value") or ""), at, str(user) if user else None))
+    found.reverse()  # it comes newest first: two changes within a millisecond must keep their order
     found.sort(key=lambda entry: entry.at)
     kept: list[PastValue] = []
     for entry in found:
@@ -390,7 +391,8 @@ def task_input(task: CreateTask, keys: TaskKeys) -> dict[str, Any]:
 
 def note_input(note: CreateNote) -> dict[str, Any]:
     """One input of a batch create of notes."""
-    body = f"<strong>{_to_html(clean(note.title))}</strong><br>{to_html(note.body, LONGEST_TEXT - 2 * len(note.title))}"
+    title = f"<strong>{to_html(note.title, 2_000)}</strong><br>"
+    body = title + to_html(note.body, LONGEST_TEXT - len(title))
     return {
         "properties": {"hs_timestamp": milliseconds(note.at), "hs_note_body": with_marker(body, note.key)},
         "associations": associations(NOTE_TO, note.deal_id, note.company_id, note.contact_ids),

@@ -107,7 +107,8 @@ def parse_problem(body: Any) -> Problem:
             return Problem()
     if not isinstance(body, Mapping):
         return Problem()
-    parts = [body, *(part for part in body.get("errors") or () if isinstance(part, Mapping))]
+    details = body.get("errors")
+    parts = [body, *(part for part in (details if isinstance(details, list) else ()) if isinstance(part, Mapping))]
     codes: list[str] = []
     fields: list[str] = []
     scopes: list[str] = []

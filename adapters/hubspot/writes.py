@@ -154,11 +154,11 @@ class Writer:
             if task_id in noted and task_id not in bodies:
                 self._end(keys, Ended(Result.GONE, task_id, "the task no longer exists in HubSpot"))
                 continue
-            properties = _task_changes(each, bodies.get(task_id, ""))
+            properties, left_out = _task_changes(each, bodies.get(task_id, ""))
             if properties:
-                items.append(_update(keys, task_id, properties))
+                items.append(replace(_update(keys, task_id, properties), note=left_out))
             else:
-                self._end(keys, Ended(Result.DONE, task_id))
+                self._end(keys, Ended(Result.DONE, task_id, left_out))
         self._send_updates(RecordKind.TASK, items)
 
     def _update_fields(self, updates: Sequence[UpdateFields]) -> None:
@@ -223,7 +223,7 @@ def _created(item: Item, end: Ended) -> Ended:
 def _updated(item: Item, end: Ended) -> Ended:
     """What was left out is told, though the other values are there."""
     if end.result != Result.DONE or not item.left_out:
-        return end
+        return replace(end, reason=item.note) if end.result == Result.DONE else end
     names = ", ".join(item.left_out)
     reason = f"HubSpot no longer has {names}: run `aurevoir provision`. The other values were written"
     return replace(end, result=Result.REFUSED, reason=reason)
@@ -233,9 +233,13 @@ def _update(keys: tuple[str, ...], record_id: str, properties: dict[str, str]) -
     return Item(keys, {"id": record_id, "properties": properties, "objectWriteTraceId": digest("|".join(keys))})
 
 
-def _task_changes(updates: Sequence[UpdateTask], body: str) -> dict[str, str]:
-    """The properties to send for all changes to one task. A note that is there already is not added again."""
+def _task_changes(updates: Sequence[UpdateTask], body: str) -> tuple[dict[str, str], str]:
+    """The properties to send for all changes to one task, and what did not fit.
+
+    A note that is there already is not added again: an update may be sent twice.
+    """
     properties: dict[str, str] = {}
+    left_out = ""
     for update in updates:
         if update.due_at is not None:
             properties["hs_timestamp"] = milliseconds(update.due_at)
@@ -243,8 +247,12 @@ def _task_changes(updates: Sequence[UpdateTask], body: str) -> dict[str, str]:
             properties["hubspot_owner_id"] = update.owner_id
         if update.close:
             properties["hs_task_status"] = "COMPLETED"
+        if not update.note or marker(update.key) in body:
+            continue
         room = LONGEST_TEXT - len(body) - 100
-        if update.note and marker(update.key) not in body and room > 0:
-            note = with_marker(to_html(update.note, max(room, 200)), update.key)
-            body = properties["hs_task_body"] = f"{body}<br><br>{note}" if body else note
-    return properties
+        if room < 200:
+            left_out = "the task's text is full, so the note was left out"
+            continue
+        note = with_marker(to_html(update.note, room), update.key)
+        body = properties["hs_task_body"] = f"{body}<br><br>{note}" if body else note
+    return properties, left_out

@@ -400,6 +400,15 @@ def test_a_note_on_a_task_is_added_once_even_when_sent_again(rig: Any, desk: Any
     assert seen.body.count("The contract end moved.") == 2
 
 
+def test_a_note_that_finds_no_room_in_the_tasks_text_is_told(rig: Any, desk: Any) -> None:
+    (made,) = desk.crm.write([task(rig, "901", "k", body="x" * 64_990)])
+    change = UpdateTask(key="u", deal_id="901", task_id=made.record_id, note="Closed.", close=True)
+    (outcome,) = desk.crm.write([change])
+    assert outcome.result == Result.DONE
+    assert "note was left out" in outcome.reason
+    assert rig.tasks("901")[0].done
+
+
 def test_a_second_upload_takes_the_place_of_the_first(rig: Any, desk: Any) -> None:
     from workflows.model import AttachFile
 

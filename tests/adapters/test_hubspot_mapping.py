@@ -109,6 +109,12 @@ def test_a_text_never_grows_beyond_what_hubspot_takes_and_says_what_was_left_out
     assert len(encode("x" * 70_000)) <= 65_536
 
 
+@pytest.mark.parametrize("limit", [200, 2_000])
+def test_a_text_is_made_to_fit_however_little_room_there_is(limit: int) -> None:
+    for text in ("<" * 5_000, "https://x.example/" + "a" * 5_000, "\n" * 5_000, "é" * 5_000):
+        assert 0 < len(to_html(text, limit)) <= limit
+
+
 def test_characters_that_no_crm_takes_are_left_out() -> None:
     assert to_html("a\x00b\x1b\ud800c\r\nd") == "ab?c<br>d"
 
