@@ -68,7 +68,7 @@ class Org:
     def connect(self, fields: FieldMap | None = None, zone: str = "Europe/Paris", **settings: Any) -> SalesforceCrm:
         """A new connection, as another process would make it."""
         known = {"login_url": self.url, "client_id": self.sandbox.client.id, "client_secret": "sandbox-secret"}
-        model = ADAPTER.settings_model.model_validate({**known, "read_timeout": 2.0, **settings})
+        model = ADAPTER.settings_model.model_validate({**known, **settings})
         services = Services(self.sandbox.clock.now, self.sleep, self.tokens, self.budget, zone)
         made = ADAPTER.connect("globex", ORG, model, fields or FieldMap(), services, state=self.state)
         assert isinstance(made, SalesforceCrm)
