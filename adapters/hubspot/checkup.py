@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from adapters.errors import AdapterError, CredentialsInvalid, Rejected, ScopeMissing
+from adapters.errors import AdapterError, CredentialsInvalid, NotFound, Rejected, ScopeMissing
 from adapters.hubspot.changes import SEARCH_DEALS, search
 from adapters.hubspot.client import Client
 from adapters.hubspot.mapping import TaskKeys, own
@@ -47,7 +47,7 @@ class Checkup:
     def _portal(self) -> Finding:
         try:
             portal = str(self.client.get(ACCOUNT).body.get("portalId", ""))
-        except (Rejected, ScopeMissing) as error:
+        except (NotFound, Rejected, ScopeMissing) as error:
             return Finding("account", Level.WARNING, f"HubSpot does not tell the account's number: {error.message}")
         except CredentialsInvalid:
             raise

@@ -82,6 +82,14 @@ def test_history_is_newest_first_and_repeats_of_a_value_do_not_move_its_entry() 
     assert deal.contract_end is None
 
 
+def test_values_of_one_moment_keep_hubspots_order() -> None:
+    stamp = "2026-01-01T00:00:00Z"
+    entries = [{"value": value, "timestamp": stamp} for value in ("newest", "middle", "oldest")]
+    record = {"id": "9", "properties": {}, "propertiesWithHistory": {"dealstage": entries}}
+    deal = deal_from(record, NO_FIELDS, PARIS, None, ())
+    assert [entry.stage_id for entry in deal.stage_history] == ["newest", "middle", "oldest"]
+
+
 def test_roles_come_from_the_buying_role_and_from_labels_on_the_deal() -> None:
     record = {"id": "1", "properties": {"hs_buying_role": "DECISION_MAKER;END_USER;NEW_ONE", "firstname": "Hélène"}}
     assert contact_from(record, NO_FIELDS).roles == (Role.DECIDER, Role.USER, Role.OTHER)
