@@ -244,7 +244,7 @@ def history_of(record: Mapping[str, Any], name: str) -> list[PastValue]:
     """A property's history, newest first; an entry that only repeats the value before it is left out."""
     raw = (record.get("propertiesWithHistory") or {}).get(name) or []
     found = []
-    for entry in reversed(raw):
+    for entry in raw:
         at = parse_moment(str(entry.get("timestamp") or ""))
         if at is not None:
             user = entry.get("updatedByUserId")
