@@ -89,7 +89,7 @@ def test_when_the_crm_says_come_back_late_nobody_waits_and_the_moment_is_told(ri
     assert rig.calls() == 1
     with pytest.raises(RateLimited):
         desk.crm.observe([deal_id])
-    assert rig.calls() == 1, "the account's budget remembers, so HubSpot is not asked again"
+    assert rig.calls() == 1, "the account's budget remembers, so the CRM is not asked again"
 
 
 @pytest.mark.parametrize("what", CREATING)
