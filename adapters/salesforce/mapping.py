@@ -92,6 +92,11 @@ def to18(record_id: str) -> str:
     return record_id + suffix
 
 
+def is_whole(text: str, prefix: str = "") -> bool:
+    """Whether ``text`` is an id that a query takes: one with a wrong checksum would spoil the query for all others."""
+    return is_id(text, prefix) and to18(text[:15]) == to18(text)
+
+
 def same_id(one: str, other: str) -> bool:
     """Whether two ids, of 15 or 18 characters, name the same record. Case counts in the first 15."""
     return is_id(one) and is_id(other) and one[:15] == other[:15]

@@ -9,7 +9,7 @@ from adapters.errors import Rejected
 from adapters.port import Change, FieldMap, Observed, Wanted
 from adapters.salesforce import mapping
 from adapters.salesforce.client import Client
-from adapters.salesforce.mapping import KEY_FIELD, PREFIXES, Row, is_id, parse_datetime, stored_key, to18
+from adapters.salesforce.mapping import KEY_FIELD, PREFIXES, Row, is_whole, parse_datetime, stored_key, to18
 from adapters.salesforce.shape import FALLBACK_KEY_FIELD, OPTIONAL, Shape
 from adapters.salesforce.soql import chunks, is_equal, is_in, moment, select
 from workflows.model import Deal, DealState, People, Pipeline, RecordKind, Ref, Stage, TaskState, User
@@ -49,7 +49,7 @@ class Reader:
     def observe(self, deal_ids: Sequence[str]) -> dict[str, Observed]:
         """Deals with their people, by the id asked for: one query, and one more for those that it does not return."""
         asked = {deal_id: to18(deal_id) for deal_id in deal_ids}
-        known = list(dict.fromkeys(one for one in asked.values() if is_id(one, PREFIXES["Opportunity"])))
+        known = list(dict.fromkeys(one for one in asked.values() if is_whole(one, PREFIXES["Opportunity"])))
         found = {row["Id"]: row for row in self._deal_rows(known)}
         found.update(self._missing([one for one in known if one not in found]))
         seen = {full: self._observed(full, found.get(full)) for full in set(asked.values())}
@@ -138,7 +138,7 @@ class Reader:
     def task_states(self, task_ids: Sequence[str]) -> dict[str, TaskState]:
         """Tasks as they stand, by the id asked for."""
         asked = {task_id: to18(task_id) for task_id in task_ids}
-        known = list(dict.fromkeys(one for one in asked.values() if is_id(one, PREFIXES["Task"])))
+        known = list(dict.fromkeys(one for one in asked.values() if is_whole(one, PREFIXES["Task"])))
         completed = [name for name in _there(self._shape(), "Task") if name == "CompletedDateTime"]
         fields = ["Id", "IsClosed", "IsDeleted", "ActivityDate", "OwnerId", *completed]
         found = {
@@ -211,7 +211,7 @@ class Reader:
         names = [mapping.checked_field(name) for name in fields]
         found: list[Change] = []
         for kind, (source, parent) in HISTORIES.items():
-            ids = [to18(ref.id) for ref in records if ref.kind is kind and is_id(ref.id)]
+            ids = [to18(ref.id) for ref in records if ref.kind is kind and is_whole(ref.id)]
             if ids and names:
                 found.extend(self._history(kind, source, parent, ids, names, since))
         return sorted(found, key=lambda change: change.at)
@@ -267,4 +267,4 @@ def _there(shape: Shape, name: str) -> list[str]:
 
 
 def _deals(wanted: Sequence[Wanted]) -> list[str]:
-    return list(dict.fromkeys(to18(one.deal_id) for one in wanted))
+    return list(dict.fromkeys(to18(one.deal_id) for one in wanted if is_whole(one.deal_id)))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from adapters.salesforce import mapping
-from adapters.salesforce.mapping import LINK_FIELD, OBJECTS, clean, clip, is_id, our_field, to18
+from adapters.salesforce.mapping import LINK_FIELD, OBJECTS, clean, clip, is_whole, our_field, to18
 from adapters.salesforce.shape import Shape
 from workflows.fields import FieldType
 from workflows.fields import field as spec_of
@@ -143,7 +143,7 @@ def new_task(index: int, write: CreateTask, shape: Shape, time_zone: str) -> Rec
 
     Its link stands in the text as well, where an address can be clicked whatever the page layout shows.
     """
-    contacts = [to18(one) for one in write.contact_ids if is_id(one, mapping.PREFIXES["Contact"])]
+    contacts = [to18(one) for one in write.contact_ids if is_whole(one, mapping.PREFIXES["Contact"])]
     kind = mapping.TASK_TYPES.get(write.type)
     body: dict[str, Any] = {
         "attributes": {"type": "Task"},
@@ -260,6 +260,6 @@ def changes(by_record: Mapping[tuple[str, str], list[tuple[int, dict[str, Any]]]
 def target(write: UpdateFields) -> tuple[str, str] | None:
     """Object and id of the record to change; None when it is no record that we write fields on."""
     name = OBJECTS.get(write.target.kind)
-    if name is None or not is_id(write.target.id, mapping.PREFIXES[name]):
+    if name is None or not is_whole(write.target.id, mapping.PREFIXES[name]):
         return None
     return name, to18(write.target.id)

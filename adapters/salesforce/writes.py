@@ -17,7 +17,7 @@ from adapters.port import Result as End
 from adapters.salesforce import records
 from adapters.salesforce.answers import DUPLICATE, GONE, LATER, UNCLEAR, Problem, problems
 from adapters.salesforce.client import Client
-from adapters.salesforce.mapping import KEY_FIELD, PREFIXES, Row, is_id, to18
+from adapters.salesforce.mapping import KEY_FIELD, PREFIXES, Row, is_whole, to18
 from adapters.salesforce.reads import Reader
 from adapters.salesforce.records import Part, Record
 from adapters.salesforce.shape import Shape
@@ -101,7 +101,7 @@ class Batch:
     def _current_tasks(self) -> Mapping[str, Row] | Outcome:
         """The tasks to change as they stand; an outcome for all of those writes when that cannot be read."""
         ids = {to18(write.task_id) for write in self._batch if isinstance(write, UpdateTask)}
-        known = sorted(one for one in ids if is_id(one, PREFIXES["Task"]))
+        known = sorted(one for one in ids if is_whole(one, PREFIXES["Task"]))
         fields = ["Id", "IsClosed", "IsDeleted", "Description"]
         try:
             return {
