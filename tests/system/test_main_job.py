@@ -1,0 +1,415 @@
+"""The main job as its users meet it, on every CRM."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from connector.store import cases, intents
+from connector.store.tables import IntentState
+from workflows.model import CaseStatus, RecordKind, StepStatus
+
+SINGLE = {"hubspot": 5, "salesforce": 2}
+BULK = {"hubspot": 0.12, "salesforce": 0.05}
+
+
+def due_date(due: datetime | date) -> date:
+    return due.date() if isinstance(due, datetime) else due
+
+
+def open_tasks(system: Any, deal: str) -> list[Any]:
+    return [task for task in system.rig.tasks(deal) if not task.done]
+
+
+def finish_everything(system: Any, deal: str) -> None:
+    """The people do all that is open, as they would over the weeks."""
+    for task in open_tasks(system, deal):
+        system.rig.complete_task(task.id)
+
+
+@pytest.mark.row("P-01", "P-14", "P-15", "P-20", "P-29")
+def test_a_lost_renewal_becomes_a_dated_and_owned_plan_in_the_crm(system: Any) -> None:
+    deal = system.renewal()
+    system.lose(deal)
+    system.work()
+    case = system.case(deal)
+    assert case.status is CaseStatus.ACTIVE
+    tasks = system.rig.tasks(deal)
+    assert 1 <= len(tasks) <= 7, "nobody gets everything at once"
+    assert all(task.owner_id in system.rig.users for task in tasks)
+    assert all(due_date(task.due) > system.rig.now().date() for task in tasks)
+    assert system.rig.value(RecordKind.DEAL, deal, "status") == "active"
+    assert system.rig.value(RecordKind.DEAL, deal, "case_id") == case.id
+    assert (system.rig.value(RecordKind.DEAL, deal, "playbook") or "").startswith("saas")
+
+
+def test_a_single_new_case_stays_within_its_call_budget(system: Any) -> None:
+    deal = system.renewal()
+    system.lose(deal)
+    system.work()
+    assert system.rig.tasks(deal)
+    assert system.rig.calls() <= SINGLE[system.rig.name]
+
+
+def test_a_hundred_new_cases_stay_within_their_call_budget(system: Any) -> None:
+    deals = [system.renewal(f"Customer{n} renewal", contacts=1) for n in range(100)]
+    system.lose(*deals)
+    system.rig.forget_calls()
+    while system.work():
+        pass
+    tasks = sum(len(system.rig.tasks(deal)) for deal in deals)
+    assert tasks >= 100
+    allowed = BULK[system.rig.name] * 100 + (math.ceil(tasks / 100) if system.rig.name == "hubspot" else 0)
+    assert system.rig.calls() <= allowed
+
+
+@pytest.mark.row("P-08")
+def test_a_repeated_event_costs_one_read_and_writes_nothing(system: Any) -> None:
+    deal = system.renewal()
+    system.lose(deal)
+    system.work()
+    before = system.rig.tasks(deal)
+    system.rig.forget_calls()
+    for _ in range(20):
+        system.signal(deal)
+    system.work()
+    assert system.rig.calls() <= 1
+    assert system.rig.tasks(deal) == before
+
+
+def test_a_deal_in_negotiation_opens_nothing_and_costs_no_row(system: Any) -> None:
+    deal = system.renewal()
+    system.rig.advance(timedelta(days=2))
+    system.work(poll=True)
+    assert system.case(deal) is None
+    assert system.rig.tasks(deal) == []
+
+
+@pytest.mark.parametrize("account_settings", [{"watch": {"settle_for": "24h"}}])
+@pytest.mark.row("P-03")
+def test_a_stage_that_does_not_hold_starts_nothing(system: Any) -> None:
+    deal = system.renewal()
+    system.lose(deal)
+    system.work()
+    system.rig.advance(timedelta(hours=23))
+    system.work()
+    assert system.rig.tasks(deal) == []
+    system.rig.move_deal(deal, system.rig.negotiating)
+    system.rig.advance(timedelta(hours=2))
+    system.work()
+    assert system.rig.tasks(deal) == []
+    assert system.case(deal).status is CaseStatus.DISMISSED
+    system.lose(deal)
+    system.work()
+    system.rig.advance(timedelta(hours=24, minutes=1))
+    system.work()
+    assert system.rig.tasks(deal), "the second time it held"
+
+
+@pytest.mark.row("P-04")
+def test_a_missing_reason_is_asked_for_once_and_the_plan_starts_when_it_is_there(system: Any) -> None:
+    deal = system.renewal(exit_reason=None)
+    system.lose(deal)
+    system.work()
+    assert system.case(deal).status is CaseStatus.AWAITING_REASON
+    [asking] = system.rig.tasks(deal)
+    system.signal(deal)
+    system.work()
+    assert len(system.rig.tasks(deal)) == 1
+    system.edit_deal(deal, system.rig.exit_reason_field, system.rig.exit_reason_value)
+    system.signal(deal)
+    system.work()
+    assert system.case(deal).status is CaseStatus.ACTIVE
+    tasks = {task.id: task for task in system.rig.tasks(deal)}
+    assert len(tasks) > 1
+    assert tasks[asking.id].done
+
+
+@pytest.mark.row("P-04")
+def test_a_reason_that_never_comes_holds_the_plan_back_only_so_long(system: Any) -> None:
+    deal = system.renewal(exit_reason=None)
+    system.lose(deal)
+    system.work()
+    system.advance(days=5, minutes=1)
+    assert system.case(deal).status is CaseStatus.ACTIVE
+    assert len(system.rig.tasks(deal)) > 1
+
+
+@pytest.mark.row("P-06")
+def test_a_reopened_deal_folds_the_plan_back(system: Any) -> None:
+    deal = system.renewal()
+    system.lose(deal)
+    system.work()
+    assert open_tasks(system, deal)
+    system.rig.move_deal(deal, system.rig.negotiating)
+    system.signal(deal)
+    system.work()
+    assert system.case(deal).status is CaseStatus.CANCELLED
+    assert open_tasks(system, deal) == []
+    assert len(system.rig.notes(deal)) == 1, "it says why"
+    assert system.rig.value(RecordKind.DEAL, deal, "status") == "cancelled"
+
+
+@pytest.mark.row("P-08")
+def test_a_real_second_ending_starts_a_second_case(system: Any) -> None:
+    deal = system.renewal()
+    system.lose(deal)
+    system.work()
+    first = system.rig.tasks(deal)
+    system.rig.move_deal(deal, system.rig.negotiating)
+    system.signal(deal)
+    system.work()
+    system.rig.advance(timedelta(days=1))
+    system.lose(deal)
+    system.work()
+    assert system.case(deal).number == 2
+    assert len(system.rig.tasks(deal)) > len(first)
+
+
+@pytest.mark.row("P-07")
+def test_when_the_contract_end_moves_open_dates_move_but_peoples_own_edits_stay(system: Any) -> None:
+    deal = system.renewal()
+    system.lose(deal)
+    system.work()
+    system.advance(days=20)
+    hanging = [
+        step.task_id
+        for step in system.case(deal).steps
+        if step.status is StepStatus.OPEN and step.rule in rules_on_end(system)
+    ]
+    assert len(hanging) >= 2, "the plan has tasks that hang on the contract's end"
+    before = {task.id: due_date(task.due) for task in system.rig.tasks(deal)}
+    touched, *others = hanging
+    system.move_task(touched, before[touched] + timedelta(days=3))
+    moved = system.case(deal).contract_end + timedelta(days=28)
+    system.edit_deal(deal, system.rig.contract_end_field, moved.isoformat())
+    system.signal(deal)
+    system.work()
+    after = {task.id: due_date(task.due) for task in system.rig.tasks(deal)}
+    assert after[touched] == before[touched] + timedelta(days=3)
+    assert all(after[one] > before[one] for one in others)
+
+
+def rules_on_end(system: Any) -> set[str]:
+    playbook = system.runtime.library.playbook("saas")
+    return {step.key for step in playbook.steps() if step.due.anchor.value == "contract_end"}
+
+
+@pytest.mark.row("P-07")
+def test_an_unknown_contract_end_is_asked_for_and_the_rest_goes_on(system: Any) -> None:
+    deal = system.renewal(contract_end=None)
+    system.lose(deal)
+    system.work()
+    assert system.case(deal).status is CaseStatus.ACTIVE
+    assert len(system.rig.tasks(deal)) >= 2
+    system.advance(days=30)
+    before = len(system.rig.tasks(deal))
+    soon = (system.rig.now() + timedelta(days=3)).date()
+    system.edit_deal(deal, system.rig.contract_end_field, soon.isoformat())
+    system.signal(deal)
+    system.work()
+    system.advance(days=6)
+    assert len(system.rig.tasks(deal)) > before
+
+
+@pytest.mark.row("P-09")
+def test_a_deleted_deal_stops_the_case_politely(system: Any) -> None:
+    deal = system.renewal()
+    system.lose(deal)
+    system.work()
+    system.rig.delete_deal(deal)
+    system.signal(deal)
+    system.work()
+    assert system.case(deal).status is CaseStatus.STOPPED
+    system.advance(days=3)
+
+
+@pytest.mark.row("P-10", "P-14", "P-16")
+def test_odd_deals_get_a_task_that_asks_and_never_a_crash(system: Any) -> None:
+    nobody = system.renewal("Lonely renewal", contact_ids=[])
+    gone = system.renewal("Gone renewal", owner_id=system.rig.users[1])
+    bare = system.rig.add_deal("Bare renewal")
+    system.deactivate(system.rig.users[1])
+    system.lose(nobody, gone, bare)
+    system.work()
+    for deal in (nobody, gone, bare):
+        tasks = system.rig.tasks(deal)
+        assert tasks, "there is always someone to do something"
+        assert all(task.owner_id != system.rig.users[1] for task in tasks)
+
+
+@pytest.mark.row("P-08")
+def test_a_dropped_answer_after_the_write_makes_nothing_twice_and_loses_nothing(system: Any) -> None:
+    deals = [system.renewal(f"Customer{n} renewal") for n in range(3)]
+    system.rig.trouble(system.kit.Trouble.RESET_AFTER, system.kit.Where.CREATE_TASK)
+    system.lose(*deals)
+    system.work()
+    system.rig.calm()
+    for _ in range(6):
+        system.rig.advance(timedelta(minutes=1))
+        system.work()
+    for deal in deals:
+        subjects = [task.subject for task in system.rig.tasks(deal)]
+        steps = [step for step in system.case(deal).steps if step.status is StepStatus.OPEN]
+        assert len(subjects) == len(set(subjects)) == len(steps)
+        assert {task.id for task in system.rig.tasks(deal)} == {step.task_id for step in steps}
+
+
+@pytest.mark.parametrize(
+    "what", ["SERVER_ERROR", "RATE_SHORT", "RATE_LONG", "RESET_BEFORE", "TRUNCATED", "BROKEN_JSON"]
+)
+@pytest.mark.parametrize("where", ["READ_DEAL", "CREATE_TASK", "UPDATE"])
+def test_whatever_goes_wrong_once_comes_right_by_itself(system: Any, what: str, where: str) -> None:
+    kit = system.kit
+    deal = system.renewal()
+    system.rig.trouble(kit.Trouble[what], kit.Where[where], times=1)
+    system.lose(deal)
+    system.runtime.rounds["acme"].run()
+    for _ in range(30):
+        system.rig.advance(timedelta(hours=1))
+        system.runtime.rounds["acme"].run()
+    subjects = [task.subject for task in system.rig.tasks(deal)]
+    assert subjects
+    assert len(subjects) == len(set(subjects))
+    assert system.rig.value(RecordKind.DEAL, deal, "status") == "active"
+    with system.runtime.store.read() as session:
+        states = {row.state for row in intents.of_case(session, system.case(deal).id)}
+    assert states == {IntentState.DONE}
+
+
+def test_a_revoked_credential_rests_the_account_and_loses_no_signal(system: Any) -> None:
+    kit = system.kit
+    deal = system.renewal()
+    system.rig.trouble(kit.Trouble.UNAUTHORISED, kit.Where.READ_DEAL, times=None)
+    system.lose(deal)
+    system.runtime.rounds["acme"].run()
+    [(_, ok, text)] = [line for line in system.runtime.ready() if line[0] == "account acme"]
+    assert not ok
+    assert text
+    calls = system.rig.calls()
+    system.runtime.rounds["acme"].run()
+    assert system.rig.calls() == calls, "no storm of failing calls"
+    system.rig.calm()
+    system.rig.advance(timedelta(hours=2))
+    system.work()
+    assert system.rig.tasks(deal)
+
+
+@pytest.mark.row("P-26", "P-31", "P-32", "P-37", "P-3A")
+def test_an_answered_survey_comes_back_onto_contact_company_and_deal(system: Any) -> None:
+    deal = system.renewal(contacts=1)
+    system.lose(deal)
+    system.work()
+    for _ in range(80):
+        finish_everything(system, deal)
+        system.advance(days=1)
+    case = system.case(deal)
+    contact = case.contact_ids[0]
+    link = system.rig.value(RecordKind.CONTACT, contact, "survey_link")
+    assert link, "the link is there once the end is effective"
+    assert any(link in task.body for task in system.rig.tasks(deal))
+    path = link.removeprefix("https://goodbye.example.com")
+    page = system.web.get(path)
+    assert page.status_code == 200
+    assert system.rig.value(RecordKind.CONTACT, contact, "exit_score") is None
+    seal = re.search(r'name="form-seal" value="([^"]+)"', page.text)
+    assert seal is not None
+    form = {"form-seal": seal[1], "recommend": "9", "reason": "budget", "missing": "=cmd|' /C calc'!A0 <b>bold</b>"}
+    answer = system.web.post(path, data=form, follow_redirects=True)
+    assert answer.status_code == 200, answer.text
+    system.rig.forget_calls()
+    system.work()
+    assert system.rig.value(RecordKind.CONTACT, contact, "exit_score") == "9"
+    assert system.rig.value(RecordKind.CONTACT, contact, "exit_reason") == "budget"
+    assert system.rig.value(RecordKind.COMPANY, case.company_id, "exit_score") == "9"
+    assert system.rig.value(RecordKind.DEAL, deal, "exit_reason") == "budget"
+    [note] = [note for note in system.rig.notes(deal) if "bold" in note.body]
+    if system.rig.name == "hubspot":  # the other rig shows a note as its reader sees it
+        assert "&lt;b&gt;bold&lt;/b&gt;" in note.body, "escaped, as everything from outside"
+    else:
+        assert "<b>bold</b>" in note.body, "escaped, as everything from outside"
+    form["recommend"] = "7"
+    assert system.web.post(path, data=form, follow_redirects=True).status_code == 200
+    system.work()
+    assert system.rig.value(RecordKind.CONTACT, contact, "exit_score") == "7", "answers can be edited"
+
+
+@pytest.mark.row("P-06")
+def test_survey_links_stop_working_when_the_case_is_cancelled(system: Any) -> None:
+    deal = system.renewal(contacts=1, contract_end=(system.rig.now() - timedelta(days=3)).date())
+    system.lose(deal)
+    for _ in range(30):
+        system.work()
+        finish_everything(system, deal)
+        system.advance(days=1)
+    contact = system.case(deal).contact_ids[0]
+    link = system.rig.value(RecordKind.CONTACT, contact, "survey_link")
+    assert link
+    path = link.removeprefix("https://goodbye.example.com")
+    assert "<form" in system.web.get(path).text
+    system.rig.move_deal(deal, system.rig.negotiating)
+    system.signal(deal)
+    system.work()
+    assert "<form" not in system.web.get(path).text
+    assert system.web.post(path, data={"recommend": "1"}).status_code in (200, 400, 410)
+    assert system.rig.value(RecordKind.CONTACT, contact, "exit_score") is None
+
+
+def test_an_account_without_push_works_by_polling_alone(system: Any) -> None:
+    deal = system.renewal()
+    system.rig.advance(timedelta(minutes=1))
+    system.rig.move_deal(deal, system.rig.not_renewing)
+    system.rig.advance(timedelta(minutes=1))
+    system.work(poll=True)
+    assert system.rig.tasks(deal)
+    done = system.rig.tasks(deal)[0]
+    system.rig.complete_task(done.id)
+    system.rig.advance(timedelta(minutes=1))
+    system.work(poll=True)
+    step = next(step for step in system.case(deal).steps if step.task_id == done.id)
+    assert step.status is StepStatus.DONE
+
+
+def test_what_changed_while_we_were_stopped_is_caught_up_with(system: Any) -> None:
+    deals = [system.renewal(f"Customer{n} renewal") for n in range(3)]
+    for deal in deals:
+        system.rig.move_deal(deal, system.rig.not_renewing)
+        system.rig.advance(timedelta(days=2))
+    system.work(poll=True)
+    assert all(system.rig.tasks(deal) for deal in deals)
+
+
+def test_the_daily_comparison_finds_what_every_event_and_poll_missed(system: Any) -> None:
+    deal = system.renewal()
+    system.rig.move_deal(deal, system.rig.not_renewing)
+    system.rig.advance(timedelta(hours=25))
+    system.work()
+    assert system.rig.tasks(deal)
+
+
+@pytest.mark.row("P-71")
+def test_what_was_lost_before_the_switch_on_opens_no_case(system: Any) -> None:
+    with system.runtime.store.write() as session:
+        from connector.store import accounts
+
+        accounts.change(session, "acme", started_at=system.rig.now() + timedelta(hours=1))
+    system.account.reconnect()
+    deal = system.renewal()
+    system.lose(deal)
+    system.work()
+    assert system.case(deal) is None
+    assert system.rig.tasks(deal) == []
+
+
+def test_the_log_of_a_case_says_what_was_done_and_why(system: Any) -> None:
+    deal = system.renewal()
+    system.lose(deal)
+    system.work()
+    with system.runtime.store.read() as session:
+        lines = [(event.what, event.data) for event in cases.events(session, system.case(deal).id)]
+    assert any("opened" in what or "started" in what for what, _ in lines)
+    assert sum("written" in what for what, _ in lines) == len(system.rig.tasks(deal)) + 1
