@@ -163,6 +163,7 @@ def write_config(rig: Any, folder: Path, database_url: str | None, **account: An
         **({"pipeline": rig.pipeline_id} if rig.pipeline_id else {}),
         **account.pop("watch", {}),
     }
+    manager = rig.world.owners[rig.users[0]].email if rig.name == "hubspot" else "claire@globex.example"
     config: Mapping[str, Any] = {
         "server": {"listen": "127.0.0.1:0", "public_url": "https://goodbye.example.com"},
         "database_url": database_url or f"sqlite:///{folder / 'aurevoir.db'}",
@@ -176,6 +177,7 @@ def write_config(rig: Any, folder: Path, database_url: str | None, **account: An
                 "calendar": "FR",
                 "watch": [watch],
                 "fields": {"contract_end": rig.contract_end_field, "exit_reason": rig.exit_reason_field},
+                "people": {"manager": manager},
                 "playbook": "saas",
                 "poll_every": "3650d",
                 **rig.bare_settings(),
