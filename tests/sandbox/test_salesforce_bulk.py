@@ -71,6 +71,10 @@ def test_a_second_record_with_the_same_key_is_refused_naming_the_first(
 
 def test_keys_mind_case_where_the_field_does(org: SalesforceSandbox, rest: Rest) -> None:
     assert all(item["success"] for item in insert(rest, task("a"), task("A")))
+    found = rest("GET", "/query", query_string={"q": "SELECT Key__c FROM Task WHERE Key__c = 'A'"}).get_json()[
+        "records"
+    ]
+    assert [row["Key__c"] for row in found] == ["A"]
     org.world.schema.add_field("Activity", replace(KEY, name="Other__c", case_sensitive=False))
     items = insert(rest, task(Other__c="b"), task(Other__c="B"))
     assert [item["success"] for item in items] == [True, False]
@@ -149,6 +153,12 @@ def test_composite_parts_run_in_order_and_refer_to_earlier_answers(
     assert answer[2]["body"]["records"][0]["NextStep"] == made
     assert answer[3]["body"][0]["errorCode"] == "PROCESSING_HALTED"
     assert org.ledger.count() == 1, "a composite request counts as one call"
+
+
+def test_a_key_used_by_an_earlier_part_names_its_record(rest: Rest) -> None:
+    parts = [(name, "POST", "/composite/sobjects", {"records": [task("a")]}) for name in ("one", "two")]
+    first, second = composite(rest, *parts).get_json()["compositeResponse"]
+    assert first["body"][0]["id"][:15] in second["body"][0]["errors"][0]["message"]
 
 
 def test_a_refused_record_does_not_fail_its_composite_part_unless_all_or_none(

@@ -127,6 +127,12 @@ def test_a_stage_says_whether_the_deal_is_over_and_leaves_history(
     assert (change["OldValue"], change["NewValue"]) == ("Negotiation/Review", "Not Renewing")
 
 
+def test_datetimes_are_kept_in_utc_and_whole_seconds(rest: Rest) -> None:
+    _, made = create(rest, "Task", IsReminderSet=True, ReminderDateTime="2026-12-01T09:00:00.987+02:00")
+    shown = rest("GET", f"/sobjects/Task/{made['id']}").get_json()
+    assert shown["ReminderDateTime"] == "2026-12-01T07:00:00.000+0000"
+
+
 def test_closing_a_task_sets_when_and_reopening_forgets_it(org: SalesforceSandbox, rest: Rest) -> None:
     _, made = create(rest, "Task", Subject="Say goodbye")
     rest("PATCH", f"/sobjects/Task/{made['id']}", {"Status": "Completed"})
@@ -195,6 +201,8 @@ def test_long_answers_come_in_pages_and_child_rows_count(
     (row,) = query(rest, text)
     assert row["Contacts"]["done"] is False
     rest_of = rest("GET", row["Contacts"]["nextRecordsUrl"].removeprefix("/services/data/v66.0")).get_json()
+    text = "SELECT Id, (SELECT Id FROM Contacts) FROM Account ORDER BY Name"
+    assert len(query(rest, text)) == 1, "child rows fill the page"
     assert len(row["Contacts"]["records"]) + len(rest_of["records"]) == row["Contacts"]["totalSize"] == 4
 
 
