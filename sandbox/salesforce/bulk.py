@@ -72,7 +72,6 @@ class Collections:
     def _carry_out(self, call: Call, jobs: Sequence[Callable[[], dict[str, Any]]], all_or_none: bool) -> Answer:
         """Do each job in a transaction of its own, or all in one."""
         strict = all_or_none or call.all_or_none
-        self.world.batch = set()
         try:
             with self.world.atomic():
                 items = [self._one(job) for job in jobs]
