@@ -11,6 +11,7 @@ from flask_limiter import Limiter
 from flask_wtf import CSRFProtect
 from werkzeug.exceptions import HTTPException, InternalServerError
 
+from connector.logging import sieve_by_default
 from connector.web import health, languages, security, webhooks
 from connector.web.interview import make_interview
 from connector.web.runtime import Runtime
@@ -29,6 +30,7 @@ POSTS = "12 per minute"
 
 def create_app(runtime: Runtime) -> Flask:
     """The application over a runtime. Serve it with :func:`server_options` on waitress."""
+    sieve_by_default()
     public_url = urlsplit(runtime.settings.server.public_url)
     app = Flask(__name__, template_folder="web/templates", static_folder="web/static")
     newest, *older = runtime.settings.secrets

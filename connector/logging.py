@@ -103,6 +103,19 @@ def set_up(*, as_json: bool, level: str = "INFO", stream: TextIO | None = None) 
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
+def sieve_by_default() -> None:
+    """Where nobody called :func:`set_up` (another server runs the application): the same sieve, to standard logging.
+
+    structlog's own default would print tracebacks with the values of local variables.
+    """
+    if not structlog.is_configured():
+        structlog.configure(
+            processors=[tell_errors, keep_allowed, structlog.processors.JSONRenderer(ensure_ascii=False)],
+            wrapper_class=structlog.stdlib.BoundLogger,
+            logger_factory=structlog.stdlib.LoggerFactory(),
+        )
+
+
 def keep_allowed(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Drop every value whose name is not on the list, and say which names were dropped; cut long texts."""
     dropped = sorted(name for name in line if name not in ALLOWED and not name.startswith("_"))

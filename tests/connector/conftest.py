@@ -12,10 +12,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-import structlog
 from sqlalchemy import create_engine, text
 
-from connector.logging import keep_allowed, tell_errors
 from connector.store import Store
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -77,11 +75,6 @@ def _load_house() -> ModuleType:
 def houses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Makes the whole program over a database of its own; see ``house.py``."""
     module = _load_house()
-    structlog.configure(
-        processors=[tell_errors, keep_allowed, structlog.processors.JSONRenderer()],
-        wrapper_class=structlog.stdlib.BoundLogger,
-        logger_factory=structlog.stdlib.LoggerFactory(),
-    )
     template = module.make_template(tmp_path_factory.mktemp("house") / "template.db")
     built: list[Any] = []
 
@@ -93,7 +86,6 @@ def houses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     yield make
     for one in built:
         one.runtime.close()
-    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import io
 import json
 import logging
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import structlog
@@ -22,12 +23,15 @@ def lines() -> Iterator[io.StringIO]:
     """The log as JSON lines."""
     stream = io.StringIO()
     root = logging.getLogger()
-    handlers, level, config = list(root.handlers), root.level, structlog.get_config()
+    handlers, level = list(root.handlers), root.level
+    config, configured = structlog.get_config(), structlog.is_configured()
     set_up(as_json=True, stream=stream)
     yield stream
     root.handlers[:] = handlers
     root.setLevel(level)
-    structlog.configure(**config)
+    structlog.reset_defaults()
+    if configured:
+        structlog.configure(**config)
 
 
 def last(lines: io.StringIO) -> dict[str, object]:
@@ -100,3 +104,19 @@ def test_on_a_console_the_same_values_are_readable_and_the_same_are_left_out(lin
     assert "webhook taken" in stream.getvalue()
     assert "account=acme" in stream.getvalue()
     assert SECRETS[0] not in stream.getvalue()
+
+
+def test_an_application_on_another_server_logs_through_the_same_sieve(
+    houses: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    before, configured = structlog.get_config(), structlog.is_configured()
+    structlog.reset_defaults()
+    try:
+        house = houses()
+        house.deliver(b"[", headers={"Quill-Signature": SECRETS[0]})
+        assert '"error": "SignatureError"' in caplog.text
+        assert SECRETS[0] not in caplog.text
+    finally:
+        structlog.reset_defaults()
+        if configured:
+            structlog.configure(**before)
