@@ -98,6 +98,12 @@ def _troubles(routes: Blueprint, sandbox: SalesforceSandbox) -> None:
         world.validation_rules = wanted
         return jsonify([each.__dict__ for each in wanted])
 
+    _people_and_flows(routes, sandbox)
+
+
+def _people_and_flows(routes: Blueprint, sandbox: SalesforceSandbox) -> None:
+    world = sandbox.world
+
     @routes.post("/users/<user_id>")
     def user(user_id: str) -> ResponseReturnValue:
         row = world.known(user_id)

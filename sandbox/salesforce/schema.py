@@ -43,6 +43,16 @@ class PicklistValue:
     default: bool = False
     active: bool = True
 
+    def describe(self) -> dict[str, Any]:
+        """As ``describe`` tells it."""
+        return {
+            "active": self.active,
+            "defaultValue": self.default,
+            "label": self.label,
+            "validFor": None,
+            "value": self.value,
+        }
+
 
 @dataclass(frozen=True)
 class Field:
@@ -106,16 +116,7 @@ class Field:
             "relationshipName": self.relationship,
             "polymorphicForeignKey": len(self.reference_to) > 1,
             "deprecatedAndHidden": False,
-            "picklistValues": [
-                {
-                    "active": each.active,
-                    "defaultValue": each.default,
-                    "label": each.label,
-                    "validFor": None,
-                    "value": each.value,
-                }
-                for each in self.values
-            ],
+            "picklistValues": [each.describe() for each in self.values],
         }
 
 

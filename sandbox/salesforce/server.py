@@ -170,6 +170,11 @@ def _oauth_routes(routes: Blueprint, world: World, oauth: OAuth) -> None:
             raise OAuthError("unsupported_token_type", "this token type is not supported")
         return "", 200
 
+    _browser_routes(routes, world, oauth)
+    _identity_routes(routes, world, oauth)
+
+
+def _browser_routes(routes: Blueprint, world: World, oauth: OAuth) -> None:
     @routes.get("/services/oauth2/authorize")
     def authorize() -> ResponseReturnValue:
         client = oauth.check_authorize(request.args)
@@ -191,6 +196,8 @@ def _oauth_routes(routes: Blueprint, world: World, oauth: OAuth) -> None:
         values = refusal or oauth.approve(client, request.args, request.form["user"])
         return redirect(oauth.send_back(request.args, values))
 
+
+def _identity_routes(routes: Blueprint, world: World, oauth: OAuth) -> None:
     @routes.get("/services/oauth2/userinfo")
     @routes.get("/id/<org>/<user>")
     def identity(**_: str) -> ResponseReturnValue:
