@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
 
+import connector.logging
 from adapters.errors import Unavailable
 from connector.links import LinkSigner
-from connector.logging import set_up
+from connector.logging import ALLOWED, set_up
 
 SECRETS = ["jo@example.com", "pat-eu1-4711", "Madame Dupont", "sk_live_9"]
 
@@ -120,3 +123,16 @@ def test_an_application_on_another_server_logs_through_the_same_sieve(
         structlog.reset_defaults()
         if configured:
             structlog.configure(**before)
+
+
+def test_every_value_that_we_log_is_on_the_list() -> None:
+    """A name that is forgotten there would be missing from the log just when it is needed."""
+    said: set[str] = set()
+    for path in Path(connector.logging.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                of = node.func.value
+                if isinstance(of, ast.Name) and of.id == "log":
+                    said |= {keyword.arg for keyword in node.keywords if keyword.arg} - {"exc_info"}
+    assert len(said) > 10
+    assert said <= ALLOWED

@@ -390,3 +390,23 @@ def test_many_half_open_connections_do_not_hold_up_a_good_delivery(served: tuple
     finally:
         for connection in slow:
             connection.close()
+
+
+def test_behind_a_trusted_proxy_a_guesser_does_not_slow_down_the_other_visitors(houses: Any) -> None:
+    house = houses(trusted_proxy="127.0.0.1")
+    server = create_server(house.app, listen="127.0.0.1:0", **server_options(house.runtime))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+
+    def visit(path: str, address: str) -> int:
+        request = f"GET {path} HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: {address}\r\nConnection: close\r\n\r\n"
+        return talk(server.effective_port, request.encode(), finish=False)
+
+    try:
+        assert {visit(f"/s/guess{number}", "192.0.2.1") for number in range(31)} == {404, 429}
+        assert visit(house.give_link(), "192.0.2.1") == 429
+        assert visit(house.give_link(), "192.0.2.2") == 200
+    finally:
+        server.close()
+        server.task_dispatcher.shutdown()
+        thread.join(5)
