@@ -19,8 +19,6 @@ CONTACTS = "_contacts"
 ASKS = frozenset({REASON, CONTRACT_END, CONTACTS})
 """Keys of our own steps. No step of a playbook can have such a key."""
 
-_STANDING = frozenset({StepStatus.WAITING, StepStatus.WRITING, StepStatus.OPEN})
-
 
 def ask(desk: Desk, key: str) -> bool:
     """Make the task that asks for this, once, for the deal's owner. False: there is nobody who could own it."""
@@ -42,7 +40,7 @@ def ask(desk: Desk, key: str) -> bool:
 def answered(desk: Desk, key: str) -> None:
     """What this task asks for is there: close it with thanks, if it still stands."""
     step = desk.draft.steps.get(key)
-    if step is not None and step.status in _STANDING:
+    if step is not None:
         desk.draft.close(step, say(f"close.{key[1:]}", desk.language))
 
 

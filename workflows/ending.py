@@ -67,9 +67,7 @@ def resume(case: Case) -> Case:
         for step in case.steps
         if step.rule not in ASKS or step.status is not StepStatus.CLOSED
     )
-    kept = {
-        name: value for name, value in case.written.items() if not name.startswith(("hold:", "end:", "due:", "owner:"))
-    }
+    kept = dict(case.written)
     kept["round"] = str(int(case.written.get("round", "1")) + 1)
     if case.confirmed_at is not None:
         status = CaseStatus.ACTIVE

@@ -46,12 +46,11 @@ def ending(rules: AccountRules, deal: Deal) -> Ending | None:
         return None
     entered_at = None
     seen_outside = False
-    if deal.stage_history and deal.stage_history[0].stage_id == deal.stage_id:
-        for entry in deal.stage_history:
-            if entry.stage_id not in rule.not_renewing:
-                seen_outside = True
-                break
-            entered_at = entry.at
+    for past in deal.stage_history:
+        if past.stage_id not in rule.not_renewing:
+            seen_outside = entered_at is not None
+            break
+        entered_at = past.at
     return Ending(rule=rule, stage_id=deal.stage_id, entered_at=entered_at, seen_outside=seen_outside)
 
 

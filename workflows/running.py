@@ -157,6 +157,8 @@ def _advance(desk: Desk, step: Step) -> bool:
     rule = desk.rules.get(step.rule)
     if rule is None:
         return _skip(draft, step, "the playbook no longer has this step")
+    if rule.per_contact and step.contact_id is None and _follow_contacts(draft, step, rule):
+        return True
     release = desk.release(rule, step.contact_id)
     if release is Waiting.NEVER:
         return _skip(draft, step, "the step that it follows was left out")
@@ -205,6 +207,15 @@ def _write_survey_link(desk: Desk, step: Step, rule: StepRule) -> None:
     if rule.link is LinkKind.SURVEY and contact is not None and reachable(contact) and link is not None:
         target = Ref(kind=RecordKind.CONTACT, id=contact.id)
         desk.draft.fields(f"{SURVEY_LINK}{contact.id}", target, {"survey_link": link})
+
+
+def _follow_contacts(draft: Draft, step: Step, rule: StepRule) -> bool:
+    """Where a per-contact step follows another, each contact's follows their own, and waits for nobody else's."""
+    followed = [one.contact_id for one in draft.steps.values() if one.rule == rule.release.step and one.contact_id]
+    draft.replace(
+        step.key, [Step(key=f"{rule.key}@{one}", rule=rule.key, contact_id=one) for one in followed] or [step]
+    )
+    return bool(followed)
 
 
 def _expand(desk: Desk, step: Step, rule: StepRule, release: datetime) -> bool:

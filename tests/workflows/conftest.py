@@ -294,6 +294,7 @@ class World:
         self.cases = [record(case, key, record_id=record_id, refused=None) for case in self.cases]
 
     def _keep(self, case: Case) -> None:
+        case = Case.model_validate_json(case.model_dump_json())  # as it comes back from the store
         known = {one.id: index for index, one in enumerate(self.cases)}
         if case.id in known:
             self.cases[known[case.id]] = case

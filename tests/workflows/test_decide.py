@@ -321,6 +321,20 @@ def test_tasks_on_their_way_are_withdrawn_and_closed_if_they_arrive_all_the_same
 
 
 @pytest.mark.row("P-06")
+def test_a_task_that_arrived_late_and_was_finished_by_a_person_stays_finished(world: World) -> None:
+    world.enter("lost")
+    world.crm_answers = False
+    late = world.look()
+    world.enter("won")
+    world.look()
+    world.crm_answers = True
+    world.carry_out(tuple(tasks(late)))
+    world.finish("thank")
+    assert world.look() == ()
+    assert world.step("thank").status is StepStatus.DONE
+
+
+@pytest.mark.row("P-06")
 @pytest.mark.row("P-31")
 def test_survey_links_are_taken_off_the_contacts_when_a_case_is_cancelled(
     world: World, make_rule: Any, make_book: Any, fields_of: Any
@@ -380,7 +394,9 @@ def test_a_plan_without_contract_dates_does_not_ask_for_the_end(world: World, ma
 
 
 @pytest.mark.row("P-07")
-def test_dates_that_passed_before_the_plan_began_leave_two_business_days(world: World, make_rule: Any, make_book: Any) -> None:
+def test_dates_that_passed_before_the_plan_began_leave_two_business_days(
+    world: World, make_rule: Any, make_book: Any
+) -> None:
     world.playbook = make_book(
         make_rule("handover", "contract_end-30d", "contract_end-7d"),
         make_rule("long", when="days_left >= 15"),
@@ -457,6 +473,16 @@ def test_a_task_that_was_on_its_way_when_the_end_moved_is_moved_once_it_is_there
     (change,) = changes(world.look())
     assert change.due_at is not None
     assert change.due_at.date() == date(2026, 9, 18)
+
+
+@pytest.mark.row("P-07")
+def test_an_end_that_moves_over_a_weekend_changes_no_due_date(world: World, make_rule: Any, make_book: Any) -> None:
+    world.playbook = make_book(make_rule("handover", "confirmed", "contract_end+0d"))
+    world.change(contract_end=date(2026, 6, 27))
+    world.enter("lost")
+    world.look()
+    world.change(contract_end=date(2026, 6, 28))
+    assert world.look() == ()
 
 
 def test_an_end_that_is_emptied_stays_known(world: World) -> None:
@@ -570,6 +596,32 @@ def test_out_and_back_between_two_looks_goes_on_with_the_same_case_and_is_one_en
     world.now += timedelta(days=1)
     assert world.look() == ()
     assert [case.status for case in world.cases] == [CaseStatus.COMPLETED]
+
+
+@pytest.mark.row("P-08")
+def test_a_complete_case_does_not_come_back_because_the_history_is_missing(
+    world: World, make_rule: Any, make_book: Any
+) -> None:
+    world.playbook = make_book(make_rule("thank"))
+    world.enter("lost")
+    world.look()
+    world.finish("thank")
+    world.look()
+    world.now += timedelta(days=30)
+    world.change(stage_history=())
+    assert world.look() == ()
+    assert len(world.cases) == 1
+
+
+@pytest.mark.row("P-08")
+def test_a_history_that_lags_behind_the_stage_does_not_make_a_second_ending(world: World) -> None:
+    world.enter("lost")
+    world.look()
+    entered = world.case.entered_at
+    world.now += timedelta(days=1)
+    world.change(stage_id="churned")
+    assert world.look() == ()
+    assert world.case.entered_at == entered
 
 
 # --- P-09 odd records -----------------------------------------------------------------------------------------------
@@ -715,6 +767,20 @@ def test_an_answer_that_comes_after_the_case_is_complete_is_not_lost(
     assert fields_of(writes)["contact:p1"]["exit_score"] == 7
     assert "Zoe Hill" in notes_of(writes)[0].title
     assert world.look() == ()
+
+
+@pytest.mark.row("P-37")
+def test_an_answer_that_comes_with_the_deletion_waits_for_the_deal_to_be_restored(world: World, fields_of: Any) -> None:
+    world.enter("lost")
+    world.look()
+    world.answers = (answer(world.now, 4),)
+    world.change(state=DealState.DELETED)
+    assert fields_of(world.look()) == {}
+    world.change(state=DealState.LIVE)
+    written = fields_of(world.look())
+    while world.last_decision.next_look == world.now:
+        written |= fields_of(world.look())
+    assert written["contact:p1"]["exit_score"] == 4
 
 
 def test_an_answer_to_another_case_or_to_unknown_questions_is_not_written(world: World) -> None:

@@ -95,6 +95,22 @@ def test_the_preview_of_a_running_case_shows_where_it_stands(world: World, links
     assert planned["survey"].status is StepStatus.WAITING
 
 
+def test_what_is_done_in_a_running_case_dates_what_follows(
+    world: World, make_rule: Any, make_book: Any, links: Any
+) -> None:
+    world.playbook = make_book(
+        make_rule("call", due="confirmed+9bd"), make_rule("note", "step:call+1bd", "step:call+2bd")
+    )
+    world.enter("lost")
+    world.look()
+    assert plan(world, links)["note"].due_at == datetime(2026, 3, 17, 16, 0, tzinfo=UTC)
+    world.finish("call")
+    world.look()
+    planned = plan(world, links)
+    assert planned["call"].status is StepStatus.DONE
+    assert planned["note"].due_at == datetime(2026, 3, 4, 16, 0, tzinfo=UTC)
+
+
 def test_a_preview_without_anybody_active_says_so(world: World, links: Any) -> None:
     world.users = {}
     world.change_rules(asks_reason=True)

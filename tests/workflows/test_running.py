@@ -23,6 +23,10 @@ from workflows.running import same_due
 
 World = Any
 
+ZOE = Contact(id="p1", name="Zoe Hill", first_name="Zoe", email="zoe@example.com", primary=True)
+MAX = Contact(id="p2", name="Max Roy")
+OPTED_OUT = Contact(id="p3", name="Ida Berg", email="ida@example.com", opted_out=True)
+
 
 def made(writes: tuple[Any, ...]) -> dict[str, CreateTask]:
     return {write.key.partition(":")[2]: write for write in writes if isinstance(write, CreateTask)}
@@ -101,7 +105,30 @@ def test_a_step_follows_another_from_the_moment_it_was_done(world: World, make_r
     assert world.last_decision.next_look == datetime(2026, 7, 1, 7, 0, tzinfo=UTC), "only the end of the contract"
     world.now += timedelta(hours=5)
     world.finish("call")
+    world.now += timedelta(days=3)
+    assert world.step("call").completed_at is None
+    world.look()
+    assert world.step("call").completed_at == datetime(2026, 3, 2, 13, 0, tzinfo=UTC)
+
+
+def test_a_step_that_follows_appears_with_the_look_that_finds_the_other_done(world: World, make_rule: Any) -> None:
+    opened(world, make_rule("call"), make_rule("note", "step:call", "step:call+1bd"))
+    world.finish("call")
     assert made(world.look())["note"].due_at == datetime(2026, 3, 3, 16, 0, tzinfo=UTC)
+
+
+def test_a_step_per_contact_follows_that_contacts_own_step_and_any_other_the_last(world: World, make_rule: Any) -> None:
+    world.people = world.people.model_copy(update={"contacts": (ZOE, MAX)})
+    opened(
+        world,
+        make_rule("talk", per_contact=True),
+        make_rule("thank", "step:talk", "step:talk", per_contact=True),
+        make_rule("sum", "step:talk", "step:talk"),
+    )
+    world.finish("talk@p1")
+    assert set(made(world.look())) == {"thank@p1"}
+    world.finish("talk@p2")
+    assert set(made(world.look())) == {"thank@p2", "sum"}
 
 
 @pytest.mark.parametrize("found", [True, False])
@@ -209,10 +236,6 @@ def test_one_neutral_person_speaks_with_the_customer_through_the_whole_case(worl
 
 # --- for whom -------------------------------------------------------------------------------------------------------
 
-ZOE = Contact(id="p1", name="Zoe Hill", first_name="Zoe", email="zoe@example.com", primary=True)
-MAX = Contact(id="p2", name="Max Roy")
-OPTED_OUT = Contact(id="p3", name="Ida Berg", email="ida@example.com", opted_out=True)
-
 
 def survey_rule(make_rule: Any) -> Any:
     return make_rule(
@@ -308,6 +331,22 @@ def test_long_names_and_html_stay_plain_and_within_the_crms_limits(world: World,
     task = opened(world, make_rule("thank"))["thank"]
     assert len(task.subject) == 255
     assert task.subject.startswith("thank: <b>=A</b>")
+
+
+def test_a_task_is_shown_where_the_playbook_says(world: World, make_rule: Any) -> None:
+    both = make_rule("both", linked_to=("company", "contact"))
+    tasks = opened(world, make_rule("company"), make_rule("contact", linked_to=("contact",)), both)
+    shown = {key: (task.company_id, task.contact_ids) for key, task in tasks.items()}
+    assert shown == {"company": ("c1", ()), "contact": (None, ("p1",)), "both": ("c1", ("p1",))}
+
+
+def test_people_and_companies_without_names_are_named_by_what_is_known(world: World, make_rule: Any) -> None:
+    company = world.people.company.model_copy(update={"name": ""})
+    contact = ZOE.model_copy(update={"name": "", "first_name": ""})
+    world.people = People(company=company, contacts=(contact,))
+    title = {"en": "{{ company.name }} / {{ contact.name }} / {{ contact.first_name }}"}
+    task = opened(world, make_rule("thank", title=title))["thank"]
+    assert task.subject == "Aurora 2026 / zoe@example.com / zoe@example.com"
 
 
 def test_texts_are_in_the_cases_language_or_in_the_playbooks_first(world: World, make_rule: Any) -> None:

@@ -101,6 +101,7 @@ def test_multiplying_texts_is_refused_when_it_happens(text: str) -> None:
 def test_a_text_cannot_grow_without_end() -> None:
     many = {**VALUES, "contacts": [{"name": "x" * 1000}] * 1000}
     assert len(render("{% for c in contacts %}{{ c.name }}{% endfor %}", many)) <= MAX_OUTPUT
+    assert len(render("{{ deal.name }}", {"deal": {"name": "x" * 60_000}})) == MAX_OUTPUT
     with pytest.raises(TextError):
         render("{{ contacts | map(attribute='name') | join('" + "x" * 5000 + "') }}", many)
 
