@@ -185,6 +185,8 @@ class Deliveries:
             if self._fresh and not self.paused:
                 if self._gather:
                     self._changed.wait_for(lambda: self._stopping, timeout=self._gather)
+                if self._stopping:  # its notification came during the wait above and would be missed below
+                    return None
                 self._gather_fresh()
             now = self.clock.now()
             due = next((job for job in self._waiting if job[1].due <= now and not self.paused), None)

@@ -183,6 +183,13 @@ def test_completing_a_task_dates_it_and_reopening_takes_the_date_away(call: Call
     assert again["hs_task_completion_date"] is None
 
 
+@pytest.mark.parametrize("value", ["2027-03-31", "2027-03-31T00:00:00Z", "1806451200000"])
+def test_a_date_is_a_day_or_its_midnight_in_utc(call: Call, value: str) -> None:
+    call("PATCH", f"{DEALS}/901", {"properties": {"contract_end_date": value}})
+    found = call("GET", f"{DEALS}/901?properties=contract_end_date").get_json()["properties"]
+    assert found["contract_end_date"] == "2027-03-31"
+
+
 def test_an_empty_string_clears_and_a_leading_semicolon_appends(call: Call) -> None:
     path = "/crm/v3/objects/contacts/701"
     call("PATCH", path, {"properties": {"hs_buying_role": ";END_USER", "jobtitle": "CTO"}})

@@ -224,6 +224,18 @@ def test_retries_end_and_nothing_listening_counts_as_refused() -> None:
     assert [(each.status, each.error) for each in hooks.log] == [(None, "ConnectionError")] * 3
 
 
+def test_deliveries_stop_at_once_even_while_they_gather_items() -> None:
+    hooks = Post(Clock(), workers=5, gather=0.2)
+    hooks.point(Target("http://127.0.0.1:9/hook"))
+    hooks.publish([{"n": 1}])
+    time.sleep(0.05)
+    stopper = threading.Thread(target=hooks.stop, daemon=True)
+    stopper.start()
+    stopper.join(3)
+    assert not stopper.is_alive()
+    assert hooks.pending() == 1, "what was not sent stays queued"
+
+
 def test_deliveries_can_be_doubled_and_dropped() -> None:
     receiver, hooks = Receiver(), Post(Clock())
     with Server(receiver.app) as server:
