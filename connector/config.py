@@ -20,7 +20,8 @@ from sqlalchemy.engine import make_url
 
 from adapters.errors import ConfigError, Fault
 from adapters.port import Adapter
-from connector.settings import AccountConfig, Settings, WatchConfig, near
+from connector.settings import AccountConfig, Settings, WatchConfig
+from connector.values import near
 
 __all__ = ["AccountConfig", "Settings", "WatchConfig", "environment", "load"]
 

@@ -16,7 +16,8 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from adapters.port import Adapter
-from connector.settings import AccountConfig, OAuthConfig, Settings, format_duration
+from connector.settings import AccountConfig, OAuthConfig, Settings
+from connector.values import format_duration
 
 _HEAD = """\
 # The settings of Aurevoir. `aurevoir check` says in plain words what is wrong with them.

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from adapters.errors import ConfigError, Fault
-from connector.settings import Settings, near
+from connector.settings import Settings
+from connector.values import near
 from workflows.documents import Fault as DocumentFault
 from workflows.documents import PlaybookError
 from workflows.model import Playbook, Questionnaire

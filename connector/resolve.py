@@ -9,7 +9,8 @@ from typing import TypeVar
 
 from adapters.errors import ConfigError, Fault
 from adapters.port import Finding, Level
-from connector.settings import AccountConfig, WatchConfig, near
+from connector.settings import AccountConfig, WatchConfig
+from connector.values import near
 from workflows.model import AccountRules, PeopleRule, Pipeline, Stage, User, WatchRule
 
 Named = TypeVar("Named", Pipeline, Stage)

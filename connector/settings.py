@@ -7,142 +7,29 @@ Schema for editors. How the file is read, and how faults are told, is in :mod:`c
 from __future__ import annotations
 
 import ipaddress
-import re
-from collections.abc import Sequence
 from datetime import timedelta
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    SecretStr,
-    WithJsonSchema,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from adapters.port import FieldMap
-from workflows.dates import calendar
-from workflows.texts import ONLY_IF_NAMES, check_expression
-
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_DURATION = re.compile(r"(\d+)([smhdw])")
-_MAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
-_GUESSABLE = re.compile(r"change.?me|secret.?key|password|passwort|example|default|insecure|12345678", re.IGNORECASE)
-STRONG = "make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
-
-
-def near(seen: str, known: Sequence[str]) -> str:
-    """``did you mean …? `` when something known looks like ``seen``, else nothing. Case does not count."""
-    by_folded = {name.casefold(): name for name in known}
-    found = get_close_matches(seen.casefold(), by_folded, n=2, cutoff=0.6)
-    return f"did you mean {' or '.join(by_folded[name] for name in found)}? " if found else ""
-
-
-# --- kinds of values ------------------------------------------------------------------------------------------------
-
-
-def parse_duration(value: object) -> timedelta:
-    """``0s``, ``5m``, ``24h``, ``3d``, ``2w``, also put together (``1h30m``). Raises ValueError."""
-    if isinstance(value, timedelta):
-        return value
-    text = str(value).replace(" ", "")
-    if not re.fullmatch(rf"(?:{_DURATION.pattern})+", text) or len(text) > 20:
-        raise ValueError("write a number and a unit: s, m, h, d or w, such as 5m, 24h or 3d")
-    found: dict[str, int] = {}
-    for number, unit in _DURATION.findall(text):
-        found[_UNITS[unit]] = found.get(_UNITS[unit], 0) + int(number)
-    length = timedelta(**found) if sum(found.values()) < 10**9 else timedelta.max
-    if length > timedelta(days=3660):
-        raise ValueError("write at most ten years")
-    return length
-
-
-def format_duration(length: timedelta) -> str:
-    """The shortest spelling that :func:`parse_duration` reads back as the same."""
-    seconds = int(length.total_seconds())
-    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
-        if seconds and seconds % size == 0 and not (unit == "d" and seconds == size):
-            return f"{seconds // size}{unit}"
-    return f"{seconds}s"
-
-
-def _listed(value: object) -> object:
-    """One name stands for a list of one."""
-    return [value] if isinstance(value, str | int) else value
-
-
-def _time_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ValueError, OSError, ZoneInfoNotFoundError):
-        cure = near(name, sorted(available_timezones()))
-        raise ValueError(f"unknown time zone; {cure}Write one of the tz database, such as Europe/Paris") from None
-    return name
-
-
-def _calendar(code: str) -> str:
-    calendar(code)
-    return code
-
-
-def _language(code: str) -> str:
-    from babel import Locale, UnknownLocaleError
-
-    try:
-        locale = Locale.parse(code.replace("_", "-"), sep="-")
-    except (ValueError, UnknownLocaleError):
-        raise ValueError("unknown language; write its ISO code, such as en, fr or pt-BR") from None
-    return str(locale).replace("_", "-")
-
-
-def _mail(address: str) -> str:
-    if not _MAIL.fullmatch(address.strip()):
-        raise ValueError("write the e-mail address of a CRM user")
-    return address.strip()
-
-
-def _figure(text: str) -> str:
-    if not re.fullmatch(r"(company|deal)\.\w+", text):
-        raise ValueError("write company.<field> or deal.<field>, with the CRM's own name of the field")
-    return text
-
-
-def _account_name(name: str) -> str:
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", name):
-        raise ValueError("write a short name of a-z, 0-9, - and _")
-    return name
-
-
-def _condition(text: str) -> str:
-    problem = check_expression(text, ONLY_IF_NAMES)
-    if problem is not None:
-        raise ValueError(f"this condition cannot be used: {problem}")
-    return text
-
-
-def _positive(length: timedelta) -> timedelta:
-    if length < timedelta(seconds=1):
-        raise ValueError("write at least 1s")
-    return length
-
-
-Duration = Annotated[
-    timedelta,
-    BeforeValidator(parse_duration),
-    PlainSerializer(format_duration),
-    WithJsonSchema({"type": "string", "pattern": r"^((\d+[smhdw])+|\$\{\w+\})$"}),
-]
-Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
-Mail = Annotated[str, AfterValidator(_mail)]
+from connector.values import (
+    AccountName,
+    Calendar,
+    Condition,
+    Duration,
+    Figure,
+    Language,
+    Mail,
+    Names,
+    PositiveDuration,
+    SecretKeys,
+    TimeZone,
+    is_loopback,
+    split_listen,
+)
 
 
 class ConfigModel(BaseModel):
@@ -174,7 +61,7 @@ class WatchConfig(ConfigModel):
     settle_for: Duration = Field(
         default=timedelta(hours=24), description="How long the stage must hold before a case opens (0s: at once)."
     )
-    only_if: Annotated[str, AfterValidator(_condition)] | None = Field(
+    only_if: Condition | None = Field(
         default=None, description="Condition on the deal; others are left alone.", examples=["deal.amount > 0"]
     )
 
@@ -207,7 +94,7 @@ class FieldsConfig(ConfigModel):
         description="Contact field with the language, where you keep one of your own.",
         examples=["language"],
     )
-    figures: tuple[Annotated[str, AfterValidator(_figure)], ...] = Field(
+    figures: tuple[Figure, ...] = Field(
         default=(),
         description="Key figures for reports: company.<field> or deal.<field>.",
         examples=[["company.active_users", "deal.nps_start"]],
@@ -251,15 +138,15 @@ class AccountConfig(ConfigModel):
         description="Your company's name as customers know it, shown at the top of survey pages.",
         examples=["Northwind"],
     )
-    time_zone: Annotated[str, AfterValidator(_time_zone)] = Field(
+    time_zone: TimeZone = Field(
         default="UTC",
         description="Due times are meant here, unless the task's owner has a zone.",
         examples=["Europe/Paris"],
     )
-    language: Annotated[str, AfterValidator(_language)] = Field(
+    language: Language = Field(
         default="en", description="Language of tasks and pages; a contact's own language wins.", examples=["fr"]
     )
-    calendar: Annotated[str, AfterValidator(_calendar)] = Field(
+    calendar: Calendar = Field(
         description="Business days and public holidays: a country, or country and region such as DE-BY.",
         examples=["FR"],
     )
@@ -267,7 +154,7 @@ class AccountConfig(ConfigModel):
     fields: FieldsConfig = Field(default=FieldsConfig(), description="Fields of yours that are read; never written.")
     people: PeopleConfig = Field(default=PeopleConfig(), description="People, by the e-mail address of their CRM user.")
     playbook: str = Field(default="saas", description="Which playbook: a shipped one, or one in playbooks_dir.")
-    poll_every: Annotated[Duration, AfterValidator(_positive)] = Field(
+    poll_every: PositiveDuration = Field(
         default=timedelta(minutes=5), description="How often to ask for changed deals, beside webhooks."
     )
     ask_reason: bool | None = Field(
@@ -303,24 +190,6 @@ class AccountConfig(ConfigModel):
 
 
 # --- the whole ------------------------------------------------------------------------------------------------------
-
-
-def split_listen(value: str) -> tuple[str, int]:
-    """``host:port`` or ``[v6 address]:port`` taken apart. Raises ValueError."""
-    host, _, port = value.rpartition(":")
-    if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise ValueError("write host:port, such as 127.0.0.1:8080")
-    return host.strip("[]"), int(port)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether this host name or address is this machine only."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class ServerConfig(ConfigModel):
@@ -398,15 +267,6 @@ class OAuthConfig(ConfigModel):
     client_secret: SecretStr = Field(min_length=1, description="The app's client secret.")
 
 
-def _strong(secret: SecretStr) -> SecretStr:
-    value = secret.get_secret_value()
-    if len(value) < 32:
-        raise ValueError(f"has {len(value)} characters and needs at least 32; {STRONG}")
-    if _GUESSABLE.search(value) or len(set(value)) < 8:
-        raise ValueError(f"can be guessed; {STRONG}")
-    return secret
-
-
 class Settings(ConfigModel):
     """All of config.yaml, checked."""
 
@@ -415,11 +275,7 @@ class Settings(ConfigModel):
         default="sqlite:///aurevoir.db",
         description="sqlite:///file (beside this file) or postgresql+psycopg://user:password@host/name.",
     )
-    secret_key: Annotated[
-        tuple[Annotated[SecretStr, AfterValidator(_strong)], ...],
-        BeforeValidator(_listed),
-        WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
-    ] = Field(
+    secret_key: SecretKeys = Field(
         min_length=1,
         description="Encrypts tokens and signs links; 32 characters or more. In a list the first writes, all read.",
         examples=["${AUREVOIR_SECRET_KEY}"],
@@ -430,7 +286,7 @@ class Settings(ConfigModel):
     surveys_dir: Path | None = Field(
         default=None, description="Folder with questionnaires of your own (YAML).", examples=["surveys"]
     )
-    accounts: dict[Annotated[str, AfterValidator(_account_name)], AccountConfig] = Field(
+    accounts: dict[AccountName, AccountConfig] = Field(
         min_length=1, description="The CRM accounts, each under a short name of yours (a-z, 0-9, - and _)."
     )
     oauth: dict[str, OAuthConfig] = Field(

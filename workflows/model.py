@@ -182,7 +182,7 @@ class TaskType(StrEnum):
 
 
 class CreateTask(Model):
-    """A task to create. ``body`` is plain text; addresses in it become links. ``deal_id`` is where it can be found again."""
+    """A task to create. ``body`` is plain text; addresses in it become links. It is found again by ``deal_id``."""
 
     kind: Literal["task"] = "task"
     key: str
@@ -246,7 +246,7 @@ FieldValue = str | int | Decimal | bool | AwareDatetime | date | None
 
 
 class UpdateFields(Model):
-    """Values for our own fields on one record, by the names of :data:`workflows.fields.FIELDS`. None empties a field."""
+    """Values for our own fields on one record, by their names in :data:`workflows.fields.FIELDS`. None empties one."""
 
     kind: Literal["fields"] = "fields"
     key: str
@@ -357,7 +357,8 @@ class Playbook(Model):
 class CaseStatus(StrEnum):
     """Where a case stands. The first three are open: a deal has at most one open case (P-08).
 
-    DISMISSED: the stage did not hold (P-03). CANCELLED: reopened or renewed (P-06). STOPPED: the record went away (P-09).
+    DISMISSED: the stage did not hold (P-03). CANCELLED: reopened, renewed (P-06), or by hand. STOPPED: the record went
+    away (P-09).
     """
 
     SETTLING = "settling"

@@ -19,8 +19,8 @@ from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.datastructures import WWWAuthenticate
 
-from connector.settings import is_loopback
 from connector.store import agenda
+from connector.values import is_loopback
 from connector.web.runtime import Runtime
 
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Via")

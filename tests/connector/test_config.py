@@ -18,7 +18,8 @@ from adapters.port import FieldMap
 from connector.bootstrap import Adapters
 from connector.config import load
 from connector.config_text import config_schema, config_text, placeholders
-from connector.settings import AccountConfig, Settings, format_duration, parse_duration
+from connector.settings import AccountConfig, Settings
+from connector.values import format_duration, parse_duration
 
 SECRET = "k3yL0ng3n0ughT0b3Us3dInAT3stOfOurs"
 ROOT = Path(__file__).parents[2]
