@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal
@@ -259,11 +258,6 @@ def rendered(body: str) -> Markup:
     """A body as HubSpot's screens show it: harmless HTML is kept, all else is dropped, links open elsewhere."""
     clean = nh3.clean(body, tags=TAGS, attributes={"a": {"href"}}, url_schemes={"http", "https", "mailto", "tel"})
     return Markup(clean)  # noqa: S704 - cleaned in the line above
-
-
-def plain(body: str) -> str:
-    """The text of a body without its tags."""
-    return html.unescape(nh3.clean(body, tags=set()))
 
 
 def _by_due(records: Sequence[Record]) -> list[Record]:
