@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -372,6 +373,18 @@ def test_an_answer_without_the_records_is_unclear(rig: Any, desk: Any) -> None:
     (outcome,) = desk.crm.write([task(rig, "901", "k")])
     assert outcome.result == Result.UNKNOWN
     assert desk.crm.find([Wanted("k", "task", "901")])
+
+
+def test_a_create_that_lands_after_its_caller_gave_up_is_unclear_and_found_later(rig: Any) -> None:
+    desk = reconnect(rig, state=dict(kit.provision(rig)), read_timeout=0.3)
+    rig.sandbox.faults.set(Fault("/tasks/batch/create", delay=1.0))
+    (outcome,) = desk.crm.write([task(rig, "901", "k")])
+    assert outcome.result == Result.UNKNOWN
+    deadline = time.monotonic() + 10
+    while not rig.tasks("901") and time.monotonic() < deadline:
+        time.sleep(0.05)
+    rig.advance(timedelta(minutes=1))
+    assert set(desk.crm.find([Wanted("k", "task", "901")])) == {"k"}
 
 
 def test_after_two_unclear_answers_nothing_more_is_sent_into_the_dark(rig: Any, desk: Any) -> None:

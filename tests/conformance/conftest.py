@@ -34,6 +34,8 @@ RIGS = sorted(path.stem.removeprefix("rig_") for path in HERE.glob("rig_*.py"))
 def rig(request: pytest.FixtureRequest) -> Iterator[Any]:
     """One CRM's adapter with a fresh sandbox."""
     made = _load(f"rig_{request.param}", f"conformance_rig_{request.param}").RIG()
+    if kit.Trouble.TIME_OUT in getattr(request.node, "callspec", request).params.values():
+        made.read_timeout = 0.5
     try:
         yield made
     finally:

@@ -97,6 +97,8 @@ class Rig(Protocol):
     adapter: Adapter
     account_id: str
     limits: Limits
+    read_timeout: float
+    """Seconds for :meth:`settings`: generous, since machines are slow at times; short where a test waits for it."""
     secrets: Sequence[str]
     """Everything that must never show in an error or a log: tokens, client secrets, the webhook secret."""
     negotiating: str
@@ -120,7 +122,7 @@ class Rig(Protocol):
     # --- the connection ---------------------------------------------------------------------------------------
 
     def settings(self) -> Any:
-        """An instance of the adapter's settings_model that points at the sandbox, with short time-outs (1 s read)."""
+        """An instance of the adapter's settings_model that points at the sandbox, with :attr:`read_timeout`."""
 
     def bare_settings(self) -> Mapping[str, Any]:
         """The same as keys and values, for the tests of settings."""

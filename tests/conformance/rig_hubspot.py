@@ -80,6 +80,7 @@ class RIG:
         self.world = self.sandbox.world
         self.server = Server(self.sandbox.app).start()
         self.api_version = "2026-03"
+        self.read_timeout = 15.0
 
     # --- the connection ---
 
@@ -89,8 +90,8 @@ class RIG:
             "client_secret": SECRET,
             "api_url": self.server.url,
             "api_version": self.api_version,
-            "connect_timeout": 1,
-            "read_timeout": 0.5,
+            "connect_timeout": 5,
+            "read_timeout": self.read_timeout,
         }
 
     def settings(self) -> HubSpotSettings:

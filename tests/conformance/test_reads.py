@@ -196,6 +196,7 @@ def test_a_change_that_shows_late_is_still_told(rig: Rig, desk: Desk) -> None:
     cursor = desk.crm.start_cursor()
     rig.advance(SOON)
     rig.move_deal(deal_id, rig.not_renewing)
+    rig.advance(timedelta(seconds=3))
     seen: list[str] = []
     for _ in range(3):
         ids, _, _, cursor = all_pages(desk, desk.crm.changed_deals, cursor)
