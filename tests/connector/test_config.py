@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from adapters.errors import ConfigError, Fault
 from adapters.port import FieldMap
@@ -278,6 +278,20 @@ def test_no_fault_ever_shows_a_secret(read: Read) -> None:
     assert len(caught.value.faults) == 6
     for secret in ("environment-secret", "literal-s3cret", "database-pw", "typo-in-the-key", "oauth-s3cret"):
         assert secret not in told
+
+
+def test_an_adapter_that_repeats_a_secret_in_its_complaint_gives_nothing_away(tmp_path: Path) -> None:
+    class Talkative(_OwnKeys):
+        @field_validator("access_token")
+        @classmethod
+        def _token(cls, token: SecretStr) -> SecretStr:
+            raise ValueError(f"no good: {token.get_secret_value()}")
+
+    adapters: Any = {"hubspot": SimpleNamespace(settings_model=Talkative, same_account=str.__eq__)}
+    (tmp_path / "c.yaml").write_text(_changed({"acme__access_token": "t0p-s3cret"}))
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path / "c.yaml", {}, adapters)
+    assert str(caught.value) == "accounts.acme.access_token = ***: no good: ***"
 
 
 def test_settings_do_not_show_secrets_when_printed(read: Read) -> None:
