@@ -28,7 +28,7 @@ $(READY): requirements.lock pyproject.toml
 	@touch $@
 
 demo: $(READY)  ## walk a deal through a whole goodbye, on look-alikes of both CRMs
-	$(BIN)/python -m sandbox.demo $(ARGS)
+	$(BIN)/python -m demo $(ARGS)
 
 test: $(READY)  ## run the whole test suite
 	$(BIN)/python -m pytest -n 2 -m "not trust" $(ARGS)

@@ -158,6 +158,12 @@ class LocalEngine:
             self._running.add(account)
         self._pool.submit(self._run, account)
 
+    @property
+    def busy(self) -> bool:
+        """Whether a round is under way or waiting."""
+        with self._guard:
+            return bool(self._running)
+
     def stop(self) -> None:
         """Let the rounds under way finish, and start no more."""
         with self._guard:

@@ -1,0 +1,258 @@
+"""The story: negotiation → not renewing → settle → plan → tasks get done → contract ends → survey → a month later."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import requests
+from rich.console import Console
+from rich.table import Table
+
+from connector.store import agenda
+from demo.stage import Crm, Stage, raised
+from workflows.model import Case, StepStatus
+
+console = Console(width=110)
+
+ANSWERS = {
+    "recommend": "8",
+    "reason": "budget",
+    "avoidable": "no",
+    "missing": "A smaller plan for teams like ours would have kept us.",
+    "ease": "5",
+}
+
+
+def tell(*, wait: bool) -> int:
+    """Tell the story; with ``wait`` pause between chapters, and stay at the end so that the pages can be looked at."""
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="aurevoir-demo-") as folder, raised(Path(folder)) as stage:
+        _open(stage)
+        for number, (title, chapter) in enumerate(CHAPTERS, 1):
+            console.rule(f"[bold]{number}. {title}[/]  {stage.clock.now():%a %d %b %Y %H:%M}", align="left")
+            for crm in stage.crms:
+                crm.sandbox.ledger.reset()
+            chapter(stage)
+            for crm in stage.crms:
+                crm.calls[title] = crm.sandbox.ledger.count()
+            if wait:
+                console.input("[dim]press Enter for the next chapter [/]")
+        told = _close(stage, time.monotonic() - began)
+        if wait:
+            console.print("The pages stay up until you press Ctrl-C.")
+            try:
+                while True:
+                    time.sleep(1)
+            except KeyboardInterrupt:
+                console.print("Au revoir.")
+    return told
+
+
+def _open(stage: Stage) -> None:
+    console.print("[bold]Aurevoir[/], on look-alikes of both CRMs. Watch, in a browser:")
+    for crm in stage.crms:
+        console.print(f"  {crm.label:<11} {crm.deal_url}?watch=1   (all deals: {crm.server.url}/)")
+    console.print(f"  connector   {stage.address}/readyz")
+
+
+# --- chapters -------------------------------------------------------------------------------------------------------
+
+
+def negotiation(stage: Stage) -> None:
+    """A customer who may leave is in negotiation: nothing starts."""
+    stage.settle()
+    for crm in stage.crms:
+        record = crm.pages.record("deals", crm.deal_id)
+        console.print(
+            f"  {crm.label}: [bold]{record.title}[/] is in negotiation. Cases: none. Tasks: {len(crm.tasks())}."
+        )
+        _expect(stage.case(crm) is None and not crm.tasks(), "a hint is not an ending")
+
+
+def not_renewing(stage: Stage) -> None:
+    """The deal is moved in the CRM; a webhook tells us; the stage has to hold for a day."""
+    for crm in stage.crms:
+        crm.pages.set_stage(crm.deal_id, crm.lost_stage)
+    stage.settle()
+    for crm in stage.crms:
+        case = _case(stage, crm)
+        console.print(f"  {crm.label}: the webhook arrived; the case is [bold]{case.status.value}[/], no task yet.")
+        _expect(not crm.tasks(), "nothing before the stage has held")
+
+
+def settled(stage: Stage) -> None:
+    """A day later the plan appears; where the reason is missing, one task asks for it first."""
+    stage.advance(timedelta(hours=24, minutes=5))
+    for crm in stage.crms:
+        console.print(f"  {crm.label}: the case is [bold]{_case(stage, crm).status.value}[/].")
+        _show_tasks(crm)
+
+
+def reason(stage: Stage) -> None:
+    """Someone fills in the reason where it was missing: the plan starts."""
+    asked = [crm for crm in stage.crms if _case(stage, crm).status.value == "awaiting_reason"]
+    for crm in asked:
+        crm.pages.set_fields("deals", crm.deal_id, {crm.reason_field: "Price"})
+    for account in {crm.account for crm in asked}:
+        stage.runtime.rounds[account].run(poll=True)
+    stage.settle()
+    for crm in asked:
+        console.print(f"  {crm.label}: the reason is there; the case is [bold]{_case(stage, crm).status.value}[/].")
+        _show_tasks(crm)
+    _expect(all(_case(stage, crm).status.value == "active" for crm in stage.crms), "both plans run")
+
+
+def weeks(stage: Stage) -> None:
+    """People do their tasks on the day they are due; new ones appear as their time comes."""
+    ends = [end for crm in stage.crms if (end := _case(stage, crm).contract_end) is not None]
+    last = max(ends)
+    _live_until(stage, lambda: stage.clock.now().date() > last + timedelta(days=1))
+    for crm in stage.crms:
+        done = sum(task.done for task in crm.tasks())
+        console.print(f"  {crm.label}: {done} tasks done; the contract ended on {_case(stage, crm).contract_end}.")
+
+
+def survey(stage: Stage) -> None:
+    """The end is effective: only now the survey goes out. A mail scanner opens it first; then the customer answers."""
+    _live_until(stage, lambda: all(_links(crm) for crm in stage.crms))
+    for crm in stage.crms:
+        link = _links(crm)[0]
+        page = requests.get(link, timeout=10)
+        console.print(f"  {crm.label}: survey page {link}")
+        _expect(page.status_code == 200 and not _answered(stage, crm), "opening a link records nothing")
+        seal = re.search(r'name="form-seal" value="([^"]+)"', page.text)
+        sent = requests.post(link, data={**ANSWERS, "form-seal": seal[1] if seal else ""}, timeout=10)
+        _expect(sent.status_code == 200, f"the answer is taken (status {sent.status_code})")
+    stage.settle()
+    for crm in stage.crms:
+        _show_feedback(stage, crm)
+
+
+def a_month_later(stage: Stage) -> None:
+    """A month after the end: was the leaving all right?"""
+    until = stage.clock.now() + timedelta(days=35)
+    _live_until(stage, lambda: stage.clock.now() >= until)
+    for crm in stage.crms:
+        newest = crm.tasks()[-1] if crm.tasks() else None
+        case = _case(stage, crm)
+        open_steps = sum(step.status is StepStatus.WAITING for step in case.steps)
+        console.print(f"  {crm.label}: case [bold]{case.status.value}[/], {open_steps} steps still to come.")
+        if newest is not None:
+            console.print(f"    last task: {newest.subject}")
+
+
+CHAPTERS: tuple[tuple[str, Callable[[Stage], None]], ...] = (
+    ("Negotiation", negotiation),
+    ("Not renewing", not_renewing),
+    ("The stage has held for a day", settled),
+    ("The reason is confirmed", reason),
+    ("The weeks until the contract ends", weeks),
+    ("The survey", survey),
+    ("One month later", a_month_later),
+)
+
+
+# --- how time passes ------------------------------------------------------------------------------------------------
+
+
+def _live_until(stage: Stage, over: Callable[[], bool]) -> None:
+    """Go from one moment at which something happens to the next; people do their tasks when they are due."""
+    for _ in range(400):
+        if over():
+            return
+        stage.advance(max(_next_moment(stage) - stage.clock.now(), timedelta(minutes=1)))
+        for crm in stage.crms:
+            for task in crm.tasks():
+                if not task.done and task.overdue:
+                    crm.pages.set_done(task.id, True)
+    raise TimeoutError("the story does not go on")
+
+
+def _next_moment(stage: Stage) -> datetime:
+    """The next look or the next due task, but a week at the most."""
+    now = stage.clock.now()
+    within = now + timedelta(days=7)
+    with stage.runtime.store.read() as session:
+        looks = [row.due_at for name in stage.runtime.accounts for row in agenda.due(session, name, within, 1000)]
+    due = [
+        step.due_at
+        for crm in stage.crms
+        for step in _case(stage, crm).steps
+        if step.status is StepStatus.OPEN and step.due_at is not None
+    ]
+    return min((moment for moment in [*looks, *due, within] if moment > now), default=within)
+
+
+# --- what is shown --------------------------------------------------------------------------------------------------
+
+
+def _show_tasks(crm: Crm) -> None:
+    table = Table("    task", "who", "due", show_edge=False, box=None, header_style="dim")
+    for task in crm.tasks():
+        if not task.done:
+            table.add_row(f"    {task.subject}", task.owner, task.due)
+    console.print(table)
+
+
+def _show_feedback(stage: Stage, crm: Crm) -> None:
+    case = _case(stage, crm)
+    for contact in case.contact_ids:
+        record = crm.pages.record("contacts", contact)
+        exits = [f"{one.label}: {one.value}" for one in record.fields if one.label.startswith("Exit") and one.value]
+        if exits:
+            console.print(f"  {crm.label}: on contact [bold]{record.title}[/] now:")
+            for line in exits:
+                console.print(f"    {line[:100]}", markup=False)
+            return
+    raise AssertionError(f"no feedback on a contact in {crm.label}")
+
+
+def _close(stage: Stage, seconds: float) -> int:
+    console.rule("[bold]What happened[/]", align="left")
+    table = Table("", *(crm.label for crm in stage.crms), box=None, header_style="bold")
+    rows: list[tuple[str, Callable[[Crm], object]]] = [
+        ("case", lambda crm: _case(stage, crm).status.value),
+        ("playbook", lambda crm: f"{_case(stage, crm).playbook} {_case(stage, crm).playbook_version}"),
+        ("tasks made", lambda crm: len(crm.tasks())),
+        ("tasks done", lambda crm: sum(task.done for task in crm.tasks())),
+        ("notes", lambda crm: len(crm.pages.record("deals", crm.deal_id).notes)),
+        *((f"calls: {title.lower()}", lambda crm, title=title: crm.calls[title]) for title, _ in CHAPTERS),  # type: ignore[misc]
+    ]
+    for name, of in rows:
+        table.add_row(name, *(str(of(crm)) for crm in stage.crms))
+    console.print(table)
+    console.print("[dim]Calls include polling and the daily comparison over all these weeks.[/]")
+    console.print("Pages to look at:")
+    for crm in stage.crms:
+        console.print(f"  {crm.deal_url}")
+        for link in _links(crm)[:1]:
+            console.print(f"  {link}")
+    console.print(f"Told in {seconds:.0f} s.")
+    return 0
+
+
+def _case(stage: Stage, crm: Crm) -> Case:
+    case = stage.case(crm)
+    if case is None:
+        raise AssertionError(f"no case in {crm.label}")
+    return case
+
+
+def _links(crm: Crm) -> list[str]:
+    bodies = "\n".join(str(task.body) for task in crm.tasks())
+    return list(dict.fromkeys(re.findall(r"http://127\.0\.0\.1:\d+/s/[\w.-]+", bodies)))
+
+
+def _answered(stage: Stage, crm: Crm) -> bool:
+    return _case(stage, crm).answered_at is not None
+
+
+def _expect(holds: bool, what: str) -> None:
+    """The demo proves what it tells."""
+    if not holds:
+        raise AssertionError(what)
