@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Protocol
 
 from pydantic import AwareDatetime, Field
@@ -301,11 +302,16 @@ def _start_plan(desk: Desk) -> None:
     draft.set(status=CaseStatus.ACTIVE, confirmed_at=draft.now)
     draft.log("plan started", f"playbook {draft.case.playbook} {draft.case.playbook_version}")
     for rule in desk.rules.values():
-        draft.put(Step(key=rule.key, rule=rule.key))
+        draft.put(_first_step(rule.key))
     take_contract_end(desk)
     if draft.case.contract_end is None and hangs_on_end(desk.rules.values()):
         ask(desk, CONTRACT_END)
     desk.forget()
+
+
+@lru_cache(maxsize=1024)
+def _first_step(key: str) -> Step:
+    return Step(key=key, rule=key)
 
 
 def _run(desk: Desk) -> datetime | None:

@@ -105,6 +105,7 @@ class Desk:
         )
         self._values: dict[str, object] | None = None
         self._releases: dict[tuple[str, str | None], datetime | Waiting] = {}
+        self._confirmed: Base | None = None
 
     # --- dates ------------------------------------------------------------------------------------------------------
 
@@ -113,12 +114,13 @@ class Desk:
         case = self.draft.case
         if moment.anchor is Anchor.CONTRACT_END:
             return Base(case.contract_end, None) if case.contract_end is not None else Waiting.CONTRACT_END
-        known: datetime | Waiting
         if moment.anchor is Anchor.CONFIRMED:
-            known = case.confirmed_at or self.draft.now
-        elif moment.anchor is Anchor.ANSWERED:
-            known = case.answered_at or Waiting.ANSWER
-        else:
+            if self._confirmed is None or self._confirmed.moment != case.confirmed_at:
+                start = case.confirmed_at or self.draft.now
+                self._confirmed = Base(local_date(start, self.tz), start)
+            return self._confirmed
+        known: datetime | Waiting = case.answered_at or Waiting.ANSWER
+        if moment.anchor is Anchor.STEP:
             known = self.done(moment.step or "", contact_id)
         return known if isinstance(known, Waiting) else Base(local_date(known, self.tz), known)
 
@@ -230,6 +232,10 @@ class Desk:
             }
         contact = contact_view(self.contact(contact_id)) if contact_id else self._values["first"]
         return {**self._values, "contact": contact, **more}
+
+    def forget_waiting(self) -> None:
+        """A step has changed: work out anew what others wait for."""
+        self._releases = {key: value for key, value in self._releases.items() if not isinstance(value, Waiting)}
 
     def forget(self) -> None:
         """The case has changed: work out anew what texts see and when steps appear."""

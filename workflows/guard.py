@@ -48,7 +48,7 @@ def ending(rules: AccountRules, deal: Deal) -> Ending | None:
     seen_outside = False
     for past in deal.stage_history:
         if past.stage_id not in rule.not_renewing:
-            seen_outside = entered_at is not None
+            seen_outside = True
             break
         entered_at = past.at
     return Ending(rule=rule, stage_id=deal.stage_id, entered_at=entered_at, seen_outside=seen_outside)

@@ -143,7 +143,7 @@ def release_steps(desk: Desk) -> None:
     changed = True
     while changed:
         changed = False
-        desk.forget()
+        desk.forget_waiting()
         for step in list(desk.draft.steps.values()):
             if step.status is StepStatus.WAITING and step.rule not in ASKS:
                 changed |= _advance(desk, step)
