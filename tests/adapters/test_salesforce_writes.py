@@ -221,14 +221,15 @@ def test_a_task_lands_without_what_it_can_spare(org: Any) -> None:
 
 
 def test_one_record_that_spoils_a_collection_is_singled_out(org: Any) -> None:
+    """A value that cannot be read refuses the whole collection, and does not say whose it is."""
     org.provision()
-    deal_id = org.deal()
-    batch = [task(org, deal_id, f"k{number:02}") for number in range(20)]
-    batch[13] = task(org, deal_id, "k13", owner_id="not-an-id")
+    contacts = [org.add("Contact", LastName=f"C{number}") for number in range(20)]
+    batch = [fields(each, f"k{n}", RecordKind.CONTACT, exit_feedback_at=DUE) for n, each in enumerate(contacts)]
+    batch[13] = fields(contacts[13], "k13", RecordKind.CONTACT, exit_feedback_at="yesterday")
     outcomes = org.connect().write(batch)
     assert [at for at, outcome in enumerate(outcomes) if outcome.result is not Result.DONE] == [13]
     assert outcomes[13].result is Result.REFUSED
-    assert len(org.rows("Task")) == 19
+    assert len([row for row in org.rows("Contact") if row["Aurevoir_Exit_Feedback_At__c"] == DUE]) == 19
 
 
 # --- changing tasks -------------------------------------------------------------------------------------------------
