@@ -124,7 +124,7 @@ def _account(runtime: Runtime, account: Account) -> Iterator[Finding]:
     try:
         yield from account.crm().check()
         account.forget_known()
-        rules = account.rules()
+        account.rules()
     except ConfigError as error:
         for fault in error.faults:
             seen = f"{fault.value}: " if fault.value else ""
@@ -132,8 +132,7 @@ def _account(runtime: Runtime, account: Account) -> Iterator[Finding]:
     except AurevoirError as error:
         yield Finding("connection", Level.FAULT, str(error), "Correct the credentials or addresses of this account.")
     else:
-        stages = frozenset().union(*(rule.not_renewing for rule in rules.watch))
-        yield _ok("names", f"all stages and people were found in the CRM; {len(stages)} mean that it ended")
+        yield _ok("names", "all pipelines, stages and people of the settings were found in the CRM")
         yield from doubtful_people(account.name, account.config, tuple(account.users().values()))
     if row is not None and row.started_at is not None:
         yield from _heartbeat(account, row, now - 3 * account.config.poll_every)
