@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import conformance_kit as kit
 import pytest
 from pydantic import SecretStr, ValidationError
+from rig_hubspot import RIG
 
 from adapters.errors import CredentialsInvalid, NotFound, OutcomeUnknown, Permanent, RateLimited, Unavailable
 from adapters.hubspot.changes import PAGE, Cursor
@@ -36,21 +34,6 @@ from workflows.model import (
     UpdateTask,
 )
 
-CONFORMANCE = Path(__file__).parent.parent / "conformance"
-
-
-def _load(stem: str, name: str) -> ModuleType:
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, CONFORMANCE / f"{stem}.py")
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-kit = _load("kit", "conformance_kit")
-RIG = _load("rig_hubspot", "conformance_rig_hubspot").RIG
 task = kit.task
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import requests
 import responses
+import structlog
 
 from adapters.errors import (
     AdapterError,
@@ -29,6 +30,7 @@ from adapters.port import FieldMap, Services, Token
 from adapters.salesforce import ADAPTER
 from adapters.salesforce.adapter import SalesforceCrm
 from adapters.salesforce.transport import Heard
+from sandbox.kit import Fault
 
 LOGIN = "https://globex.my.salesforce.com"
 TOKEN_URL = f"{LOGIN}/services/oauth2/token"
@@ -335,8 +337,6 @@ def test_an_entry_in_netrc_does_not_replace_our_token(
 
 
 def test_calls_are_bounded_in_time_although_the_library_knows_no_time_out(make_org: Callable[..., Any]) -> None:
-    from sandbox.kit import Fault
-
     org = make_org()
     crm = org.connect(read_timeout=0.3)
     crm.users()
@@ -346,14 +346,18 @@ def test_calls_are_bounded_in_time_although_the_library_knows_no_time_out(make_o
 
 
 def test_nothing_secret_is_logged(org: Any, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.DEBUG):
+    with caplog.at_level(logging.DEBUG), structlog.testing.capture_logs() as lines:
         crm = org.connect()
         crm.users()
         org.sandbox.oauth.sessions.clear()
         crm.users()
+        org.sandbox.faults.set(Fault(match="GET .*query", times=None, status=500))
+        with pytest.raises(Unavailable):
+            crm.users()
     token = org.tokens.load().secrets["access_token"]
-    assert caplog.records
-    assert not [line for line in caplog.messages if token in line or "sandbox-secret" in line]
+    assert {line["event"] for line in lines} >= {"call", "call failed", "access token refused, getting another"}
+    said = [*caplog.messages, *map(str, lines)]
+    assert not [line for line in said if token in line or "sandbox-secret" in line or "SELECT" in line]
 
 
 def test_headers_that_cannot_be_read_are_no_matter() -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,12 +17,13 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from adapters.errors import Rejected
-from adapters.port import FieldMap
+from adapters.port import Capabilities, FieldMap, Services
 from adapters.salesforce import ADAPTER, mapping
 from adapters.salesforce.records import new_note, note_html
 from adapters.salesforce.soql import LONGEST_QUERY, chunks, is_in, select
 from workflows.model import CreateNote, DealState, Role
 
+NO_SERVICES = Services(now=lambda: datetime.now(UTC), sleep=lambda _: None, tokens=None, budget=None)  # type: ignore[arg-type]
 GOOD: dict[str, Any] = {
     "login_url": "https://globex.my.salesforce.com",
     "client_id": "3MVG9.client",
@@ -258,3 +263,30 @@ def test_secrets_do_not_show_and_may_be_two_while_one_is_changed() -> None:
 def test_a_look_alike_on_this_machine_may_speak_plain_http() -> None:
     settings: Any = ADAPTER.settings_model.model_validate({**GOOD, "login_url": "http://127.0.0.1:8181/"})
     assert settings.login_url == "http://127.0.0.1:8181"
+
+
+# --- what the README promises ---------------------------------------------------------------------------------------
+
+README = Path(str(files("adapters.salesforce").joinpath("README.md"))).read_text(encoding="utf-8")
+
+
+def test_the_readme_names_every_setting_and_every_module() -> None:
+    for name in ADAPTER.settings_model.model_fields:
+        assert f"`{name}`" in README
+    for module in Path(str(files("adapters.salesforce"))).glob("*.py"):
+        assert module.stem in ("__init__", "adapter") or f"`{module.name}`" in README
+
+
+def test_the_readmes_capabilities_are_the_codes() -> None:
+    table = README.partition("| capability | |")[2].partition("\n\n")[0]
+    told = dict(re.findall(r"^\| ([a-z ]+) \| (\w+)", table, re.MULTILINE))
+    crm = ADAPTER.connect(
+        "globex", "00D5g00000ABCDE", ADAPTER.settings_model.model_validate(GOOD), FieldMap(), NO_SERVICES, state={}
+    )
+    known = {
+        each.name.replace("_", " "): getattr(crm.capabilities, each.name) for each in dataclasses.fields(Capabilities)
+    }
+    assert {name: word for name, word in told.items() if word in ("yes", "no")} == {
+        name: "yes" if value else "no" for name, value in known.items() if name not in ("push", "unique task key")
+    }
+    assert set(told) == set(known)

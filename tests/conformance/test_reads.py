@@ -1,4 +1,4 @@
-"""Every adapter reads so: see kit.py."""
+"""Every adapter reads so: see conformance_kit.py."""
 
 from __future__ import annotations
 

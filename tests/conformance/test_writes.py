@@ -1,4 +1,4 @@
-"""Every adapter writes so: see kit.py."""
+"""Every adapter writes so: see conformance_kit.py."""
 
 from __future__ import annotations
 

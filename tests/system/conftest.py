@@ -5,15 +5,13 @@ Only time is moved by hand: the connector's clock is the sandbox's, and waiting 
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+import conformance_kit as kit
 import pytest
 import yaml
 from flask.testing import FlaskClient
@@ -26,22 +24,7 @@ from connector.store import agenda, cases
 from sandbox.hubspot.definitions import TASK
 from workflows.model import Case
 
-RIGS = Path(__file__).parent.parent / "conformance"
 SECRET_KEY = "kJ8vQ2mX7nR4tW9zB3cF6hL1pS5yD0gA-system-tests"
-
-
-def _load(stem: str, name: str) -> ModuleType:
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, RIGS / f"{stem}.py")
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-    return sys.modules[name]
-
-
-kit = _load("kit", "conformance_kit")
 
 
 class RigClock:
@@ -191,10 +174,10 @@ def write_config(rig: Any, folder: Path, database_url: str | None, **account: An
     return path
 
 
-@pytest.fixture(params=["hubspot", "salesforce"])
+@pytest.fixture(params=kit.RIGS)
 def rig(request: pytest.FixtureRequest) -> Iterator[Any]:
     """One CRM with a fresh sandbox."""
-    made = _load(f"rig_{request.param}", f"conformance_rig_{request.param}").RIG()
+    made = kit.make_rig(request.param)
     try:
         yield made
     finally:

@@ -1,16 +1,17 @@
 """What an adapter's author supplies to be held to the conformance suite: one class that fulfils :class:`Rig`.
 
-The class lives in ``rig_<crm>.py`` beside this file under the name ``RIG`` and is found by ``conftest.py``; the tests
-of this folder then run against it without another line. A rig translates plain wishes ("a deal in a not-renewing
-stage", "the next write is done but its answer is lost") into its sandbox's words, and what the sandbox holds back
-into the few plain records below. It reads and changes the sandbox directly, never through the adapter.
+The class lives in ``rig_<crm>.py`` beside this file under the name ``RIG``; the tests of this folder, of the whole
+system and the benchmarks then run against it without another line. A rig translates plain wishes ("a deal in a
+not-renewing stage", "the next write is done but its answer is lost") into its sandbox's words, and what the sandbox
+holds back into the few plain records below. It reads and changes the sandbox directly, never through the adapter.
 
-Rig files may ``from conformance_kit import ...``.
+This folder is on the path of the tests: rig files and tests may ``from conformance_kit import ...``.
 """
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import threading
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Protocol
 
 from adapters.errors import RateLimited
@@ -232,6 +234,16 @@ class Rig(Protocol):
         Proven with ``secret`` (default: the right one), for ``account_id`` (default: ours), signed at ``at`` and
         received at ``received_at`` (default: ``at``).
         """
+
+
+RIGS = sorted(path.stem.removeprefix("rig_") for path in Path(__file__).parent.glob("rig_*.py"))
+"""The CRMs that have a rig."""
+
+
+def make_rig(crm: str) -> Rig:
+    """A fresh rig of this CRM."""
+    made: Rig = importlib.import_module(f"rig_{crm}").RIG()
+    return made
 
 
 class MemoryTokens:
