@@ -72,6 +72,7 @@ class SalesforceCrm:
             due_time=False,
             stage_history=True,
             files=True,
+            settles_after=timedelta(seconds=self._settings.total_timeout + 5),
         )
 
     def start_cursor(self) -> str:

@@ -5,7 +5,7 @@ Reads are tried again here; a write is sent once, and again only after an answer
 
 from __future__ import annotations
 
-import logging
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 import requests
+import structlog
 from simple_salesforce.api import Salesforce
 from simple_salesforce.exceptions import SalesforceError, SalesforceExpiredSession
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
@@ -37,7 +38,7 @@ from adapters.salesforce.oauth import Bearer, ClientCredentials, Tokens
 from adapters.salesforce.settings import SalesforceSettings
 from adapters.salesforce.transport import RedirectRefusedError, TooLargeError, Wire, make_session
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 BUCKET = "salesforce-daily"
 DAY = 86_400.0
@@ -147,7 +148,7 @@ class Client:
         try:
             return self._attempt(attempt, bearer, operation, writes=writes)
         except SalesforceExpiredSession:
-            log.info("access token refused, getting another", extra={"account": self.account})
+            log.info("access token refused, getting another", account=self.account, operation=operation)
         bearer = self.tokens.renew(bearer.access_token)
         try:
             return self._attempt(attempt, bearer, operation, writes=writes)
@@ -158,18 +159,33 @@ class Client:
     def _attempt(self, attempt: Callable[[Salesforce], Any], bearer: Bearer, operation: str, *, writes: bool) -> Any:
         limit = max(1, int(self._daily * self._settings.daily_call_share))
         self._services.budget.take(BUCKET, limit=limit, per_seconds=DAY)
+        started = time.monotonic()
         try:
-            return attempt(self._salesforce(bearer))
+            answer = attempt(self._salesforce(bearer))
         except SalesforceExpiredSession:
             raise
         except SalesforceError as error:
-            raise self._refused(error, operation, writes=writes) from None
+            failure = self._refused(error, operation, writes=writes)
         except requests.exceptions.JSONDecodeError:
-            raise self._unclear("the answer was not JSON", operation, writes=writes) from None
+            failure = self._unclear("the answer was not JSON", operation, writes=writes)
         except requests.RequestException as error:
-            raise self._broken(error, operation, writes=writes) from None
+            failure = self._broken(error, operation, writes=writes)
+        else:
+            self._log(operation, started)
+            return answer
         finally:
             self._note_usage()
+        self._log(operation, started, failure)
+        # What the libraries raise may hold addresses and bodies; it ends here.
+        raise failure from None
+
+    def _log(self, operation: str, started: float, failure: AdapterError | None = None) -> None:
+        said = {"account": self.account, "operation": operation, "ms": round((time.monotonic() - started) * 1000)}
+        if failure is None:
+            log.debug("call", **said)
+        else:
+            kind, correlation = type(failure).__name__, failure.correlation_id
+            log.warning("call failed", failure=kind, status=failure.status, correlation_id=correlation, **said)
 
     def _salesforce(self, bearer: Bearer) -> Salesforce:
         if self._made is None or self._made[0] != bearer:

@@ -7,12 +7,12 @@ refuses. What a describe shows is left as it is, so a second run deploys nothing
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
+import structlog
 from simple_salesforce.format import format_soql
 from urllib3 import encode_multipart_formdata
 
@@ -25,7 +25,7 @@ from adapters.salesforce.metadata import PERMISSION_SET, CustomField, Package, V
 from adapters.salesforce.shape import Describes, describe, discover, fields_of
 from workflows.fields import FieldSpec, FieldType
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 LONGEST_DEPLOYMENT = timedelta(minutes=10)
 ROUNDS = 5
@@ -218,7 +218,10 @@ def _follow(client: Client, services: Services, deployment: str) -> Mapping[str,
         if result.get("done"):
             return result
         done, total = result.get("numberComponentsDeployed", 0), result.get("numberComponentsTotal", 0)
-        log.info("deployment %s: %s, %s of %s parts", deployment, result.get("status", "Pending"), done, total)
+        progress = f"{done} of {total} parts"
+        log.info(
+            "deploying our fields", account=client.account, status=result.get("status", "Pending"), reason=progress
+        )
         if services.now() > until:
             message = (
                 f"deployment {deployment} is still running; look at Setup > Deployment Status, then run this again"
