@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -183,6 +183,7 @@ class Capabilities:
     due_time: bool
     stage_history: bool
     files: bool
+    settles_after: timedelta
 
 
 @dataclass(frozen=True)

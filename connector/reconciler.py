@@ -42,8 +42,6 @@ from workflows.model import (
 log = structlog.get_logger(__name__)
 
 BATCH = 100
-GRACE = timedelta(seconds=45)
-"""A call may still land after its client has given up: longer than any read time-out."""
 SOON = timedelta(seconds=5)
 LONGEST_BACKOFF = timedelta(minutes=15)
 KEYLESS_KINDS = frozenset({"fields", "update_task"})
@@ -118,7 +116,8 @@ class Reconciler:
             return list(rows)
         again = [intent for intent in unclear if self._may_be_sent_again(intent)]
         search = [intent for intent in unclear if intent not in again]
-        too_soon = {i.deal_id: i.sent_at + GRACE for i in search if i.sent_at is not None and i.sent_at + GRACE > now}
+        grace = self._account.crm().capabilities.settles_after  # a call may still land after its client has given up
+        too_soon = {i.deal_id: i.sent_at + grace for i in search if i.sent_at is not None and i.sent_at + grace > now}
         with self._store.write() as session:
             intents.back_to_planned(session, self._account.name, [intent.key for intent in again], "sent again")
             for row in rows:
@@ -144,7 +143,7 @@ class Reconciler:
             with self._store.write() as session:
                 for row in rows:
                     if row.deal_id in deals:
-                        agenda.failed(session, row, self._clock.now() + GRACE, error.message)
+                        agenda.failed(session, row, self._clock.now() + backoff(row.attempts), error.message)
             return deals
         now = self._clock.now()
         with self._store.write() as session:
@@ -287,7 +286,7 @@ class Reconciler:
         now = self._clock.now()
         with self._store.write() as session:
             self._keep_outcomes(session, list(zip(planned, outcomes, strict=True)), now)
-            come_back = _come_back(planned, outcomes, now)
+            come_back = _come_back(planned, outcomes, now, self._account.crm().capabilities.settles_after)
             for look in looks:
                 self._move_on(session, look, come_back)
         LOOKS.labels(self._account.name).inc(len(looks))
@@ -393,7 +392,7 @@ def _deal_ids(looks: Iterable[DealLook]) -> list[str]:
 
 
 def _come_back(
-    planned: Sequence[IntentRow], outcomes: Sequence[Outcome], now: datetime
+    planned: Sequence[IntentRow], outcomes: Sequence[Outcome], now: datetime, grace: timedelta
 ) -> dict[str, tuple[datetime, str]]:
     """When to look again at deals of which a write is not settled, and why."""
     found: dict[str, tuple[datetime, str]] = {}
@@ -401,7 +400,7 @@ def _come_back(
         if outcome.result is Result.AGAIN:
             until = outcome.until or now + backoff(intent.attempts + 1)
         elif outcome.result is Result.UNKNOWN:
-            until = now + GRACE
+            until = now + grace
         else:
             continue
         known = found.get(intent.deal_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -63,6 +63,7 @@ class HubSpotCrm:
             due_time=True,
             stage_history=True,
             files=True,
+            settles_after=timedelta(seconds=2 * self._settings.read_timeout + 5),
         )
 
     def start_cursor(self) -> str:
