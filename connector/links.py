@@ -33,7 +33,7 @@ class _Short(HMACAlgorithm):
 class LinkSigner:
     """Makes and reads tokens. ``keys``: the one to sign with first, then older ones that still count.
 
-    Usable as :class:`workflows.decide.Links`.
+    Usable as :class:`workflows.look.Links`.
     """
 
     def __init__(self, public_url: str, keys: Sequence[str]) -> None:

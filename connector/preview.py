@@ -11,8 +11,8 @@ from adapters.errors import NotFound
 from connector.bootstrap import Runtime
 from connector.links import LinkSigner
 from connector.store import cases
-from workflows.decide import Look
 from workflows.guard import ending, refusal
+from workflows.look import Look
 from workflows.model import Deal, DealState, LinkKind, People
 from workflows.plan import PlannedStep, preview
 

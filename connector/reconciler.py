@@ -26,7 +26,8 @@ from connector.links import LinkSigner
 from connector.metrics import LOOKS, WRITES
 from connector.store import Store, agenda, cases, intake, intents
 from connector.store.tables import AgendaRow, IntentRow, IntentState, LinkRow
-from workflows.decide import Decision, Look, cancel, decide, record
+from workflows.decide import cancel, decide, record
+from workflows.look import Decision, Look
 from workflows.model import (
     Answer,
     Case,

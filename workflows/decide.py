@@ -7,12 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
-from typing import Protocol
-
-from pydantic import AwareDatetime, Field
 
 from workflows.asks import CONTRACT_END, REASON, ask
 from workflows.desk import Desk, hangs_on_end
@@ -22,26 +18,17 @@ from workflows.ending import dismiss, resume, stop, tidy
 from workflows.feedback import feedback_writes
 from workflows.fields import STATUS_OPTIONS
 from workflows.guard import CONDITION, Ending, ending, entry, is_new, leaving, refusal, unmet
+from workflows.look import Decision, Links, Look
 from workflows.model import (
-    AccountRules,
     Answer,
     Case,
     CaseStatus,
-    Deal,
     DealState,
     Event,
-    LinkKind,
-    Model,
-    People,
-    Playbook,
-    Questionnaire,
     RecordKind,
     Ref,
     Step,
     StepStatus,
-    TaskState,
-    User,
-    Write,
 )
 from workflows.running import (
     UNKNOWN_REASON,
@@ -52,62 +39,6 @@ from workflows.running import (
     take_reason,
     take_tasks,
 )
-
-
-class Links(Protocol):
-    """Makes the address of a page of ours. Always the same address for the same arguments."""
-
-    def __call__(self, kind: LinkKind, case_id: str, contact_id: str | None, questionnaire: str) -> str:
-        """The full address."""
-
-
-class Look(Model):
-    """All that a decision rests on.
-
-    ``people`` is None while they have not been read. ``case`` is the deal's open case, ``last`` its newest ended one.
-    ``playbook`` is the version that the open case follows, or the one that a new case would. ``tasks`` holds the states
-    of those tasks of ours that were read just now, by task id. ``load`` counts the open tasks of ours by user id.
-    ``new_case_id`` is the id for a case that opens now. ``asked`` is True when an admin asked for this deal to be taken
-    in although its ending is older than the switch-on (P-71, P-72). ``survivor`` is set with a merged deal: the open
-    case of the deal that it was merged into, if that has one (P-09).
-    """
-
-    now: AwareDatetime
-    rules: AccountRules
-    deal: Deal
-    people: People | None = None
-    case: Case | None = None
-    last: Case | None = None
-    playbook: Playbook
-    questionnaires: Mapping[str, Questionnaire] = Field(default_factory=dict)
-    users: Mapping[str, User] = Field(default_factory=dict)
-    load: Mapping[str, int] = Field(default_factory=dict)
-    tasks: Mapping[str, TaskState] = Field(default_factory=dict)
-    answers: tuple[Answer, ...] = ()
-    new_case_id: str
-    asked: bool = False
-    survivor: Case | None = None
-
-
-class Decision(Model):
-    """What follows from a look.
-
-    ``needs_people``, ``needs_tasks``: nothing is decided yet; read the people, the states of the tasks with these ids,
-    and look again. ``case`` is the case's next state (None: there is none); it may be the ended case that the look
-    gave as its last, and may have moved to another ``deal_id``, which is then to be looked at (P-09). ``writes`` are
-    new: each is decided once and becomes an intent. ``withdraw`` names writes of the case that must no longer be sent
-    if they were not sent yet. ``next_look`` None: nothing will change by time alone. ``close_links``: the case's pages
-    no longer take answers; those of a case that is open again do.
-    """
-
-    needs_people: bool = False
-    needs_tasks: tuple[str, ...] = ()
-    case: Case | None = None
-    writes: tuple[Write, ...] = ()
-    withdraw: tuple[str, ...] = ()
-    next_look: AwareDatetime | None = None
-    events: tuple[Event, ...] = ()
-    close_links: bool = False
 
 
 def decide(look: Look, links: Links) -> Decision:

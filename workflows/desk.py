@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from workflows.dates import calendar, day_of, due_time, local_date, opening, remind_time, zone, zone_or
 from workflows.draft import FINISHED, Draft
+from workflows.look import Links
 from workflows.model import (
     Anchor,
     Contact,
@@ -35,9 +35,6 @@ from workflows.people import Choice, Staff, choose
 from workflows.texts import TextError, holds, render, render_anyway, shorten
 from workflows.views import case_view, company_view, contact_view, deal_view
 from workflows.wording import say
-
-if TYPE_CHECKING:
-    from workflows.decide import Links
 
 MAX_CONTACTS = 10
 """A per-contact step makes at most so many tasks: primary contact first, then by role, then by id."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from workflows.look import Look
 from workflows.model import (
     Case,
     CaseStatus,
@@ -19,9 +20,6 @@ from workflows.model import (
     UpdateTask,
     Write,
 )
-
-if TYPE_CHECKING:
-    from workflows.decide import Look
 
 FINISHED = frozenset({StepStatus.DONE, StepStatus.CLOSED, StepStatus.DELETED, StepStatus.SKIPPED, StepStatus.FAILED})
 """Step states after which nothing of the step is left to do."""

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
+from workflows.look import Look
 from workflows.model import AccountRules, Case, CaseStatus, Deal, DealState, WatchRule
 from workflows.texts import TextError, holds
 from workflows.views import deal_view
-
-if TYPE_CHECKING:
-    from workflows.decide import Look
 
 LEFT = frozenset({"renewed", "left_stage", "unwatched"})
 """Outcomes of cases whose deal was seen outside the not-renewing stages."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from pydantic import AwareDatetime
 
@@ -11,12 +10,10 @@ from workflows.asks import CONTACTS, CONTRACT_END, REASON, ask_task
 from workflows.dates import plausible
 from workflows.desk import MAX_CONTACTS, Desk, Waiting, hangs_on_end
 from workflows.draft import Draft
+from workflows.look import Links, Look
 from workflows.model import Case, CaseStatus, Model, Priority, Step, StepRule, StepStatus, TaskType, User
 from workflows.people import Choice, choose
 from workflows.texts import TextError
-
-if TYPE_CHECKING:
-    from workflows.decide import Links, Look
 
 
 class PlannedStep(Model):

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from workflows.decide import Decision, Look, cancel, decide, record
+from workflows.decide import cancel, decide, record
+from workflows.look import Decision, Look
 from workflows.model import (
     OPEN_STATUSES,
     AccountRules,

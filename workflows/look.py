@@ -1,0 +1,80 @@
+"""What a decision rests on, and what follows from it: what goes into :func:`workflows.decide.decide`, and comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from pydantic import AwareDatetime, Field
+
+from workflows.model import (
+    AccountRules,
+    Answer,
+    Case,
+    Deal,
+    Event,
+    LinkKind,
+    Model,
+    People,
+    Playbook,
+    Questionnaire,
+    TaskState,
+    User,
+    Write,
+)
+
+
+class Links(Protocol):
+    """Makes the address of a page of ours. Always the same address for the same arguments."""
+
+    def __call__(self, kind: LinkKind, case_id: str, contact_id: str | None, questionnaire: str) -> str:
+        """The full address."""
+
+
+class Look(Model):
+    """All that a decision rests on.
+
+    ``people`` is None while they have not been read. ``case`` is the deal's open case, ``last`` its newest ended one.
+    ``playbook`` is the version that the open case follows, or the one that a new case would. ``tasks`` holds the states
+    of those tasks of ours that were read just now, by task id. ``load`` counts the open tasks of ours by user id.
+    ``new_case_id`` is the id for a case that opens now. ``asked`` is True when an admin asked for this deal to be taken
+    in although its ending is older than the switch-on (P-71, P-72). ``survivor`` is set with a merged deal: the open
+    case of the deal that it was merged into, if that has one (P-09).
+    """
+
+    now: AwareDatetime
+    rules: AccountRules
+    deal: Deal
+    people: People | None = None
+    case: Case | None = None
+    last: Case | None = None
+    playbook: Playbook
+    questionnaires: Mapping[str, Questionnaire] = Field(default_factory=dict)
+    users: Mapping[str, User] = Field(default_factory=dict)
+    load: Mapping[str, int] = Field(default_factory=dict)
+    tasks: Mapping[str, TaskState] = Field(default_factory=dict)
+    answers: tuple[Answer, ...] = ()
+    new_case_id: str
+    asked: bool = False
+    survivor: Case | None = None
+
+
+class Decision(Model):
+    """What follows from a look.
+
+    ``needs_people``, ``needs_tasks``: nothing is decided yet; read the people, the states of the tasks with these ids,
+    and look again. ``case`` is the case's next state (None: there is none); it may be the ended case that the look
+    gave as its last, and may have moved to another ``deal_id``, which is then to be looked at (P-09). ``writes`` are
+    new: each is decided once and becomes an intent. ``withdraw`` names writes of the case that must no longer be sent
+    if they were not sent yet. ``next_look`` None: nothing will change by time alone. ``close_links``: the case's pages
+    no longer take answers; those of a case that is open again do.
+    """
+
+    needs_people: bool = False
+    needs_tasks: tuple[str, ...] = ()
+    case: Case | None = None
+    writes: tuple[Write, ...] = ()
+    withdraw: tuple[str, ...] = ()
+    next_look: AwareDatetime | None = None
+    events: tuple[Event, ...] = ()
+    close_links: bool = False
