@@ -277,10 +277,11 @@ class Reconciler:
         with self._store.write() as session:
             for look in looks:
                 self._keep_decision(session, look, now)
+            paused = {look.case.id for look in looks if look.case is not None and look.case.paused}
             planned = [
                 intent
                 for intent in intents.open_for(session, self._account.name, _deal_ids(looks))
-                if intent.state == IntentState.PLANNED
+                if intent.state == IntentState.PLANNED and intent.case_id not in paused
             ]
             intents.sent(session, self._account.name, [intent.key for intent in planned], now)
         outcomes = self._send(self._account.crm(), planned)

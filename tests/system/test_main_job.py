@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from connector import casework
 from connector.store import cases, intents
 from connector.store.tables import IntentState
 from workflows.model import CaseStatus, RecordKind, StepStatus
@@ -413,3 +414,20 @@ def test_the_log_of_a_case_says_what_was_done_and_why(system: Any) -> None:
         lines = [(event.what, event.data) for event in cases.events(session, system.case(deal).id)]
     assert any("opened" in what or "started" in what for what, _ in lines)
     assert sum("written" in what for what, _ in lines) == len(system.rig.tasks(deal)) + 1
+
+
+@pytest.mark.row("P-76")
+def test_a_paused_case_writes_nothing_and_goes_on_where_it_was(system: Any) -> None:
+    deal = system.renewal()
+    system.rig.trouble(system.kit.Trouble.RATE_LONG, system.kit.Where.CREATE_TASK)
+    system.lose(deal)
+    system.runtime.rounds["acme"].run()
+    system.rig.calm()
+    casework.pause(system.runtime, system.case(deal).id)
+    for _ in range(30):
+        system.rig.advance(timedelta(hours=2))
+        system.runtime.rounds["acme"].run()
+    assert system.rig.tasks(deal) == [], "not even what was planned before the pause"
+    casework.resume(system.runtime, system.case(deal).id)
+    system.work()
+    assert system.rig.tasks(deal)
