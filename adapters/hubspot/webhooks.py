@@ -127,7 +127,7 @@ def parse_body(body: bytes) -> list[Any]:
     """The events of a body. Raises PayloadError for anything that HubSpot cannot have sent."""
     try:
         events = json.loads(
-            body.decode("utf-8"), parse_constant=_no_constant, parse_int=_small_int, parse_float=_real_float
+            body.decode("utf-8"), parse_constant=_no_number, parse_int=_small_int, parse_float=_real_float
         )
     except RecursionError as error:
         raise PayloadError(f"nested deeper than {DEEPEST} levels: HubSpot does not send that") from error
@@ -142,21 +142,17 @@ def parse_body(body: bytes) -> list[Any]:
     return events
 
 
-def _no_constant(name: str) -> Any:
-    raise ValueError(name)
+def _no_number(_text: str) -> None:
+    """What no field can hold reads as empty: it spoils its own event at most, not the batch around it."""
 
 
-def _small_int(digits: str) -> int:
-    if len(digits) > 20:
-        raise ValueError("an integer that no HubSpot field holds")
-    return int(digits)
+def _small_int(digits: str) -> int | None:
+    return int(digits) if len(digits) <= 20 else None
 
 
-def _real_float(text: str) -> float:
+def _real_float(text: str) -> float | None:
     number = float(text)
-    if not math.isfinite(number):
-        raise ValueError("a number that no HubSpot field holds")
-    return number
+    return number if math.isfinite(number) else None
 
 
 def _too_deep(value: Any) -> bool:

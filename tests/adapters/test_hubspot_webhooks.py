@@ -225,6 +225,17 @@ def test_a_bad_event_is_kept_aside_and_the_good_ones_count(bad: Any) -> None:
     assert kept.excerpt.isascii()
 
 
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999", "9" * 400, "-" + "9" * 5_000])
+def test_a_number_that_no_field_holds_spoils_its_own_event_alone(number: str) -> None:
+    good, bad = (
+        json.dumps(CLASSIC),
+        json.dumps(CLASSIC | {"objectId": 0}).replace('"objectId": 0', '"objectId": ' + number),
+    )
+    receipt = ADAPTER.receive(signed(f"[{good}, {bad}, {number}]".encode()), [ACME])
+    assert [signal.record_id for signal in receipt.signals] == ["1246965"]
+    assert len(receipt.bad) == 2
+
+
 def test_what_is_kept_of_a_bad_event_names_ids_and_no_values() -> None:
     event = CLASSIC | {"occurredAt": None, "propertyName": "email", "propertyValue": "helene@example.com"}
     (kept,) = receive(event).bad
@@ -243,10 +254,6 @@ def test_what_is_kept_of_a_bad_event_names_ids_and_no_values() -> None:
         b"\xff\xfe[\x00]\x00",
         b"\xef\xbb\xbf[]",
         b'["\xed\xa0\x80"]',
-        b"[NaN]",
-        b"[-Infinity]",
-        b"[1e999]",
-        b"[" + b"9" * 5_000 + b"]",
         b'["\x00"]',
         b"[" * 100_000 + b"]" * 100_000,
         b"[" * 33 + b"]" * 33,
