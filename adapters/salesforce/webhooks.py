@@ -27,7 +27,6 @@ XSI = "http://www.w3.org/2001/XMLSchema-instance"
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 16
 MAX_NOTIFICATIONS = 100
-EXCERPT = 300
 
 ACK = (
     '<?xml version="1.0" encoding="UTF-8"?>'
@@ -174,8 +173,14 @@ def _read(notification: etree._Element, account: str, received_at: datetime) -> 
 
 
 def _bad(notification: etree._Element, account: str, reason: str) -> BadEvent:
-    excerpt = etree.tostring(notification, encoding="unicode")
-    return BadEvent(account, reason, excerpt[:EXCERPT])
+    """With what an admin needs to find it in Salesforce: ids and type, never values of the record."""
+    record = notification.find(f"{{{OUTBOUND}}}sObject")
+    found = {"notification": _text(notification, OUTBOUND, "Id")}
+    if record is not None:
+        found |= {"type": record.get(f"{{{XSI}}}type"), "Id": _text(record, SOBJECT, "Id")}
+        found |= {"SystemModstamp": _text(record, SOBJECT, "SystemModstamp")}
+    told = (f"{name}={re.sub(r'[^A-Za-z0-9:._+-]', '?', value[:60])}" for name, value in found.items() if value)
+    return BadEvent(account, reason, " ".join(told))
 
 
 def _text(parent: etree._Element, namespace: str, name: str) -> str | None:

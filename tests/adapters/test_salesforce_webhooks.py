@@ -120,7 +120,16 @@ def test_a_bad_notification_among_good_ones_is_kept_aside() -> None:
         "Opportunity without a valid Id",
         "Opportunity with an unreadable SystemModstamp",
     ]
-    assert all(bad.account == "globex" and bad.excerpt for bad in receipt.bad)
+    assert all(bad.account == "globex" for bad in receipt.bad)
+    assert [bad.excerpt.split() for bad in receipt.bad] == [
+        [
+            "notification=04l5g0000000Nt0001",
+            "type=sf:Opportunity",
+            "Id=0015g00000ACC01",
+            "SystemModstamp=2026-11-21T09:15:02.000Z",
+        ],
+        ["notification=04l5g0000000Nt0002", "type=sf:Opportunity", "Id=0065g00000OPP01", "SystemModstamp=yesterday"],
+    ], "ids and types, never what people wrote"
 
 
 def test_a_record_deleted_before_delivery_and_other_types_are_left_alone() -> None:
