@@ -28,7 +28,7 @@ class NotPossible(AurevoirError):
 def find(runtime: Runtime, case_id: str) -> Case:
     """The case with this id, or the beginning of an id. Raises :class:`NoSuchCase`."""
     with runtime.store.read() as session:
-        case = cases.by_id(session, case_id) if case_id else None
+        case = cases.starting_with(session, case_id) if case_id else None
     if case is None:
         raise NoSuchCase(
             f"no case, or more than one, has an id that begins with {case_id!r}: see `aurevoir cases list`"

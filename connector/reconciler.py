@@ -288,7 +288,7 @@ class Reconciler:
         now = self._clock.now()
         with self._store.write() as session:
             self._keep_outcomes(session, list(zip(planned, outcomes, strict=True)), now)
-            come_back = _come_back(planned, outcomes, now, self._account.crm().capabilities.settles_after)
+            come_back = self._come_back(planned, outcomes, now)
             for look in looks:
                 self._move_on(session, look, come_back)
         LOOKS.labels(self._account.name).inc(len(looks))
@@ -346,6 +346,25 @@ class Reconciler:
             events = [_outcome_event(intent, outcome) for intent, outcome in pairs]
             cases.log(session, name, events, now, case_id=case.id, deal_id=case.deal_id)
 
+    def _come_back(
+        self, planned: Sequence[IntentRow], outcomes: Sequence[Outcome], now: datetime
+    ) -> dict[str, tuple[datetime, str]]:
+        """When to look again at deals of which a write is not settled, and why."""
+        found: dict[str, tuple[datetime, str]] = {}
+        for intent, outcome in zip(planned, outcomes, strict=True):
+            if outcome.result is Result.AGAIN:
+                until = outcome.until or now + backoff(intent.attempts + 1)
+            elif outcome.result is not Result.UNKNOWN:
+                continue
+            elif self._may_be_sent_again(intent):  # nothing to wait for: it may land twice and be there once
+                until = now + backoff(intent.attempts)
+            else:
+                until = now + self._account.crm().capabilities.settles_after
+            known = found.get(intent.deal_id)
+            if known is None or until > known[0]:
+                found[intent.deal_id] = (until, outcome.reason)
+        return found
+
     def _move_on(self, session: Session, look: DealLook, come_back: Mapping[str, tuple[datetime, str]]) -> None:
         deal_id = look.decision.case.deal_id if look.decision.case is not None else look.row.deal_id
         if deal_id in come_back:
@@ -391,24 +410,6 @@ def _deal_ids(looks: Iterable[DealLook]) -> list[str]:
     ids = {look.row.deal_id for look in looks}
     ids |= {look.decision.case.deal_id for look in looks if look.decision.case is not None}
     return sorted(ids)
-
-
-def _come_back(
-    planned: Sequence[IntentRow], outcomes: Sequence[Outcome], now: datetime, grace: timedelta
-) -> dict[str, tuple[datetime, str]]:
-    """When to look again at deals of which a write is not settled, and why."""
-    found: dict[str, tuple[datetime, str]] = {}
-    for intent, outcome in zip(planned, outcomes, strict=True):
-        if outcome.result is Result.AGAIN:
-            until = outcome.until or now + backoff(intent.attempts + 1)
-        elif outcome.result is Result.UNKNOWN:
-            until = now + grace
-        else:
-            continue
-        known = found.get(intent.deal_id)
-        if known is None or until > known[0]:
-            found[intent.deal_id] = (until, outcome.reason)
-    return found
 
 
 def backoff(attempts: int) -> timedelta:

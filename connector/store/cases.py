@@ -67,13 +67,18 @@ def last_by_deal(session: Session, account: str, deal_ids: Sequence[str]) -> dic
 
 
 def by_id(session: Session, case_id: str) -> Case | None:
-    """The case with this id; a beginning of the id is enough when it fits only one."""
+    """The case with this id."""
+    row = session.get(CaseRow, case_id)
+    return _with_steps(session, [row])[0] if row is not None else None
+
+
+def starting_with(session: Session, beginning: str) -> Case | None:
+    """The one case whose id begins like this; None when there is none, or more than one."""
     rows = session.scalars(
-        select(CaseRow).where(CaseRow.id.startswith(case_id, autoescape=True)).order_by(CaseRow.id).limit(2)
+        select(CaseRow).where(CaseRow.id.startswith(beginning, autoescape=True)).order_by(CaseRow.id).limit(2)
     ).all()
-    if len(rows) != 1 and (not rows or rows[0].id != case_id):
-        return None
-    return _with_steps(session, rows[:1])[0]
+    exact = bool(rows) and rows[0].id == beginning
+    return _with_steps(session, rows[:1])[0] if exact or len(rows) == 1 else None
 
 
 def by_ids(session: Session, case_ids: Sequence[str]) -> list[Case]:

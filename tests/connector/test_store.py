@@ -167,6 +167,21 @@ def test_a_case_comes_back_as_it_was_kept(store: Store) -> None:
         assert cases.open_by_deal(session, "globex", ["7"]) == {}, "another account's deal may have the same id"
 
 
+def test_a_case_is_known_by_its_whole_id_and_found_by_a_beginning_that_fits_one(store: Store) -> None:
+    with store.write() as session:
+        for number, case_id in enumerate(("abc1", "abc12", "ab_9", "abx9"), start=1):
+            cases.save(session, case(id=case_id, deal_id=str(number), steps=()))
+    with store.read() as session:
+        found = {
+            beginning: cases.starting_with(session, beginning) for beginning in ("abc1", "abc12", "abc", "ab_", "z")
+        }
+        assert cases.by_id(session, "abc") is None
+        assert cases.by_id(session, "abx") is None, "a beginning is not an id"
+        assert cases.by_id(session, "abc1") == found["abc1"]
+    ids = {beginning: one.id if one is not None else None for beginning, one in found.items()}
+    assert ids == {"abc1": "abc1", "abc12": "abc12", "abc": None, "ab_": "ab_9", "z": None}
+
+
 def test_the_database_itself_refuses_a_second_open_case_of_a_deal(store: Store) -> None:
     with store.write() as session:
         cases.save(session, case())

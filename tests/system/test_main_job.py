@@ -260,6 +260,22 @@ def test_a_dropped_answer_after_the_write_makes_nothing_twice_and_loses_nothing(
         assert {task.id for task in system.rig.tasks(deal)} == {step.task_id for step in steps}
 
 
+@pytest.mark.parametrize("rig", ["salesforce"], indirect=True)
+def test_where_the_crm_knows_our_keys_a_lost_answer_is_made_good_within_seconds(system: Any) -> None:
+    deal = system.renewal()
+    system.rig.trouble(system.kit.Trouble.RESET_AFTER, system.kit.Where.CREATE_TASK)
+    system.lose(deal)
+    system.work()
+    assert not [step for step in system.case(deal).steps if step.status is StepStatus.OPEN], "no answer has come yet"
+    system.rig.calm()
+    system.rig.advance(timedelta(seconds=11))
+    system.work()
+    steps = [step for step in system.case(deal).steps if step.status is StepStatus.OPEN]
+    assert steps
+    assert {task.id for task in system.rig.tasks(deal)} == {step.task_id for step in steps}
+    assert len(system.rig.tasks(deal)) == len(steps), "nothing is there twice"
+
+
 @pytest.mark.parametrize(
     "what", ["SERVER_ERROR", "RATE_SHORT", "RATE_LONG", "RESET_BEFORE", "TRUNCATED", "BROKEN_JSON"]
 )
