@@ -2,7 +2,49 @@
 
 from __future__ import annotations
 
-from adapters.hubspot.adapter import HubSpotAdapter
-from adapters.port import Adapter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel
+
+from adapters.hubspot import webhooks
+from adapters.hubspot.settings import HubSpotSettings
+from adapters.port import Adapter, Crm, FieldMap, Receipt, Services, WebhookAccount, WebhookRequest
+
+
+class HubSpotAdapter:
+    """The adapter behind the entry point."""
+
+    name = "hubspot"
+    label = "HubSpot"
+    settings_model: type[BaseModel] = HubSpotSettings
+
+    def connect(
+        self,
+        account: str,
+        account_id: str,
+        settings: Any,
+        fields: FieldMap,
+        services: Services,
+        *,
+        state: Mapping[str, str],
+    ) -> Crm:
+        """Make a connection; calls nothing yet."""
+        from adapters.hubspot.adapter import HubSpotCrm  # brings the vendor's client: a receiver does without it
+
+        return HubSpotCrm(account, account_id, settings, fields, services, state)
+
+    def webhook_secrets(self, settings: Any) -> tuple[str, ...]:
+        """The app's client secrets; HubSpot signs with them."""
+        return tuple(secret.get_secret_value() for secret in settings.client_secret)
+
+    def receive(self, request: WebhookRequest, accounts: Sequence[WebhookAccount]) -> Receipt:
+        """Verify and parse a delivery."""
+        return webhooks.receive(request, accounts)
+
+    def same_account(self, one: str, other: str) -> bool:
+        """HubSpot account ids are plain numbers."""
+        return one.strip().lstrip("0") == other.strip().lstrip("0")
+
 
 ADAPTER: Adapter = HubSpotAdapter()

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel
-
-from adapters.hubspot import webhooks
 from adapters.hubspot.changes import SEARCH_DEALS, SEARCH_TASKS, Cursor, changed, in_stages
 from adapters.hubspot.checkup import Checkup
 from adapters.hubspot.client import Client
 from adapters.hubspot.mapping import TaskKeys, own
+from adapters.hubspot.oauth import HubSpotConsent
 from adapters.hubspot.reads import GET_OWNERS, Reader
 from adapters.hubspot.schema import Provisioner
 from adapters.hubspot.settings import HubSpotSettings
 from adapters.hubspot.writes import Writer
 from adapters.port import (
+    BrowserConsent,
     Capabilities,
     Change,
     FieldMap,
@@ -26,12 +24,9 @@ from adapters.port import (
     Observed,
     Outcome,
     Page,
-    Receipt,
     SchemaReport,
     Services,
     Wanted,
-    WebhookAccount,
-    WebhookRequest,
 )
 from workflows.fields import FieldSpec
 from workflows.model import Deal, People, Pipeline, Ref, TaskState, User, Write
@@ -50,7 +45,7 @@ class HubSpotCrm:
         state: Mapping[str, str],
     ) -> None:
         self._account_id, self._settings, self._fields = account_id, settings, fields
-        self._client = Client(account, settings, services)
+        self._client = Client(account, account_id, settings, services)
         self._reader = Reader(self._client, fields, ZoneInfo(services.time_zone), settings.association_labels)
         self._writer = Writer(self._client, self._reader, TaskKeys.from_state(state))
 
@@ -141,36 +136,3 @@ class HubSpotCrm:
     def close(self) -> None:
         """Close pooled connections."""
         self._client.close()
-
-
-class HubSpotAdapter:
-    """The adapter behind the entry point."""
-
-    name = "hubspot"
-    label = "HubSpot"
-    settings_model: type[BaseModel] = HubSpotSettings
-
-    def connect(
-        self,
-        account: str,
-        account_id: str,
-        settings: Any,
-        fields: FieldMap,
-        services: Services,
-        *,
-        state: Mapping[str, str],
-    ) -> HubSpotCrm:
-        """Make a connection; calls nothing yet."""
-        return HubSpotCrm(account, account_id, settings, fields, services, state)
-
-    def webhook_secrets(self, settings: Any) -> tuple[str, ...]:
-        """The app's client secrets; HubSpot signs with them."""
-        return tuple(secret.get_secret_value() for secret in settings.client_secret)
-
-    def receive(self, request: WebhookRequest, accounts: Sequence[WebhookAccount]) -> Receipt:
-        """Verify and parse a delivery."""
-        return webhooks.receive(request, accounts)
-
-    def same_account(self, one: str, other: str) -> bool:
-        """HubSpot account ids are plain numbers."""
-        return one.strip().lstrip("0") == other.strip().lstrip("0")

@@ -1,5 +1,61 @@
-"""The Salesforce adapter."""
+"""The Salesforce adapter; see README.md for its limits and quirks."""
 
-from adapters.salesforce.adapter import ADAPTER
+from __future__ import annotations
 
-__all__ = ["ADAPTER"]
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel
+
+from adapters.errors import Rejected
+from adapters.port import Adapter, Crm, FieldMap, Receipt, Services, WebhookAccount, WebhookRequest
+from adapters.salesforce import mapping, webhooks
+from adapters.salesforce.settings import SalesforceSettings
+
+
+class SalesforceAdapter:
+    """The object behind the entry point; see :class:`adapters.port.Adapter`."""
+
+    name = "salesforce"
+    label = "Salesforce"
+    settings_model: type[BaseModel] = SalesforceSettings
+
+    def connect(
+        self,
+        account: str,
+        account_id: str,
+        settings: Any,
+        fields: FieldMap,
+        services: Services,
+        *,
+        state: Mapping[str, str],
+    ) -> Crm:
+        """Make a connection; calls nothing yet.
+
+        Raises :class:`Rejected` for a mapped field whose name cannot be one.
+        """
+        mapped = (fields.contract_end, fields.exit_reason, fields.language, *(name for _, name in fields.figures))
+        for name in mapped:
+            try:
+                mapping.checked_field(name or "Id")
+            except ValueError as error:
+                raise Rejected(str(error), field=name, account=account, operation="connect") from error
+        from adapters.salesforce.adapter import SalesforceCrm  # brings the SDK: a receiver does without it
+
+        return SalesforceCrm(account, account_id, settings, fields, services, state)
+
+    def webhook_secrets(self, settings: Any) -> tuple[str, ...]:
+        """The secrets in the addresses of this account's outbound messages."""
+        secrets: tuple[str, ...] = settings.webhook_secrets
+        return secrets
+
+    def receive(self, request: WebhookRequest, accounts: Sequence[WebhookAccount]) -> Receipt:
+        """Verify and parse an outbound message."""
+        return webhooks.receive(request, accounts)
+
+    def same_account(self, one: str, other: str) -> bool:
+        """Whether two organisation ids, of 15 or 18 characters, are the same."""
+        return mapping.same_id(one, other)
+
+
+ADAPTER: Adapter = SalesforceAdapter()
