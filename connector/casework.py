@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from adapters.errors import AurevoirError
 from connector.bootstrap import Runtime
+from connector.engine import work_lock
 from connector.reconciler import Reconciler
 from connector.store import agenda, cases, intents
 from connector.store.database import Busy
@@ -71,7 +72,7 @@ def cancel(runtime: Runtime, case_id: str) -> Case:
     account = runtime.accounts.get(case.account)
     if account is None:
         raise NotPossible(f"the settings have no account {case.account!r}, which this case belongs to")
-    with runtime.store.exclusive(f"work-{case.account}", wait=WAIT_SECONDS):
+    with runtime.store.exclusive(work_lock(case.account), wait=WAIT_SECONDS):
         reconciler = Reconciler(account, runtime.store, runtime.library, runtime.links, runtime.clock)
         if not reconciler.cancel(case.deal_id):
             raise Busy("it is not yet known whether an earlier write arrived: try again in a minute")
@@ -96,7 +97,7 @@ def _change(runtime: Runtime, case_id: str, what: str, change: Callable[[Session
     """Change a case between two rounds of work on its account, and have it looked at."""
     case_id, account = (found := find(runtime, case_id)).id, found.account
     now = runtime.clock.now()
-    with runtime.store.exclusive(f"work-{account}", wait=WAIT_SECONDS), runtime.store.write() as session:
+    with runtime.store.exclusive(work_lock(account), wait=WAIT_SECONDS), runtime.store.write() as session:
         case = cases.by_id(session, case_id)
         if case is None:
             raise NoSuchCase(f"case {case_id} is gone")

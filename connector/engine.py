@@ -7,6 +7,7 @@ process is found again by the scheduler's sweep.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -20,14 +21,21 @@ from connector.clock import Clock
 from connector.metrics import RESTS
 from connector.reconciler import Reconciler, backoff
 from connector.store import Store, accounts
-from connector.store.database import Busy
+from connector.store.database import AWAY, Busy
 from connector.watcher import Watcher
 
 log = structlog.get_logger(__name__)
 
 AFTER_REFUSAL = timedelta(hours=1)
 """How long an account rests that the CRM will not let in, or whose settings no longer fit."""
+DATABASE_PAUSE_SECONDS = 2.0
+"""How long an account rests when the database is away; noted in memory, for want of anything else."""
 MOST_LOOKS = 10_000
+
+
+def work_lock(account: str) -> str:
+    """The name under which one at a time works on this account; see :meth:`connector.store.Store.exclusive`."""
+    return f"work-{account}"
 
 
 class NotSwitchedOn(Permanent):
@@ -51,6 +59,7 @@ class Round:
         self._store = store
         self._clock = clock
         self._failures = 0
+        self._not_before = 0.0
 
     def run(self, *, poll: bool = False) -> int:
         """Do what is due, and poll even before its time with ``poll``; gives how many deals were looked at.
@@ -58,14 +67,27 @@ class Round:
         One process at a time works on an account: this gives 0 at once where another does. Never raises: when
         something is wrong the account rests for a while, and the reason can be seen.
         """
+        if time.monotonic() < self._not_before:
+            return 0
+        try:
+            return self._run(poll)
+        except AWAY as error:
+            self._not_before = time.monotonic() + DATABASE_PAUSE_SECONDS
+            log.warning("the database cannot be used", account=self.account.name, exc_info=error)
+            RESTS.labels(self.account.name, "database").inc()
+            return 0
+
+    def _run(self, poll: bool) -> int:
         name = self.account.name
         try:
-            with self._store.exclusive(f"work-{name}"):
+            with self._store.exclusive(work_lock(name)):
                 if self._resting():
                     return 0
                 return self._work(poll)
         except Busy:
             return 0
+        except AWAY:
+            raise
         except RateLimited as error:
             self._rest(error.until, "rate_limited", error.message)
         except (Permanent, ConfigError) as error:

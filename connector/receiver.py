@@ -57,22 +57,36 @@ def take_in(
     for signal in good:
         by_account.setdefault(signal.account, []).append(signal)
     watched = {name: _watched_stages(name, accounts_by_name) for name in by_account}
-    taken = Taken(bad=len(bad))
-    with store.write() as session:
-        for name, signals in by_account.items():
-            entries, left_alone = _entries(session, name, signals, watched[name], now)
-            agenda.put(session, name, entries)
-            accounts.change(session, name, pushed_at=now)
-            erased = [signal for signal in signals if signal.kind is SignalKind.CONTACT_ERASED]
-            cases.log(session, name, map(_erased, erased), now)
-            taken.looks += len({entry.deal_id for entry in entries})
-            taken.left_alone += left_alone
-            taken.erased += len(erased)
-            if entries:
-                taken.nudge.add(name)
+
+    def keep(session: Session) -> Taken:
+        taken = Taken(bad=len(bad))
+        for name in sorted(by_account):  # in order, so that two deliveries do not wait for each other
+            _keep_signals(session, name, by_account[name], watched[name], now, taken)
         intake.keep_bad(session, crm, ((e.account, _storable(e.reason), _storable(e.excerpt)) for e in bad), now)
         _tally(session, receipt, crm, taken, now)
-    return taken
+        return taken
+
+    return store.transaction(keep)
+
+
+def _keep_signals(
+    session: Session,
+    name: str,
+    signals: Sequence[Signal],
+    watched: frozenset[str] | None,
+    now: datetime,
+    taken: Taken,
+) -> None:
+    entries, left_alone = _entries(session, name, signals, watched, now)
+    agenda.put(session, name, entries)
+    accounts.change(session, name, pushed_at=now)
+    erased = [signal for signal in signals if signal.kind is SignalKind.CONTACT_ERASED]
+    cases.log(session, name, map(_erased, erased), now)
+    taken.looks += len({entry.deal_id for entry in entries})
+    taken.left_alone += left_alone
+    taken.erased += len(erased)
+    if entries:
+        taken.nudge.add(name)
 
 
 def _sort(signals: Iterable[Signal]) -> tuple[list[Signal], list[BadEvent]]:

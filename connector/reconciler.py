@@ -83,7 +83,8 @@ class Reconciler:
         Raises :class:`~adapters.errors.AdapterError` when the CRM cannot be worked with now; the agenda is as it was.
         """
         with self._store.read() as session:
-            rows = list(agenda.due(session, self._account.name, self._clock.now(), BATCH))
+            due = agenda.due(session, self._account.name, self._clock.now(), BATCH)
+        rows = sorted(due, key=lambda row: row.deal_id)  # in the order in which deliveries put them
         if rows:
             ready = self._resolve_unclear(rows)
             if ready:
@@ -286,11 +287,14 @@ class Reconciler:
             intents.sent(session, self._account.name, [intent.key for intent in planned], now)
         outcomes = self._send(self._account.crm(), planned)
         now = self._clock.now()
-        with self._store.write() as session:
+        come_back = self._come_back(planned, outcomes, now)
+
+        def keep(session: Session) -> None:
             self._keep_outcomes(session, list(zip(planned, outcomes, strict=True)), now)
-            come_back = self._come_back(planned, outcomes, now)
             for look in looks:
                 self._move_on(session, look, come_back)
+
+        self._store.transaction(keep)  # the answers are not to be had again
         LOOKS.labels(self._account.name).inc(len(looks))
 
     def _keep_decision(self, session: Session, look: DealLook, now: datetime) -> None:

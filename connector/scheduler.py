@@ -12,6 +12,7 @@ from connector.account import Account
 from connector.clock import Clock
 from connector.engine import Engine
 from connector.store import Store, accounts, agenda, housekeeping
+from connector.store.database import AWAY
 from connector.watcher import Watcher
 
 log = structlog.get_logger(__name__)
@@ -52,14 +53,25 @@ class Scheduler:
         return bool(self._jobs.running)
 
     def sweep(self) -> None:
-        """Nudge every account that has a look, a poll or a comparison due."""
+        """Nudge every account that has a look, a poll or a comparison due. While the database is away, nothing is."""
+        try:
+            due = self._due()
+        except AWAY as error:
+            log.warning("the database cannot be used", exc_info=error)
+            return
+        for name in due:
+            self._engine.nudge(name)
+
+    def _due(self) -> list[str]:
         now = self._clock.now()
         with self._store.read() as session:
             due = set(agenda.due_accounts(session, now))
             resting = set(accounts.resting(session, now))
-        for name, watcher in self._watchers.items():
-            if name not in resting and (name in due or watcher.poll_due() or watcher.compare_due()):
-                self._engine.nudge(name)
+        return [
+            name
+            for name, watcher in self._watchers.items()
+            if name not in resting and (name in due or watcher.poll_due() or watcher.compare_due())
+        ]
 
     def tidy(self) -> None:
         """Drop what is past its time."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import case, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from connector.store.database import insert_or
+from connector.store.database import insert_or, one_after_another
 from connector.store.tables import AccountRow, CallRow, CursorRow, HoldRow, TokenRow
 
 ROUNDS = "rounds"
@@ -45,7 +45,12 @@ def save_token(
     session: Session, account: str, sealed: str, facts: Mapping[str, str], expires_at: datetime | None, now: datetime
 ) -> None:
     """Keep a sealed token in place of the former one."""
-    session.merge(TokenRow(account=account, sealed=sealed, facts=dict(facts), expires_at=expires_at, saved_at=now))
+    _put(
+        session,
+        TokenRow,
+        [TokenRow.account],
+        {"account": account, "sealed": sealed, "facts": dict(facts), "expires_at": expires_at, "saved_at": now},
+    )
 
 
 def cursor(session: Session, account: str, stream: str) -> str | None:
@@ -59,13 +64,15 @@ def move_cursor(session: Session, account: str, stream: str, value: str | None, 
     if value is None:
         session.execute(delete(CursorRow).where(CursorRow.account == account, CursorRow.stream == stream))
     else:
-        session.merge(CursorRow(account=account, stream=stream, cursor=value, moved_at=now))
+        values = {"account": account, "stream": stream, "cursor": value, "moved_at": now}
+        _put(session, CursorRow, [CursorRow.account, CursorRow.stream], values)
 
 
 def take_call(
     session: Session, account: str, bucket: str, *, limit: int, window: timedelta, now: datetime
 ) -> datetime | None:
     """Count one call, unless the window is full or the CRM said to wait: then the moment to come back is given."""
+    one_after_another(session, f"calls-{account}-{bucket}")
     hold = session.get(HoldRow, (account, bucket))
     if hold is not None and hold.until > now:
         return hold.until
@@ -82,9 +89,11 @@ def take_call(
 
 def hold(session: Session, account: str, bucket: str, until: datetime) -> None:
     """No call in this bucket before ``until``; a later hold wins."""
-    row = session.get(HoldRow, (account, bucket))
-    if row is None or row.until < until:
-        session.merge(HoldRow(account=account, bucket=bucket, until=until))
+    insert = insert_or(session, HoldRow).values(account=account, bucket=bucket, until=until)
+    later = case((insert.excluded.until > HoldRow.until, insert.excluded.until), else_=HoldRow.until)
+    session.execute(
+        insert.on_conflict_do_update(index_elements=[HoldRow.account, HoldRow.bucket], set_={"until": later})
+    )
 
 
 def held_until(session: Session, account: str, bucket: str, now: datetime) -> datetime | None:
@@ -103,3 +112,9 @@ def resting(session: Session, now: datetime) -> list[str]:
     held = select(HoldRow.account).where(HoldRow.bucket == ROUNDS, HoldRow.until > now)
     paused = select(AccountRow.name).where(AccountRow.paused_at.is_not(None))
     return list(session.scalars(held.union(paused)))
+
+
+def _put(session: Session, table: type[Any], key: Sequence[Any], values: Mapping[str, Any]) -> None:
+    """Insert the row, or set its columns; one statement, so that two that do it at once do not collide."""
+    insert = insert_or(session, table).values(**values)
+    session.execute(insert.on_conflict_do_update(index_elements=key, set_=dict(values)))

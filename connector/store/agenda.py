@@ -58,7 +58,8 @@ def put(session: Session, account: str, entries: Iterable[Entry]) -> None:
 
 
 def _merged(entries: Iterable[Entry]) -> Iterable[Entry]:
-    """One entry a deal: a statement may not touch the same row twice."""
+    """One entry a deal, since a statement may not touch a row twice; in order, so that two that put the same deals wait
+    for each other instead of deadlocking."""
     merged: dict[str, Entry] = {}
     for entry in entries:
         other = merged.get(entry.deal_id, entry)
@@ -68,7 +69,7 @@ def _merged(entries: Iterable[Entry]) -> Iterable[Entry]:
             tasks=entry.tasks or other.tasks,
             asked=entry.asked or other.asked,
         )
-    return merged.values()
+    return [merged[deal_id] for deal_id in sorted(merged)]
 
 
 def due(session: Session, account: str, now: datetime, limit: int) -> Sequence[AgendaRow]:

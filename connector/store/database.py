@@ -2,42 +2,58 @@
 
 SQLite runs in WAL mode with ``synchronous=FULL`` (NORMAL may lose the last commits on power loss), and each writing
 transaction is ``BEGIN IMMEDIATE``: a read that turns into a write fails at once with "database is locked" otherwise,
-whatever the busy time-out says. PostgreSQL uses its defaults.
+whatever the busy time-out says. PostgreSQL uses its defaults: READ COMMITTED, and what must not be overtaken is either
+one statement (an upsert, an update that names the version) or guarded by a lock.
 """
 
 from __future__ import annotations
 
 import sqlite3
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from alembic import command
 from alembic.config import Config as AlembicConfig
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from filelock import FileLock
-from filelock import Timeout as FileLockTimeout
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, PendingRollbackError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random
 
 from adapters.errors import AurevoirError
+from connector.store.locks import AdvisoryLocks, FileLocks, Locks
+from connector.store.locks import Busy as Busy  # what only one may do is asked of the store
+
+T = TypeVar("T")
 
 BUSY_SECONDS = 4.0
+POOL_SIZE, POOL_OVERFLOW = 5, 20
+"""More than a process has threads: eight for requests, four for rounds, the scheduler's."""
+POOL_WAIT_SECONDS = 10
+_CONNECTING: dict[str, Any] = {
+    "application_name": "aurevoir",
+    "connect_timeout": 5,
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "options": "-c tcp_keepalives_idle=15 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3",
+}
+AWAY = (OperationalError, InterfaceError, PendingRollbackError, PoolTimeout)
+"""What is raised while the database cannot be reached or has no time for us: nothing was committed; try again later."""
+_GAVE_WAY = frozenset({"40001", "40P01"})
+"""Serialization failure and deadlock (PostgreSQL, appendix A)."""
 _READ_ONLY = "aurevoir_read_only"
 _DIALECT_INSERTS = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 class SchemaOutdated(AurevoirError):
     """The database has an older (or newer) schema than this version of the program."""
-
-
-class Busy(AurevoirError):
-    """Someone else holds what only one may hold."""
 
 
 class Store:
@@ -49,7 +65,8 @@ class Store:
     def __init__(self, url: str) -> None:
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self.engine = _engine(url, self.is_sqlite)
+        self.engine = _engine(self.url, self.is_sqlite)
+        self._locks: Locks = FileLocks(self.path) if self.is_sqlite else AdvisoryLocks(self.url, connecting(self.url))
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
         self._readers = sessionmaker(
             self.engine.execution_options(**{_READ_ONLY: True}), expire_on_commit=False, autoflush=False
@@ -58,6 +75,7 @@ class Store:
     @contextmanager
     def write(self) -> Iterator[Session]:
         """A session in a writing transaction."""
+        self._locks.require_held()
         with self._sessions.begin() as session:
             yield session
 
@@ -106,43 +124,40 @@ class Store:
                 f"the database has schema {found or 'none'}, this version needs {needed}: run `aurevoir db upgrade`"
             )
 
+    def transaction(self, work: Callable[[Session], T]) -> T:
+        """``work`` in a writing transaction, and again from the start when the database chose it to give way to others.
+
+        That happens on PostgreSQL alone (deadlock, serialization). ``work`` must bear being called again.
+        """
+        again = Retrying(
+            retry=retry_if_exception(_gave_way), stop=stop_after_attempt(5), wait=wait_random(0.01, 0.2), reraise=True
+        )
+        result: T = again(self._once, work)
+        return result
+
+    def _once(self, work: Callable[[Session], T]) -> T:
+        with self.write() as session:
+            return work(session)
+
     @contextmanager
     def exclusive(self, name: str, *, wait: float = 0.0) -> Iterator[None]:
         """Held by one at a time over all threads and processes on this database; raises :class:`Busy` after ``wait``
-        seconds. The operating system or the database server lets go of it when the process dies."""
-        locked = self._file_lock(name, wait) if self.is_sqlite else self._advisory_lock(name, wait)
-        with locked:
+        seconds. The operating system or the database server lets go of it when the process dies.
+
+        Should the lock be lost with its connection, this thread's next ``write()`` raises: another may work by now.
+        """
+        with self._locks.hold(name, wait, shared=False):
             yield
 
     @contextmanager
-    def _file_lock(self, name: str, wait: float) -> Iterator[None]:
-        if self.path is None:
-            raise Busy("a database in memory cannot be shared: give a file")
-        lock = FileLock(f"{self.path}.{name}.lock", timeout=wait, poll_interval=0.02, thread_local=False)
-        try:
-            lock.acquire()
-        except FileLockTimeout:
-            raise Busy(f"another process holds {name} of {self.path}") from None
-        try:
+    def shared(self, name: str, *, wait: float = 0.0) -> Iterator[None]:
+        """Held by any number together, while nobody has it :meth:`exclusive` (PostgreSQL; on SQLite by one alone)."""
+        with self._locks.hold(name, wait, shared=True):
             yield
-        finally:
-            lock.release()
 
-    @contextmanager
-    def _advisory_lock(self, name: str, wait: float) -> Iterator[None]:
-        ask = text("select pg_try_advisory_lock(hashtextextended(:name, 0))").bindparams(name=f"aurevoir:{name}")
-        deadline = time.monotonic() + wait
-        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            while not connection.scalar(ask):
-                if time.monotonic() >= deadline:
-                    raise Busy(f"another process holds {name} of this database")
-                time.sleep(0.05)
-            try:
-                yield
-            finally:
-                connection.execute(
-                    text("select pg_advisory_unlock(hashtextextended(:name, 0))").bindparams(name=f"aurevoir:{name}")
-                )
+    def is_held(self, name: str) -> bool:
+        """Whether anyone holds this name now, alone or together."""
+        return self._locks.is_held(name)
 
     def check(self) -> None:
         """Raise when the database does not answer."""
@@ -152,6 +167,7 @@ class Store:
     def close(self) -> None:
         """Give back all connections."""
         self.engine.dispose()
+        self._locks.close()
 
     def _back_up(self, now: datetime) -> Path | None:
         if self.path is None or not self.path.exists():
@@ -169,14 +185,35 @@ class Store:
         return config
 
 
-def _engine(url: str, is_sqlite: bool) -> Engine:
+def connecting(url: URL) -> dict[str, Any]:
+    """How to connect to PostgreSQL; what the address says itself wins.
+
+    Both sides notice within half a minute when the other's machine is gone, and its locks are free then.
+    """
+    return {name: value for name, value in _CONNECTING.items() if name not in url.query}
+
+
+def _engine(url: URL, is_sqlite: bool) -> Engine:
+    """Errors never show parameters: they are names, addresses and answers."""
     if not is_sqlite:
-        return create_engine(url, pool_pre_ping=True)
-    engine = create_engine(url)
+        return create_engine(
+            url,
+            hide_parameters=True,
+            pool_pre_ping=True,
+            pool_size=POOL_SIZE,
+            max_overflow=POOL_OVERFLOW,
+            pool_timeout=POOL_WAIT_SECONDS,
+            connect_args=connecting(url),
+        )
+    engine = create_engine(url, hide_parameters=True)
     event.listen(engine, "do_connect", _keep_private)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _gave_way(error: BaseException) -> bool:
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in _GAVE_WAY
 
 
 def _keep_private(_dialect: Any, _record: Any, arguments: list[Any], _named: dict[str, Any]) -> None:
@@ -205,3 +242,14 @@ def _begin_sqlite(connection: Connection) -> None:
 def insert_or(session: Session, table: type[Any]) -> Any:
     """``INSERT`` that can say ``ON CONFLICT``; both databases can, each by its own construct."""
     return _DIALECT_INSERTS[session.get_bind().dialect.name](table)
+
+
+def one_after_another(session: Session, name: str) -> None:
+    """From here to the end of the transaction, only one has this name: for a count that a new row must not outrun.
+
+    On SQLite every writing transaction is alone anyway.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(
+            text("select pg_advisory_xact_lock(hashtextextended(:name, 1))").bindparams(name=f"aurevoir:{name}")
+        )
