@@ -12,7 +12,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
@@ -390,3 +391,62 @@ class Adapter(Protocol):
 
     def same_account(self, one: str, other: str) -> bool:
         """Whether two account ids name the same account (a CRM may spell one in two ways)."""
+
+
+# --- what an adapter may offer besides ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A proven request from inside the CRM, by someone who works there, about one deal of one account.
+
+    ``account`` is our name of it. ``language`` is the asker's, where the request says so. ``reply`` is what the CRM
+    wants to hear when the request has been carried out.
+    """
+
+    account: str
+    deal_id: str
+    language: str | None = None
+    reply: Reply = Reply()
+
+
+@runtime_checkable
+class Embedded(Protocol):
+    """An adapter whose CRM shows a card of ours on a deal, and lets people start an offboarding by hand.
+
+    Both raise :class:`~adapters.errors.SignatureError` or :class:`~adapters.errors.PayloadError`.
+    """
+
+    def asked_for_card(self, request: WebhookRequest, accounts: Sequence[WebhookAccount]) -> Ask:
+        """Verify a request for the card of a deal."""
+
+    def asked_to_start(self, request: WebhookRequest, accounts: Sequence[WebhookAccount]) -> Ask:
+        """Verify a request to start the offboarding of a deal; the CRM may send it more than once."""
+
+
+@dataclass(frozen=True)
+class PackageOrder:
+    """What an app to be installed in the CRM is made for.
+
+    ``account`` holds the vendor settings of the account that it is for, and ``stage_ids`` the stages watched there;
+    None and empty when it is for any account. ``options`` are the adapter's own, see :attr:`Packager.package_options`.
+    """
+
+    public_url: str
+    account: Any | None = None
+    stage_ids: frozenset[str] = frozenset()
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Packager(Protocol):
+    """An adapter that brings an app to be installed in its CRM."""
+
+    package_options: Mapping[str, str]
+    """What may be said of the app besides, by name, each with a line of help."""
+
+    def package(self, order: PackageOrder, out: Path) -> Sequence[Path]:
+        """Write the app into the folder ``out``; the files written, the one to hand to the CRM first.
+
+        Raises :class:`~adapters.errors.ConfigError` with what is missing or wrong, before anything is written.
+        """
