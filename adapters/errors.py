@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 
 class AurevoirError(Exception):
@@ -111,6 +112,30 @@ class Permanent(AdapterError):
 
 class CredentialsInvalid(Permanent):
     """The CRM no longer accepts our credentials: stop calling until someone reconnects."""
+
+
+class ConsentEnded(CredentialsInvalid):
+    """The consent given in the browser was revoked, or the app uninstalled: someone has to connect the account anew."""
+
+
+class ConsentTrouble(StrEnum):
+    """Why connecting an account in the browser did not work, by what the admin should do."""
+
+    DENIED = "denied"
+    NOT_INSTALLED = "not installed"
+    SCOPES = "scopes"
+    CODE = "code"
+    REDIRECT = "redirect"
+    APP = "app"
+    OTHER = "other"
+
+
+class ConsentRefused(Permanent):
+    """The CRM did not let an account be connected in the browser."""
+
+    def __init__(self, trouble: ConsentTrouble, message: str, *, account: str = "", status: int | None = None) -> None:
+        super().__init__(message, account=account, operation="connect", status=status)
+        self.trouble = trouble
 
 
 class ScopeMissing(Permanent):

@@ -7,6 +7,8 @@ crosses the port is in the words of :mod:`workflows.model`; vendor words stay be
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -17,6 +19,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
+from adapters.errors import ConsentTrouble
 from workflows.fields import FieldSpec
 from workflows.model import Deal, People, Pipeline, Ref, TaskState, User, Write
 
@@ -44,6 +47,8 @@ class Token:
     secrets: Mapping[str, str]
     facts: Mapping[str, str] = field(default_factory=dict)
     expires_at: datetime | None = None
+    saved_at: datetime | None = None
+    """Set by the store when it is read."""
 
 
 class TokenStore(Protocol):
@@ -357,6 +362,81 @@ class Crm(Protocol):
         """Give back connections."""
 
 
+# --- consent in the browser -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class OAuthApp:
+    """Our own app at a CRM, as the settings name it for all accounts that have none of their own."""
+
+    client_id: str
+    client_secret: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class ConsentRequest:
+    """One attempt to connect an account: where the browser comes back to, and what proves that it is the same one.
+
+    ``verifier`` is PKCE's (RFC 7636); an adapter sends its challenge, and later itself, where the CRM checks it.
+    """
+
+    redirect_uri: str
+    state: str = field(repr=False)
+    verifier: str = field(repr=False)
+
+    @property
+    def challenge(self) -> str:
+        """The S256 challenge of the verifier."""
+        digest = hashlib.sha256(self.verifier.encode()).digest()
+        return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+@dataclass(frozen=True)
+class Granted:
+    """What a consent brought. ``missing``: scopes that we need and were not given."""
+
+    account_id: str
+    token: Token
+    missing: tuple[str, ...] = ()
+
+
+class BrowserConsent(Protocol):
+    """Connecting accounts by OAuth's authorization code, for a CRM that has it."""
+
+    scopes: Mapping[str, str]
+    """What we ask for, each with what it is for, in a few English words."""
+
+    def complete(self, settings: Any, app: OAuthApp | None) -> Any:
+        """An account's settings with what it takes from the shared app.
+
+        Raises ValueError with the cure when the account has no credentials and there is no app to get them with.
+        """
+
+    def wanted(self, settings: Any) -> bool:
+        """Whether an account with these settings is connected in the browser, and not by credentials of its own."""
+
+    def authorize_url(self, account_id: str, settings: Any, request: ConsentRequest) -> str:
+        """Where the browser goes to ask for consent."""
+
+    def trouble(self, error: str, description: str) -> ConsentTrouble:
+        """What the CRM means by the error that came back with the browser."""
+
+    def redeem(
+        self, account: str, account_id: str, settings: Any, services: Services, code: str, request: ConsentRequest
+    ) -> Granted:
+        """Turn the code into a token, once; the caller compares the account and stores it.
+
+        Raises :class:`~adapters.errors.ConsentRefused`, or :class:`~adapters.errors.Retryable` when the CRM does not
+        answer; the code may be spent then.
+        """
+
+    def keep_alive(self, account: str, account_id: str, settings: Any, services: Services, *, before: datetime) -> None:
+        """Renew the stored token if it was saved before then, so that a quiet account's consent does not lapse.
+
+        Raises :class:`~adapters.errors.ConsentEnded` and others as any call.
+        """
+
+
 class Adapter(Protocol):
     """One kind of CRM: the object behind the entry point."""
 
@@ -394,6 +474,14 @@ class Adapter(Protocol):
 
 
 # --- what an adapter may offer besides ------------------------------------------------------------------------------
+
+
+@runtime_checkable
+class Consenting(Protocol):
+    """An adapter whose accounts may be connected in the browser instead of by credentials in the settings."""
+
+    consent: BrowserConsent
+    """How that is done."""
 
 
 @dataclass(frozen=True)

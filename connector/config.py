@@ -19,7 +19,7 @@ from pydantic import BaseModel, ValidationError
 from sqlalchemy.engine import make_url
 
 from adapters.errors import ConfigError, Fault
-from adapters.port import Adapter
+from adapters.port import Adapter, Consenting, OAuthApp
 from connector.settings import AccountConfig, Settings, WatchConfig
 from connector.values import near
 
@@ -60,6 +60,8 @@ def load(path: Path, environ: Mapping[str, str], adapters: Mapping[str, Adapter]
     vendor_raw = _split_vendor(filled, adapters, report)
     settings = _validate(Settings, filled, (), report)
     vendors = {name: _validate(model, keys, ("accounts", name), report) for name, (model, keys) in vendor_raw.items()}
+    if settings is not None:
+        vendors |= _complete(settings, vendors, adapters, report)
     if report.faults or settings is None:
         raise ConfigError(report.sorted())
     accounts = {name: one.model_copy(update={"vendor": vendors[name]}) for name, one in settings.accounts.items()}
@@ -308,6 +310,24 @@ def _validate(model: type[M], raw: dict[str, Any], prefix: Loc, report: _Report)
             seen = None if one["type"] == "extra_forbidden" else one.get("input")
             report.add(prefix + loc, seen, _cure(model, loc, dict(one)))
     return None
+
+
+def _complete(
+    settings: Settings, vendors: Mapping[str, BaseModel | None], adapters: Mapping[str, Adapter], report: _Report
+) -> dict[str, BaseModel]:
+    """The adapters' own settings, with what accounts that are connected in the browser take from the shared app."""
+    found: dict[str, BaseModel] = {}
+    for name, vendor in vendors.items():
+        crm = settings.accounts[name].crm
+        adapter, shared = adapters[crm], settings.oauth.get(crm)
+        if vendor is None or not isinstance(adapter, Consenting):
+            continue
+        app = OAuthApp(shared.client_id, shared.client_secret.get_secret_value()) if shared is not None else None
+        try:
+            found[name] = adapter.consent.complete(vendor, app)
+        except ValueError as error:
+            report.add(("accounts", name), None, str(error))
+    return found
 
 
 def _as_written(raw: Any, loc: Loc) -> Loc:

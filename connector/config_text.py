@@ -112,6 +112,8 @@ def _reason(about: FieldInfo, indent: str) -> Iterator[str]:
 
 def _is_active(about: FieldInfo) -> bool:
     """Shown as set: what must be there, credentials, and what an admin will want to be other than the default."""
+    if isinstance(about.json_schema_extra, dict) and about.json_schema_extra.get("x-shown"):
+        return True
     if about.is_required() or (_is_secret(about.annotation) and not about.examples):
         return True
     return bool(about.examples and about.get_default())

@@ -8,8 +8,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from adapters.hubspot import webhooks
+from adapters.hubspot.oauth import HubSpotConsent
 from adapters.hubspot.settings import HubSpotSettings
-from adapters.port import Adapter, Crm, FieldMap, Receipt, Services, WebhookAccount, WebhookRequest
+from adapters.port import Adapter, BrowserConsent, Crm, FieldMap, Receipt, Services, WebhookAccount, WebhookRequest
 
 
 class HubSpotAdapter:
@@ -18,6 +19,7 @@ class HubSpotAdapter:
     name = "hubspot"
     label = "HubSpot"
     settings_model: type[BaseModel] = HubSpotSettings
+    consent: BrowserConsent = HubSpotConsent()
 
     def connect(
         self,

@@ -10,13 +10,11 @@ from adapters.hubspot.changes import SEARCH_DEALS, SEARCH_TASKS, Cursor, changed
 from adapters.hubspot.checkup import Checkup
 from adapters.hubspot.client import Client
 from adapters.hubspot.mapping import TaskKeys, own
-from adapters.hubspot.oauth import HubSpotConsent
 from adapters.hubspot.reads import GET_OWNERS, Reader
 from adapters.hubspot.schema import Provisioner
 from adapters.hubspot.settings import HubSpotSettings
 from adapters.hubspot.writes import Writer
 from adapters.port import (
-    BrowserConsent,
     Capabilities,
     Change,
     FieldMap,

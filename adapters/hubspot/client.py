@@ -34,9 +34,10 @@ from tenacity import (
 from urllib3.util.retry import Retry
 
 from adapters.errors import AdapterError, CredentialsInvalid, RateLimited, Unavailable
+from adapters.hubspot.oauth import Login
 from adapters.hubspot.problems import Circumstances, from_network, from_status, unclear
 from adapters.hubspot.settings import HubSpotSettings
-from adapters.port import Services, Token
+from adapters.port import Services
 
 log = structlog.get_logger(__name__)
 
@@ -91,11 +92,11 @@ def dated(path: str, version: str) -> str:
 class Client:
     """Calls HubSpot for one account, one thread at a time. Raises AdapterError and nothing else for a failed call."""
 
-    def __init__(self, account: str, settings: HubSpotSettings, services: Services) -> None:
+    def __init__(self, account: str, account_id: str, settings: HubSpotSettings, services: Services) -> None:
         self._account, self._settings, self._services = account, settings, services
         self._pool = urllib3.PoolManager(num_pools=2, maxsize=4, cert_reqs="CERT_REQUIRED", retries=Retry(0))
         self._apis: dict[str, Any] = {}
-        self._held: Token | None = None
+        self._login = Login(account, account_id, settings, services, self._pool)
         self._hubspot = HubSpot.create(api_factory=self._make_api)
 
     def call(self, op: Op, *args: Any, **kwargs: Any) -> Answer:
@@ -136,11 +137,12 @@ class Client:
 
     def _once(self, op: Op, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Answer:
         self._take(op)
+        token = self._login.access_token()
         try:
-            return self._send(op, args, kwargs, self._token())
+            return self._send(op, args, kwargs, token)
         except CredentialsInvalid:
-            before, self._held = self._held, None
-            if before is None or (fresh := self._token()) == before.secrets.get("access_token"):
+            fresh = self._login.after_refusal(token)
+            if fresh is None:
                 raise
         self._take(op)
         return self._send(op, args, kwargs, fresh)
@@ -229,19 +231,6 @@ class Client:
         return GROWING(state)
 
     # --- parts --------------------------------------------------------------------------------------------------
-
-    def _token(self) -> str:
-        if self._settings.access_token is not None:
-            return self._settings.access_token.get_secret_value()
-        held = self._held
-        if held is None or (held.expires_at is not None and held.expires_at <= self._services.now()):
-            held = self._held = self._services.tokens.load()
-        if held is None or not held.secrets.get("access_token"):
-            raise CredentialsInvalid(
-                "there is no access token: set access_token, or connect the account in the browser",
-                account=self._account,
-            )
-        return held.secrets["access_token"]
 
     def _api(self, name: str) -> Any:
         if name not in self._apis:

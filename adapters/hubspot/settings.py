@@ -46,6 +46,12 @@ class HubSpotSettings(BaseModel):
     access_token: SecretStr | None = Field(
         None, description="Token of a private app or service key; an account connected in the browser has none here."
     )
+    client_id: str | None = Field(
+        None,
+        min_length=1,
+        description="Of an app of this account's own, to connect in the browser; by default that of oauth.hubspot.",
+        examples=["0b1f…"],
+    )
     client_secret: Annotated[tuple[SecretStr, ...], BeforeValidator(_as_tuple)] = Field(
         (), description="Proves webhooks; a list while it is being rotated; without it changes are found by polling."
     )

@@ -8,8 +8,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from adapters.errors import Rejected
-from adapters.port import Adapter, Crm, FieldMap, Receipt, Services, WebhookAccount, WebhookRequest
+from adapters.port import Adapter, BrowserConsent, Crm, FieldMap, Receipt, Services, WebhookAccount, WebhookRequest
 from adapters.salesforce import mapping, webhooks
+from adapters.salesforce.consent import SalesforceConsent
 from adapters.salesforce.settings import SalesforceSettings
 
 
@@ -19,6 +20,7 @@ class SalesforceAdapter:
     name = "salesforce"
     label = "Salesforce"
     settings_model: type[BaseModel] = SalesforceSettings
+    consent: BrowserConsent = SalesforceConsent()
 
     def connect(
         self,

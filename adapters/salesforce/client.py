@@ -34,7 +34,7 @@ from adapters.errors import (
 from adapters.port import Services
 from adapters.salesforce.answers import CURES, LATER, UNCLEAR, Problem, problems
 from adapters.salesforce.mapping import Row
-from adapters.salesforce.oauth import Bearer, ClientCredentials, Tokens
+from adapters.salesforce.oauth import Bearer, Tokens, grant_of
 from adapters.salesforce.settings import SalesforceSettings
 from adapters.salesforce.transport import RedirectRefusedError, TooLargeError, Wire, make_session
 
@@ -71,9 +71,8 @@ class Client:
         self._services = services
         self._wire = Wire(connect=settings.connect_timeout, read=settings.read_timeout, total=settings.total_timeout)
         self._session = make_session(self._wire)
-        self.tokens = Tokens(
-            account, account_id, settings, services, self._session, self._wire, ClientCredentials(settings)
-        )
+        grant = grant_of(account, settings)
+        self.tokens = Tokens(account, account_id, settings, services, self._session, self._wire, grant)
         self._made: tuple[Bearer, Salesforce] | None = None
         self._daily = USUAL_DAILY_CALLS
         self.usage: tuple[int, int] | None = None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 from urllib.parse import urlsplit, urlunsplit
 
@@ -21,7 +21,9 @@ from adapters.port import Services, Token
 from adapters.salesforce.mapping import is_id, same_id, to18
 from adapters.salesforce.settings import SalesforceSettings, checked_origin
 from adapters.salesforce.transport import Wire
+from adapters.tokens import consent_ended, has_ended, newest, not_connected
 
+LABEL = "Salesforce"
 TOKEN_PATH = "/services/oauth2/token"  # noqa: S105 - an address, no secret
 OPERATION = "get an access token"
 POLITE_WAIT = timedelta(minutes=1)
@@ -57,6 +59,9 @@ class Bearer:
 class Grant(Protocol):
     """A way to get a token."""
 
+    renewable: bool
+    """Whether the token has to be kept alive, since a new one needs someone's consent."""
+
     def form(self, token: Token | None) -> Mapping[str, str]:
         """What to post to the token endpoint. ``token`` is the newest known one."""
 
@@ -66,15 +71,39 @@ class ClientCredentials:
     """The single-org way: the app's own key and secret, acting as the app's run-as user."""
 
     settings: SalesforceSettings
+    renewable = False
 
     def form(self, token: Token | None) -> Mapping[str, str]:
         """The client-credentials request; an earlier token does not matter."""
         del token
-        return {
-            "grant_type": "client_credentials",
-            "client_id": self.settings.client_id,
-            "client_secret": self.settings.client_secret.get_secret_value(),
-        }
+        return {"grant_type": "client_credentials", **client_of(self.settings)}
+
+
+@dataclass(frozen=True)
+class RefreshToken:
+    """The way of an account that was connected in the browser. Each refresh may void the token that it used."""
+
+    settings: SalesforceSettings
+    account: str
+    renewable = True
+
+    def form(self, token: Token | None) -> Mapping[str, str]:
+        """The refresh request. Raises :class:`ConsentEnded` when the account was never connected."""
+        refresh = token.secrets.get("refresh_token") if token is not None else None
+        if not refresh:
+            raise not_connected(self.account, LABEL)
+        return {"grant_type": "refresh_token", "refresh_token": refresh, **client_of(self.settings)}
+
+
+def client_of(settings: SalesforceSettings) -> dict[str, str]:
+    """The app's key and secret, for the body of a request to the token endpoint."""
+    secret = settings.client_secret.get_secret_value() if settings.client_secret is not None else ""
+    return {"client_id": settings.client_id or "", "client_secret": secret}
+
+
+def grant_of(account: str, settings: SalesforceSettings) -> Grant:
+    """How an account with these settings gets tokens."""
+    return RefreshToken(settings, account) if settings.in_browser else ClientCredentials(settings)
 
 
 class Tokens:
@@ -115,27 +144,53 @@ class Tokens:
 
         Raises :class:`CredentialsInvalid` when the org says no or is not ours, :class:`Retryable` when it cannot say.
         """
-        with self._services.tokens.lock():
-            token = self._services.tokens.load()
-            bearer = None if token is None else self._read(token)
-            if bearer is None or bearer.access_token == refused:
-                fresh = self._fetch(token)
-                bearer = self._read(fresh)
-                if bearer is None:
-                    raise self._error(Unavailable, "the token endpoint's answer was not understood")
-                self._services.tokens.save(fresh)
-            self._bearer = bearer
-            return bearer
+        token = self._newest(lambda token: self._is_other(token, refused))
+        bearer = self._read(token)
+        if bearer is None:
+            raise self._error(Unavailable, "the token endpoint's answer was not understood")
+        self._bearer = bearer
+        return bearer
+
+    def keep_alive(self, before: datetime) -> None:
+        """Refresh a token that was saved before then, where a consent stands behind it."""
+        if self._grant.renewable:
+            self._newest(lambda token: token.saved_at is not None and token.saved_at >= before)
+
+    def redeem(self, form: Mapping[str, str]) -> tuple[Token, Mapping[str, Any]]:
+        """The token for a code, of whichever organisation it is, and the whole answer.
+
+        Raises as :meth:`renew`; :class:`TokenRefused` tells what the endpoint said.
+        """
+        body = self._ask({**form, **client_of(self._settings)})
+        return self._token(body, None), body
+
+    def _newest(self, good: Callable[[Token], bool]) -> Token:
+        return newest(self._account, LABEL, self._services, good=good, fetch=self._fetch)
+
+    def _is_other(self, token: Token, refused: str | None) -> bool:
+        bearer = self._read(token)
+        return bearer is not None and bearer.access_token != refused
 
     def _read(self, token: Token) -> Bearer | None:
         """The token as calls need it, or None if it is not one of ours."""
         access, instance = token.secrets.get("access_token"), token.facts.get("instance_url")
-        if not access or not instance or not same_id(token.facts.get("org_id", ""), self._account_id):
+        ours = same_id(token.facts.get("org_id", ""), self._account_id) and not has_ended(token)
+        if not access or not instance or not ours:
             return None
         return Bearer(access, self._settings.instance_url or instance, token.facts.get("user_id", ""))
 
     def _fetch(self, token: Token | None) -> Token:
-        answer = self._post(self._grant.form(token))
+        try:
+            body = self._ask(self._grant.form(token))
+        except TokenRefused as refused:
+            if self._grant.renewable and refused.error == "invalid_grant" and "ip restricted" not in refused.said:
+                raise consent_ended(self._account, LABEL, refused.status) from None
+            raise
+        return self._pinned(self._token(body, token))
+
+    def _ask(self, form: Mapping[str, str]) -> Mapping[str, Any]:
+        """The body of a good answer."""
+        answer = self._post(form)
         try:
             body = answer.json()
         except ValueError as error:
@@ -143,8 +198,8 @@ class Tokens:
         if not isinstance(body, dict):
             raise self._error(Unavailable, "the token endpoint's answer was not understood", answer)
         if answer.status_code != 200:
-            raise self._error(CredentialsInvalid, refusal(body), answer)
-        return self._accept(body, token)
+            raise TokenRefused(body, self._account, answer.status_code)
+        return body
 
     def _post(self, form: Mapping[str, str]) -> requests.Response:
         self._wire.allow(self._settings.login_url)
@@ -167,18 +222,12 @@ class Tokens:
             raise self._error(Unavailable, "the token endpoint is not available now", answer)
         return answer
 
-    def _accept(self, body: Mapping[str, Any], old: Token | None) -> Token:
-        """The answer as a token, once it is known to be for our organisation."""
+    def _token(self, body: Mapping[str, Any], old: Token | None) -> Token:
+        """The answer as a token."""
         org_id, user_id = identity(str(body.get("id") or ""))
         access = body.get("access_token")
         if not isinstance(access, str) or not access or not org_id:
             raise self._error(Unavailable, "the token endpoint's answer was not understood")
-        if not same_id(org_id, self._account_id):
-            raise self._error(
-                CredentialsInvalid,
-                f"these credentials belong to organisation {to18(org_id)}, not to account_id {self._account_id}; "
-                "correct account_id, or login_url, client_id and client_secret",
-            )
         try:
             instance = checked_origin(str(body.get("instance_url") or ""), "instance_url")
         except ValueError as error:
@@ -190,11 +239,31 @@ class Tokens:
         facts = {"instance_url": instance, "org_id": to18(org_id), "user_id": to18(user_id)}
         return Token(secrets, {**facts, "issued_at": str(body.get("issued_at") or "")})
 
+    def _pinned(self, token: Token) -> Token:
+        """The token, once it is known to be for our organisation."""
+        org_id = token.facts["org_id"]
+        if not same_id(org_id, self._account_id):
+            raise self._error(
+                CredentialsInvalid,
+                f"these credentials belong to organisation {org_id}, not to account_id {self._account_id}; "
+                "correct account_id, or login_url, client_id and client_secret",
+            )
+        return token
+
     def _error(
         self, kind: Callable[..., AdapterError], message: str, answer: requests.Response | None = None
     ) -> AdapterError:
         status = None if answer is None else answer.status_code
         return kind(message, account=self._account, operation=OPERATION, status=status)
+
+
+class TokenRefused(CredentialsInvalid):
+    """The token endpoint said no. ``error`` is its code, ``said`` code and description in lower case, never shown."""
+
+    def __init__(self, body: Mapping[str, Any], account: str, status: int) -> None:
+        super().__init__(refusal(body), account=account, operation=OPERATION, status=status)
+        self.error = str(body.get("error") or "")
+        self.said = f"{self.error} {body.get('error_description') or ''}".lower()
 
 
 def refusal(body: Mapping[str, Any]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
@@ -42,7 +42,9 @@ def _netloc(parts: SplitResult, port: int | None) -> str:
 class SalesforceSettings(BaseModel):
     """How to reach one org.
 
-    ``login_url`` is the org's My Domain address: client-credentials tokens are given out there only. ``webhook_secret``
+    ``login_url`` is the org's My Domain address: client-credentials tokens are given out there only, and a consent is
+    asked for in this very org. Without credentials of its own an account is connected in the browser, with the shared
+    app of the settings (see :meth:`adapters.salesforce.consent.SalesforceConsent.complete`). ``webhook_secret``
     is the last part of the address that outbound messages go to; a list while it is being changed; without it changes
     are found by polling alone. Time-outs are in seconds. ``daily_call_share`` is the share of the org's daily API
     calls, those of all its programs together, at which we pause.
@@ -59,13 +61,18 @@ class SalesforceSettings(BaseModel):
         description="The org's own address (Setup > My Domain); tokens come from there.",
         examples=["https://globex.my.salesforce.com"],
     )
-    client_id: str = Field(
+    client_id: str | None = Field(
+        default=None,
         min_length=1,
-        description="Consumer key of the External Client App with the client-credentials flow.",
+        description="Consumer key of the org's own External Client App; by default that of oauth.salesforce.",
         examples=["${SALESFORCE_CLIENT_ID}"],
+        json_schema_extra={"x-shown": True},
     )
-    client_secret: SecretStr = Field(
-        description="Consumer secret of the same app.", examples=["${SALESFORCE_CLIENT_SECRET}"]
+    client_secret: SecretStr | None = Field(default=None, description="Consumer secret of the same app.")
+    login: Literal["app", "browser"] | None = Field(
+        default=None,
+        description="app: as its run-as user; browser: by `aurevoir connect`, the default where client_id is not set.",
+        examples=["browser"],
     )
     webhook_secret: tuple[SecretStr, ...] = Field(
         default=(),
@@ -92,7 +99,7 @@ class SalesforceSettings(BaseModel):
         origin = checked_origin(value, "login_url")
         if urlsplit(origin).hostname in SHARED_LOGIN_HOSTS:
             raise ValueError(
-                "client-credentials tokens are not given out there; use the org's own address "
+                "tokens for just any org are given out there; use the org's own address "
                 "(Setup > My Domain), like https://acme.my.salesforce.com"
             )
         return origin
@@ -104,8 +111,8 @@ class SalesforceSettings(BaseModel):
 
     @field_validator("client_secret")
     @classmethod
-    def _client_secret(cls, value: SecretStr) -> SecretStr:
-        if not value.get_secret_value().strip():
+    def _client_secret(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().strip():
             raise ValueError("is empty; copy the consumer secret from the External Client App's OAuth settings")
         return value
 
@@ -133,6 +140,11 @@ class SalesforceSettings(BaseModel):
         if not re.fullmatch(r"\d{2,3}\.0", value) or float(value) < OLDEST_API_VERSION:
             raise ValueError(f'must be a version such as "66.0", in quotes, from "{OLDEST_API_VERSION}" on')
         return value
+
+    @property
+    def in_browser(self) -> bool:
+        """Whether someone's consent in the browser stands behind this account's tokens."""
+        return self.login == "browser"
 
     @property
     def webhook_secrets(self) -> tuple[str, ...]:
