@@ -187,10 +187,11 @@ class Account:
         if dry_run:
             return report
         now = self._clock.now()
+        began = now.replace(microsecond=0)  # some CRMs tell in whole seconds when a stage was entered
         cursor = self.crm().start_cursor()
         with self._store.write() as session:
             row = accounts.ensure(session, self.name, self.config.crm, self.account_id)
-            accounts.change(session, self.name, state=dict(report.state), started_at=row.started_at or now)
+            accounts.change(session, self.name, state=dict(report.state), started_at=row.started_at or began)
             accounts.release_hold(session, self.name, accounts.ROUNDS)
             for stream in ("deals", "tasks"):
                 if accounts.cursor(session, self.name, stream) is None:
