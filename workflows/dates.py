@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import difflib
 from datetime import UTC, date, datetime, time, timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
 import holidays
@@ -41,8 +41,12 @@ class Calendar:
         self.code = code
         country, _, part = code.partition("-")
         self._country, self._part = _known(code, country, part)
-        self._weekend = frozenset(holidays.country_holidays(self._country, subdiv=self._part).weekend)
         self._years: dict[int, frozenset[date]] = {}
+
+    @cached_property
+    def _weekend(self) -> frozenset[int]:
+        """Asked for late: the library loads 250 countries to know one, and settings only name theirs."""
+        return frozenset(holidays.country_holidays(self._country, subdiv=self._part).weekend)
 
     def is_business_day(self, day: date) -> bool:
         """Whether people work on this day: no weekend of the country, no public holiday."""
