@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from adapters.errors import Unavailable
 from adapters.port import Adapter
 from connector.account import Account
 from connector.clock import Clock, SystemClock
 from connector.engine import Engine, LocalEngine, Round
 from connector.library import Library
 from connector.links import LinkSigner
+from connector.presence import SERVE
 from connector.reconciler import Reconciler
 from connector.scheduler import Scheduler
 from connector.settings import Settings
 from connector.store import Store, accounts
 from connector.vault import Vault
 from connector.watcher import Watcher
+from connector.web.runtime import Readiness
 
 GROUP = "aurevoir.adapters"
 
@@ -58,17 +61,26 @@ class Runtime:
     rounds: Mapping[str, Round]
     engine: Engine
     scheduler: Scheduler | None = None
+    _works_elsewhere: bool = False
     _stops: list[Callable[[], None]] = field(default_factory=list)
 
-    def start(self) -> None:
-        """Begin to work: wake accounts that rested before the last stop, then tick."""
+    def start(self, engine: Engine | None = None) -> None:
+        """Begin to work: wake accounts that rested before the last stop, then tick.
+
+        Rounds run in threads of this process, unless an ``engine`` takes care of them.
+        """
         for one in self.rounds.values():
             one.wake()
-        engine = LocalEngine(self.rounds)
-        self.engine = engine
-        self.scheduler = Scheduler(self.accounts.values(), engine, self.store, self.clock)
-        self._stops = [self.scheduler.stop, engine.stop]
+        self.engine = engine or LocalEngine(self.rounds)
+        self.scheduler = Scheduler(self.accounts.values(), self.engine, self.store, self.clock)
+        self._stops = [self.scheduler.stop, self.engine.stop]
         self.scheduler.start()
+
+    def hand_over(self, engine: Engine) -> None:
+        """Do no work here: ``engine`` tells others what there is to do."""
+        self.engine = engine
+        self._works_elsewhere = True
+        self._stops = [engine.stop]
 
     def close(self) -> None:
         """Stop working, finish what is under way, give everything back."""
@@ -79,26 +91,37 @@ class Runtime:
             account.close()
         self.store.close()
 
-    def ready(self) -> Sequence[tuple[str, bool, str]]:
+    def ready(self) -> Sequence[Readiness]:
         """What must be well for work to be done: ``(subject, ok, text)`` each. Never raises."""
-        found: list[tuple[str, bool, str]] = []
         try:
             self.store.check()
-            found.append(("database", True, "answers"))
+            return [("database", True, "answers"), self._ready_to_work(), *self._ready_accounts()]
         except SQLAlchemyError as error:
             return [("database", False, type(error).__name__)]
+
+    def _ready_to_work(self) -> Readiness:
+        if self._works_elsewhere:
+            held = self.store.is_held(SERVE)
+            return ("worker", held, "works" if held else "none runs: start `aurevoir worker`")
         ticking = self.scheduler is not None and self.scheduler.running
-        found.append(("scheduler", ticking, "ticks" if ticking else "does not run"))
+        return ("scheduler", ticking, "ticks" if ticking else "does not run")
+
+    def _ready_accounts(self) -> Iterator[Readiness]:
         with self.store.read() as session:
             for name in self.accounts:
                 row = accounts.get(session, name)
                 if row is None or row.started_at is None:
-                    found.append((f"account {name}", False, "not switched on: run `aurevoir provision`"))
+                    yield (f"account {name}", False, "not switched on: run `aurevoir provision`")
                 elif row.trouble is not None:
-                    found.append((f"account {name}", False, row.trouble))
+                    yield (f"account {name}", False, row.trouble)
                 else:
-                    found.append((f"account {name}", True, "paused" if row.paused_at is not None else "works"))
-        return found
+                    yield (f"account {name}", True, "paused" if row.paused_at is not None else "works")
+
+
+def cannot_be_used(store: Store, error: Exception) -> Unavailable:
+    """The database's trouble in words, for someone who started a command."""
+    where = store.url.render_as_string(hide_password=True)
+    return Unavailable(f"the database {where} cannot be used: {getattr(error, 'orig', None) or error}")
 
 
 class _NoEngine:
@@ -106,6 +129,9 @@ class _NoEngine:
 
     def nudge(self, account: str) -> None:
         """Nothing to do here."""
+
+    def stop(self) -> None:
+        """Nothing to give back."""
 
 
 def build(settings: Settings, *, adapters: Mapping[str, Adapter] | None = None, clock: Clock | None = None) -> Runtime:

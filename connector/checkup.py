@@ -10,9 +10,9 @@ from adapters.errors import AurevoirError, ConfigError
 from adapters.port import Finding, Level
 from connector.account import Account
 from connector.bootstrap import Runtime
+from connector.presence import SERVE
 from connector.resolve import doubtful_people
 from connector.store import accounts, agenda, intake, intents
-from connector.store.database import Busy
 from connector.store.tables import AccountRow
 from workflows.model import Playbook
 
@@ -58,10 +58,11 @@ def _installation(runtime: Runtime) -> Iterator[Finding]:
         )
     else:
         yield _ok("public address", server.public_url)
-    if _serve_runs(runtime):
-        yield _ok("process", "`aurevoir serve` runs")
+    at_work = "`aurevoir serve`" + ("" if runtime.store.is_sqlite else " or `aurevoir worker`")
+    if runtime.store.is_held(SERVE):
+        yield _ok("process", f"{at_work} runs")
     else:
-        yield _warning("process", "nothing works on this database now.", "Start `aurevoir serve`.")
+        yield _warning("process", "nothing works on this database now.", f"Start {at_work}.")
 
 
 def _database(runtime: Runtime) -> Finding:
@@ -69,14 +70,6 @@ def _database(runtime: Runtime) -> Finding:
     if path is not None and path.exists() and path.stat().st_mode & 0o077:
         return _warning("database", f"other users of this machine may read {path}.", f"chmod 600 {path}")
     return _ok("database", f"schema {runtime.store.schema_version()}")
-
-
-def _serve_runs(runtime: Runtime) -> bool:
-    try:
-        with runtime.store.exclusive("serve"):
-            return False
-    except Busy:
-        return True
 
 
 def _queue(runtime: Runtime) -> Iterator[Finding]:

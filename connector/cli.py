@@ -137,23 +137,33 @@ def provision(
 
 @db_app.command()
 def upgrade(context: typer.Context, config: Config = None) -> None:
-    """Bring the database to this version's schema; an SQLite file is copied first."""
+    """Bring the database to this version's schema.
+
+    An SQLite file is copied first. Stop serve, web and worker before.
+    """
     from connector.bootstrap import build
+    from connector.presence import SERVE, WEB
 
     runtime = build(_settings(context, config), adapters=_adapters())
-    try:
-        with runtime.store.exclusive("serve"):
-            before, copy = runtime.store.schema_version(), runtime.store.upgrade(now=runtime.clock.now())
+    with _in_words(runtime), runtime.store.exclusive(SERVE), runtime.store.exclusive(WEB):
+        before, copy = runtime.store.schema_version(), runtime.store.upgrade(now=runtime.clock.now())
         after = runtime.store.schema_version()
-    finally:
-        runtime.close()
+        added = False if runtime.store.is_sqlite else _install_queue(runtime)
     typer.echo(
         f"The schema is up to date ({after})."
         if before == after
         else f"Upgraded from {before or 'nothing'} to {after}."
     )
+    if added:
+        typer.echo("Tables for the queue of work were added, for `aurevoir web` and `aurevoir worker`.")
     if copy is not None:
         typer.echo(f"The database as it was: {copy}")
+
+
+def _install_queue(runtime: Runtime) -> bool:
+    from connector.distributed import install
+
+    return install(runtime.store)
 
 
 @app.command("config-schema")
@@ -179,6 +189,28 @@ def serve(context: typer.Context, config: Config = None) -> None:
     Runs until SIGTERM or Ctrl-C, and finishes what is under way.
     """
     from connector.serve import serve as run
+
+    run(_settings(context, config), _adapters())
+
+
+@app.command()
+def web(context: typer.Context, config: Config = None) -> None:
+    """Only receive and show pages (PostgreSQL).
+
+    For several machines: any number of them, beside `aurevoir worker`, which does the rest.
+    """
+    from connector.serve import web as run
+
+    run(_settings(context, config), _adapters())
+
+
+@app.command()
+def worker(context: typer.Context, config: Config = None) -> None:
+    """Only watch and work, any number of them (PostgreSQL).
+
+    One at a time works on an account; when one dies, another takes over.
+    """
+    from connector.serve import worker as run
 
     run(_settings(context, config), _adapters())
 
@@ -347,22 +379,28 @@ def _settings(context: typer.Context, config: Path | None) -> Settings:
 @contextmanager
 def _runtime(context: typer.Context, config: Path | None) -> Iterator[Runtime]:
     """The parts for a short command: nothing is started. A new SQLite database gets its tables."""
-    from sqlalchemy.exc import OperationalError
-
-    from adapters.errors import Unavailable
     from connector import logging as our_logging
     from connector.bootstrap import build
 
     our_logging.set_up(as_json=False, level=os.environ.get("AUREVOIR_LOG_LEVEL", "ERROR"))
     runtime = build(_settings(context, config), adapters=_adapters())
-    try:
+    with _in_words(runtime):
         if runtime.store.is_sqlite and runtime.store.schema_version() is None:
             runtime.store.upgrade(now=runtime.clock.now())
         runtime.store.require_current()
         yield runtime
-    except OperationalError as error:
-        where = runtime.store.url.render_as_string(hide_password=True)
-        raise Unavailable(f"the database {where} cannot be used: {error.orig}") from None
+
+
+@contextmanager
+def _in_words(runtime: Runtime) -> Iterator[None]:
+    """Gives everything back at the end; the database's trouble is told in words."""
+    from connector.bootstrap import cannot_be_used
+    from connector.store.database import AWAY
+
+    try:
+        yield
+    except AWAY as error:
+        raise cannot_be_used(runtime.store, error) from None
     finally:
         runtime.close()
 

@@ -48,6 +48,9 @@ class Engine(Protocol):
     def nudge(self, account: str) -> None:
         """There may be something to do for this account; returns at once."""
 
+    def stop(self) -> None:
+        """Finish what is under way here, and give everything back."""
+
 
 class Round:
     """One round of work on one account."""

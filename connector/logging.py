@@ -60,6 +60,10 @@ ALLOWED = _SET_BY_US | {
     # the process itself
     *("listen", "public_url", "pid", "database", "schema", "config", "copy", "threads", "worker", "signal"),
 }
+_CHATTY = (
+    *("apscheduler", "urllib3", "sqlalchemy", "alembic", "werkzeug", "flask_limiter", "flask-limiter"),
+    *("procrastinate", "psycopg", "asyncio"),
+)
 _LONGEST = 500
 _OUR_FOLDERS = ("connector", "adapters", "workflows")
 _ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
@@ -99,7 +103,7 @@ def set_up(*, as_json: bool, level: str = "INFO", stream: TextIO | None = None) 
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for chatty in ("apscheduler", "urllib3", "sqlalchemy", "alembic", "werkzeug", "flask_limiter", "flask-limiter"):
+    for chatty in _CHATTY:
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from connector.bootstrap import Runtime
 from connector.engine import NotSwitchedOn
+from connector.presence import SERVE
 from connector.store import accounts
 from connector.store.database import Busy
 from connector.watcher import Watcher
@@ -44,7 +45,7 @@ def poll_now(runtime: Runtime, name: str) -> Polled:
     if row is None or row.started_at is None:
         raise NotSwitchedOn(f"{name} is not switched on: run `aurevoir provision --account {name}`", account=name)
     try:
-        with runtime.store.exclusive("serve"):
+        with runtime.store.exclusive(SERVE):
             runtime.rounds[name].wake()
             looked = runtime.rounds[name].run(poll=True)
     except Busy:

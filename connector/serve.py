@@ -1,24 +1,26 @@
-"""`aurevoir serve`: receiver, clock and work in one process."""
+"""The processes that stay: ``serve`` (everything in one), ``web`` (receiver and pages), ``worker`` (clock and work)."""
 
 from __future__ import annotations
 
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
 import structlog
 import waitress.server
 
-from adapters.errors import AurevoirError
+from adapters.errors import AurevoirError, ConfigError, Fault
 from adapters.port import Adapter
 from connector import logging as our_logging
 from connector.app import create_app, server_options
-from connector.bootstrap import Runtime, build
+from connector.bootstrap import Runtime, build, cannot_be_used
+from connector.presence import SERVE, WEB, present
 from connector.settings import Settings
-from connector.store.database import Busy
+from connector.store.database import AWAY, Busy
 
 log = structlog.get_logger(__name__)
 
@@ -28,29 +30,80 @@ class CannotListen(AurevoirError):
 
 
 def serve(settings: Settings, adapters: Mapping[str, Adapter]) -> None:
-    """Serve until SIGTERM or SIGINT; what is under way is finished first.
+    """Receive, watch and work until SIGTERM or SIGINT; what is under way is finished first.
 
-    Raises :class:`~connector.store.database.Busy` when another ``serve`` works on the same database, and
+    Raises :class:`~connector.store.database.Busy` when another process works on the same database, and
     :class:`~connector.store.database.SchemaOutdated` for a server database with another schema.
     """
+    with _running(settings, adapters) as runtime, present(runtime.store, SERVE):
+        if runtime.store.is_sqlite:
+            copy = runtime.store.upgrade(now=runtime.clock.now())
+            if copy is not None:
+                log.info("schema upgraded", copy=str(copy))
+        runtime.store.require_current()
+        _listen(runtime, runtime.start)
+
+
+def web(settings: Settings, adapters: Mapping[str, Adapter]) -> None:
+    """Receive and show pages until SIGTERM or SIGINT; workers do the rest.
+
+    Raises :class:`~adapters.errors.ConfigError` without PostgreSQL, and
+    :class:`~connector.store.database.SchemaOutdated` when ``aurevoir db upgrade`` is due.
+    """
+    _require_postgresql(settings, "web")
+    from connector import distributed  # with the optional dependencies of PostgreSQL
+
+    with _running(settings, adapters) as runtime, present(runtime.store, WEB, shared=True):
+        runtime.store.require_current()
+        distributed.require_installed(runtime.store)
+        engine = distributed.ProcrastinateEngine(runtime.store.url, runtime.accounts)
+        _listen(runtime, lambda: runtime.hand_over(engine))
+
+
+def worker(settings: Settings, adapters: Mapping[str, Adapter]) -> None:
+    """Watch and work until SIGTERM or SIGINT; a round under way is finished first. Raises as :func:`web`."""
+    _require_postgresql(settings, "worker")
+    from connector import distributed
+
+    with _running(settings, adapters) as runtime, present(runtime.store, SERVE, shared=True):
+        runtime.store.require_current()
+        distributed.require_installed(runtime.store)
+        runtime.start(distributed.ProcrastinateEngine(runtime.store.url, runtime.accounts))
+        threads = distributed.ROUNDS_AT_ONCE
+        distributed.run_worker(
+            runtime.store,
+            runtime.rounds,
+            on_start=lambda: log.info("working", accounts=sorted(runtime.accounts), threads=threads),
+        )
+
+
+@contextmanager
+def _running(settings: Settings, adapters: Mapping[str, Adapter]) -> Iterator[Runtime]:
+    """The parts of a process that stays, given back at its end, with its faults in words."""
     our_logging.set_up(as_json=not sys.stderr.isatty(), level=os.environ.get("AUREVOIR_LOG_LEVEL", "INFO"))
     runtime = build(settings, adapters=adapters)
     try:
-        with runtime.store.exclusive("serve"):
-            if runtime.store.is_sqlite:
-                copy = runtime.store.upgrade(now=runtime.clock.now())
-                if copy is not None:
-                    log.info("schema upgraded", copy=str(copy))
-            runtime.store.require_current()
-            _listen(runtime)
+        yield runtime
     except Busy as error:
-        raise Busy(f"{error}: is another `aurevoir serve` running?") from None
+        raise Busy(f"{error}: is another `aurevoir serve` or `aurevoir worker` running?") from None
+    except AWAY as error:
+        raise cannot_be_used(runtime.store, error) from None
     finally:
         runtime.close()
     log.info("stopped")
 
 
-def _listen(runtime: Runtime) -> None:
+def _require_postgresql(settings: Settings, command: str) -> None:
+    if settings.database_url.startswith("sqlite"):
+        cure = (
+            f"`aurevoir {command}` needs a PostgreSQL database that all processes share "
+            "(postgresql+psycopg://user:password@host/name); with SQLite, use `aurevoir serve`, "
+            "which does everything in one process"
+        )
+        raise ConfigError([Fault("database_url", settings.database_url, cure)])
+
+
+def _listen(runtime: Runtime, start: Callable[[], None]) -> None:
     server = runtime.settings.server
     try:
         listening = waitress.server.create_server(
@@ -60,7 +113,7 @@ def _listen(runtime: Runtime) -> None:
         raise CannotListen(f"cannot listen on {server.listen}: {error.strerror}; see server.listen") from None
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
-    runtime.start()
+    start()
     log.info("listening", listen=_address(listening), public_url=server.public_url, accounts=sorted(runtime.accounts))
     listening.run()
     listening.close()
