@@ -111,7 +111,7 @@ def weeks(stage: Stage) -> None:
     """People do their tasks on the day they are due; new ones appear as their time comes."""
     ends = [end for crm in stage.crms if (end := _case(stage, crm).contract_end) is not None]
     last = max(ends)
-    _live_until(stage, lambda: stage.clock.now().date() > last + timedelta(days=1))
+    live_until(stage, lambda: stage.clock.now().date() > last + timedelta(days=1))
     for crm in stage.crms:
         done = sum(task.done for task in crm.tasks())
         console.print(f"  {crm.label}: {done} tasks done; the contract ended on {_case(stage, crm).contract_end}.")
@@ -119,9 +119,9 @@ def weeks(stage: Stage) -> None:
 
 def survey(stage: Stage) -> None:
     """The end is effective: only now the survey goes out. A mail scanner opens it first; then the customer answers."""
-    _live_until(stage, lambda: all(_links(crm) for crm in stage.crms))
+    live_until(stage, lambda: all(links(crm) for crm in stage.crms))
     for crm in stage.crms:
-        link = _links(crm)[0]
+        link = links(crm)[0]
         page = requests.get(link, timeout=10)
         console.print(f"  {crm.label}: survey page {link}")
         _expect(page.status_code == 200 and not _answered(stage, crm), "opening a link records nothing")
@@ -136,7 +136,7 @@ def survey(stage: Stage) -> None:
 def a_month_later(stage: Stage) -> None:
     """A month after the end: was the leaving all right?"""
     until = stage.clock.now() + timedelta(days=35)
-    _live_until(stage, lambda: stage.clock.now() >= until)
+    live_until(stage, lambda: stage.clock.now() >= until)
     for crm in stage.crms:
         newest = crm.tasks()[-1] if crm.tasks() else None
         case = _case(stage, crm)
@@ -160,7 +160,7 @@ CHAPTERS: tuple[tuple[str, Callable[[Stage], None]], ...] = (
 # --- how time passes ------------------------------------------------------------------------------------------------
 
 
-def _live_until(stage: Stage, over: Callable[[], bool]) -> None:
+def live_until(stage: Stage, over: Callable[[], bool]) -> None:
     """Go from one moment at which something happens to the next; people do their tasks when they are due."""
     for _ in range(400):
         if over():
@@ -230,7 +230,7 @@ def _close(stage: Stage, seconds: float) -> int:
     console.print("Pages to look at:")
     for crm in stage.crms:
         console.print(f"  {crm.deal_url}")
-        for link in _links(crm)[:1]:
+        for link in links(crm)[:1]:
             console.print(f"  {link}")
     console.print(f"Told in {seconds:.0f} s.")
     return 0
@@ -243,7 +243,8 @@ def _case(stage: Stage, crm: Crm) -> Case:
     return case
 
 
-def _links(crm: Crm) -> list[str]:
+def links(crm: Crm) -> list[str]:
+    """Addresses of survey pages in the tasks, each once."""
     bodies = "\n".join(str(task.body) for task in crm.tasks())
     return list(dict.fromkeys(re.findall(r"http://127\.0\.0\.1:\d+/s/[\w.-]+", bodies)))
 
