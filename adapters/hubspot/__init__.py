@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
-from adapters.hubspot import webhooks
+from adapters.hubspot import asks, project, webhooks
 from adapters.hubspot.oauth import HubSpotConsent
 from adapters.hubspot.settings import HubSpotSettings
-from adapters.port import Adapter, BrowserConsent, Crm, FieldMap, Receipt, Services, WebhookAccount, WebhookRequest
+from adapters.port import (
+    Adapter,
+    Ask,
+    BrowserConsent,
+    Crm,
+    FieldMap,
+    PackageOrder,
+    Receipt,
+    Services,
+    WebhookAccount,
+    WebhookRequest,
+)
 
 
 class HubSpotAdapter:
@@ -19,6 +31,7 @@ class HubSpotAdapter:
     name = "hubspot"
     label = "HubSpot"
     settings_model: type[BaseModel] = HubSpotSettings
+    package_options: Mapping[str, str] = project.OPTIONS
     consent: BrowserConsent = HubSpotConsent()
 
     def connect(
@@ -43,6 +56,18 @@ class HubSpotAdapter:
     def receive(self, request: WebhookRequest, accounts: Sequence[WebhookAccount]) -> Receipt:
         """Verify and parse a delivery."""
         return webhooks.receive(request, accounts)
+
+    def asked_for_card(self, request: WebhookRequest, accounts: Sequence[WebhookAccount]) -> Ask:
+        """The card on a deal's page."""
+        return asks.asked_for_card(request, accounts)
+
+    def asked_to_start(self, request: WebhookRequest, accounts: Sequence[WebhookAccount]) -> Ask:
+        """The workflow action "Start an offboarding"."""
+        return asks.asked_to_start(request, accounts)
+
+    def package(self, order: PackageOrder, out: Path) -> Sequence[Path]:
+        """The project that `hs project upload` takes."""
+        return project.package(order, out)
 
     def same_account(self, one: str, other: str) -> bool:
         """HubSpot account ids are plain numbers."""

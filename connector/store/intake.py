@@ -24,6 +24,15 @@ def link(session: Session, link_id: str) -> LinkRow | None:
     return session.get(LinkRow, link_id)
 
 
+def links_of_case(session: Session, case_id: str) -> Sequence[LinkRow]:
+    """The case's pages that still take answers."""
+    return session.scalars(
+        select(LinkRow)
+        .where(LinkRow.case_id == case_id, LinkRow.closed_at.is_(None))
+        .order_by(LinkRow.made_at, LinkRow.id)
+    ).all()
+
+
 def close_links(session: Session, case_id: str, now: datetime) -> None:
     """The pages of this case take no more answers (P-06)."""
     session.execute(

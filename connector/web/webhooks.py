@@ -10,14 +10,15 @@ from __future__ import annotations
 import time
 
 import structlog
-from flask import Blueprint, Response, abort, request
+from flask import Blueprint, Response, abort
 from sqlalchemy.exc import SQLAlchemyError
-from werkzeug.exceptions import BadRequest, HTTPException
+from werkzeug.exceptions import HTTPException
 
 from adapters.errors import PayloadError, SignatureError
-from adapters.port import Adapter, Receipt, WebhookAccount, WebhookRequest
+from adapters.port import Adapter, Receipt
 from connector.metrics import EVENTS, WEBHOOK_SECONDS, WEBHOOKS
 from connector.receiver import Taken, take_in
+from connector.web.deliveries import delivery, provable_accounts
 from connector.web.runtime import Runtime
 
 log = structlog.get_logger(__name__)
@@ -49,15 +50,15 @@ def make_blueprint(runtime: Runtime) -> Blueprint:
 
 
 def _receive(runtime: Runtime, adapter: Adapter, crm: str, secret: str | None) -> Response:
-    delivery = _delivery(runtime, secret)
+    delivered = delivery(runtime, secret)
     try:
-        receipt = adapter.receive(delivery, _accounts(runtime, adapter, crm))
+        receipt = adapter.receive(delivered, provable_accounts(runtime, adapter, crm))
     except SignatureError as error:
         return _refuse(crm, 401, "the delivery is not proven to come from the CRM", error)
     except PayloadError as error:
         return _refuse(crm, 400, "the delivery cannot be read", error)
     try:
-        taken = take_in(receipt, crm, store=runtime.store, accounts_by_name=runtime.accounts, now=delivery.received_at)
+        taken = take_in(receipt, crm, store=runtime.store, accounts_by_name=runtime.accounts, now=delivered.received_at)
     except SQLAlchemyError as error:
         response = _refuse(crm, 503, "the delivery could not be kept just now; send it again", error)
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
@@ -66,34 +67,6 @@ def _receive(runtime: Runtime, adapter: Adapter, crm: str, secret: str | None) -
         runtime.engine.nudge(account)
     _count(crm, receipt, taken)
     return Response(receipt.reply.body, receipt.reply.status, content_type=receipt.reply.content_type)
-
-
-def _delivery(runtime: Runtime, secret: str | None) -> WebhookRequest:
-    """The request as it came; its address from the settings, since a proxy may show us another one."""
-    if request.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
-        abort(415, "send the body without Content-Encoding")
-    try:
-        body = request.get_data(cache=False)
-    except (OSError, ValueError) as error:  # a body that ends early, or chunks that are none
-        raise BadRequest("the body could not be read") from error
-    query = request.query_string.decode("latin-1")
-    return WebhookRequest(
-        method=request.method,
-        url=f"{runtime.settings.server.public_url}{request.path}{'?' if query else ''}{query}",
-        headers={name.lower(): value for name, value in request.headers.items()},
-        body=body,
-        received_at=runtime.clock.now(),
-        secret=secret,
-    )
-
-
-def _accounts(runtime: Runtime, adapter: Adapter, crm: str) -> list[WebhookAccount]:
-    """The accounts of this CRM that a delivery can be proven for."""
-    return [
-        WebhookAccount(account.name, account.account_id, secrets)
-        for account in runtime.accounts.values()
-        if account.config.crm == crm and (secrets := adapter.webhook_secrets(account.config.vendor))
-    ]
 
 
 def _refuse(crm: str, status: int, text: str, error: Exception) -> Response:
