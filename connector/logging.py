@@ -56,7 +56,7 @@ ALLOWED = _SET_BY_US | {
         "count",
         "due",
     ),
-    *("attempts", "seconds", "until", "next_look", "started", "stopped"),
+    *("failure", "attempts", "ms", "seconds", "until", "next_look", "started", "stopped"),
     # the process itself
     *("listen", "public_url", "pid", "database", "schema", "config", "copy", "threads", "worker", "signal"),
 }
