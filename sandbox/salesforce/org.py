@@ -249,7 +249,7 @@ class SalesforceSandbox:
 
     def _plain(self, name: str, row: Mapping[str, Any]) -> dict[str, Any]:
         fields = self.world.schema.objects[name].fields
-        return {key: to_json(fields[key.lower()], value) for key, value in row.items()}
+        return {key: to_json(fields[key.lower()], value) for key, value in row.items() if key.lower() in fields}
 
     def set_stage(self, deal_id: str, stage: str) -> None:
         """Move an opportunity as a person would, by API name or label."""

@@ -103,6 +103,7 @@ def test_a_new_field_is_invisible_until_a_permission_set_grants_it(
     assert tried() == 200
     twice = rest("POST", "/sobjects/PermissionSetAssignment", assigned)
     assert twice.get_json()[0]["errorCode"] == "DUPLICATE_VALUE"
+    assert len(org.dump()["PermissionSetAssignment"]) == 1, "shown as well, though it has no date of creation"
     described = rest("GET", "/sobjects/Task/describe").get_json()["fields"]
     (field,) = [each for each in described if each["name"] == "Key__c"]
     assert (field["unique"], field["externalId"], field["caseSensitive"], field["length"]) == (True, True, True, 120)
