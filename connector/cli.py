@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 the thing asked about is not well, 2 wrong use or configur
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -188,6 +189,7 @@ def serve(context: typer.Context, config: Config = None) -> None:
 
     Runs until SIGTERM or Ctrl-C, and finishes what is under way.
     """
+    _start_quickly()
     from connector.serve import serve as run
 
     run(_settings(context, config), _adapters())
@@ -199,6 +201,7 @@ def web(context: typer.Context, config: Config = None) -> None:
 
     For several machines: any number of them, beside `aurevoir worker`, which does the rest.
     """
+    _start_quickly()
     from connector.serve import web as run
 
     run(_settings(context, config), _adapters())
@@ -210,6 +213,7 @@ def worker(context: typer.Context, config: Config = None) -> None:
 
     One at a time works on an account; when one dies, another takes over.
     """
+    _start_quickly()
     from connector.serve import worker as run
 
     run(_settings(context, config), _adapters())
@@ -360,6 +364,17 @@ def _change_case(context: typer.Context, config: Path | None, what: str, case_id
     with _runtime(context, config) as runtime:
         case = getattr(casework, what)(runtime, case_id)
     typer.echo(told.format(f"Case {case.id[:8]} ({case.deal_name or case.deal_id})"))
+
+
+def _start_quickly() -> None:
+    """For processes that stay: both save a fifth of the time until they answer."""
+    gc.set_threshold(50_000)  # loading makes thousands of objects and no garbage, and 700 of them start a search
+    if "rich" not in sys.modules:  # structlog loads it where there is one, for coloured traces that no log of ours has
+        sys.modules["rich"] = None  # type: ignore[assignment]  # Python's documented way to say "not here"
+        try:
+            import structlog  # noqa: F401
+        finally:
+            del sys.modules["rich"]
 
 
 def _adapters() -> Mapping[str, Adapter]:

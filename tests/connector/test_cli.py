@@ -150,6 +150,26 @@ def test_help_loads_nothing_heavy() -> None:
     assert ran.stdout.strip() == "[]"
 
 
+def test_a_server_loads_what_is_seldom_due_only_when_it_is_due(tmp_path: Path) -> None:
+    heavy = ("alembic", "rich", "hubspot", "simple_salesforce", "zeep", "holidays.countries", "procrastinate")
+    code = f"""
+import sys
+from connector.cli import _start_quickly
+_start_quickly()
+import connector.serve
+from connector.bootstrap import Adapters
+from connector.store import Store
+from connector.values import Calendar
+from pydantic import TypeAdapter
+[adapter.settings_model for adapter in Adapters().values()]
+TypeAdapter(Calendar).validate_python("FR")
+Store("sqlite:///{tmp_path / "new.db"}").schema_version()
+print([name for name in {heavy} if name in sys.modules])
+import rich"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
+
+
 @pytest.mark.parametrize(
     "args",
     [
