@@ -165,7 +165,7 @@ class Reconciler:
     def _reconcile(self, rows: Sequence[AgendaRow], *, cancelled: bool = False) -> None:
         rules = self._account.rules()
         users = self._account.users()
-        looks = self._observe(rows)
+        looks = _in_turn(self._observe(rows))
         for look in looks:
             look.cancelled = cancelled
         with self._store.read() as session:
@@ -402,6 +402,20 @@ class _RememberedLinks:
             )
         )
         return self._links.address(kind, case_id, contact_id, questionnaire)
+
+
+def _in_turn(looks: Sequence[DealLook]) -> list[DealLook]:
+    """Those that can be decided side by side; the others stay on the agenda and come next.
+
+    A case that follows its deal into another one must be there before that one is looked at, or before a second case
+    follows: the deal would get two open cases (P-08, P-09).
+    """
+    following = [
+        look for look in looks if look.case is not None and look.observed.deal.merged_into and look.survivor is None
+    ]
+    first = {look.observed.deal.merged_into: look for look in reversed(following)}
+    later = {id(look) for look in following if first[look.observed.deal.merged_into] is not look}
+    return [look for look in looks if id(look) not in later and look.row.deal_id not in first]
 
 
 def _open_task_ids(case: Case | None) -> list[str]:
