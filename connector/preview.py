@@ -11,7 +11,7 @@ from adapters.errors import NotFound
 from connector.bootstrap import Runtime
 from connector.links import LinkSigner
 from connector.store import cases
-from workflows.guard import ending, refusal
+from workflows.guard import occasion, refusal
 from workflows.look import Look
 from workflows.model import Deal, DealState, LinkKind, People
 from workflows.plan import PlannedStep, preview
@@ -61,6 +61,7 @@ def preview_deal(runtime: Runtime, name: str, deal_id: str) -> Preview:
         case=case,
         last=last,
         playbook=frozen or newest,
+        playbooks=runtime.library.playbooks,
         questionnaires=runtime.library.questionnaires,
         users=account.users(),
         load=load,
@@ -73,7 +74,7 @@ def preview_deal(runtime: Runtime, name: str, deal_id: str) -> Preview:
         playbook=f"{look.playbook.key} {look.playbook.version}",
         contract_end=deal.contract_end.isoformat() if deal.contract_end is not None else None,
         case_id=case.id if case is not None else None,
-        not_now=refusal(look, ending(rules, deal)) if case is None else None,
+        not_now=refusal(look, occasion(rules, deal)) if case is None else None,
         steps=preview(look, _Addresses(runtime.links)),
         lacks=_lacks(deal, people),
     )

@@ -31,6 +31,7 @@ from workflows.look import Decision, Look
 from workflows.model import (
     Answer,
     Case,
+    CaseStatus,
     CreateTask,
     Event,
     LinkKind,
@@ -171,14 +172,15 @@ class Reconciler:
         with self._store.read() as session:
             load = Counter(cases.load_by_owner(session, self._account.name))
             playbooks = {
-                look.case.id: cases.playbook(session, look.case.playbook, look.case.playbook_version)
-                for look in looks
-                if look.case is not None
+                case.id: cases.playbook(session, case.playbook, case.playbook_version)
+                for case in map(_followed, looks)
+                if case is not None
             }
         undecided = looks
         for _ in range(4):  # people and tasks may each be asked for, and tasks once more when people brought steps
             for look in undecided:
-                frozen = playbooks.get(look.case.id) if look.case is not None else None
+                followed = _followed(look)
+                frozen = playbooks.get(followed.id) if followed is not None else None
                 self._decide(look, load, users=users, rules=rules, playbook=frozen)
                 load.update(write.owner_id for write in look.decision.writes if isinstance(write, CreateTask))
             undecided = self._ask_for_more(undecided)
@@ -254,6 +256,7 @@ class Reconciler:
             last=look.last,
             survivor=look.survivor,
             playbook=known["playbook"] or self._library.playbook(self._account.config.playbook),
+            playbooks=self._library.playbooks,
             questionnaires=self._library.questionnaires,
             users=known["users"],
             load=load,
@@ -301,7 +304,7 @@ class Reconciler:
         decision, case = look.decision, look.decision.case
         if case is not None and case != look.case:
             cases.save(session, case)
-            if look.case is None:
+            if look.case is None or look.case.playbook != case.playbook:
                 cases.keep_playbook(session, self._library.playbook(case.playbook), now)
             if case.deal_id != look.row.deal_id:
                 intents.follow(session, self._account.name, case.id, case.deal_id)
@@ -402,6 +405,12 @@ class _RememberedLinks:
             )
         )
         return self._links.address(kind, case_id, contact_id, questionnaire)
+
+
+def _followed(look: DealLook) -> Case | None:
+    """The case whose frozen playbook counts: the open one, or a stopped one that may be taken up again (P-09)."""
+    stopped = look.last if look.last is not None and look.last.status is CaseStatus.STOPPED else None
+    return look.case or stopped
 
 
 def _in_turn(looks: Sequence[DealLook]) -> list[DealLook]:

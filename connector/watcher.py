@@ -15,6 +15,7 @@ from connector.account import Account
 from connector.clock import Clock
 from connector.metrics import POLLS
 from connector.store import Store, accounts, agenda, cases
+from workflows.guard import compared_stages
 
 log = structlog.get_logger(__name__)
 
@@ -53,10 +54,10 @@ class Watcher:
 
     def compare(self) -> int:
         """Put every deal that should have a case, and every deal that has one, on the agenda; gives how many."""
-        stages = sorted(frozenset().union(*(rule.not_renewing for rule in self._account.rules().watch)))
+        stages = sorted(compared_stages(self._account.rules()))
         cursor: str | None = None
         found = 0
-        for _ in range(MOST_PAGES):
+        for _ in range(MOST_PAGES if stages else 0):
             page = self._account.crm().deals_in_stages(stages, cursor)
             self._put(page.ids, "daily comparison")
             found += len(page.ids)

@@ -14,14 +14,16 @@ from workflows.asks import CONTRACT_END, REASON, ask
 from workflows.desk import Desk, hangs_on_end
 from workflows.draft import Draft
 from workflows.ending import cancel as end_by_cancelling
-from workflows.ending import dismiss, resume, stop, tidy
+from workflows.ending import conclude, dismiss, resume, stop, tidy
+from workflows.family import first_playbook, fitting_playbook, language_of, negotiation_before
 from workflows.feedback import feedback_writes
 from workflows.fields import STATUS_OPTIONS
-from workflows.guard import CONDITION, Ending, ending, entry, is_new, leaving, refusal, unmet
+from workflows.guard import CONDITION, SAVED, Occasion, entry, is_new, leaving, occasion, refusal, unmet
 from workflows.look import Decision, Links, Look
 from workflows.model import (
     Answer,
     Case,
+    CaseKind,
     CaseStatus,
     DealState,
     Event,
@@ -94,7 +96,7 @@ def record(case: Case, key: str, *, record_id: str | None, refused: str | None, 
 def _leftovers(draft: Draft) -> Decision | None:
     """What an ended case still owes: answers that came late, tasks that appeared late. None: nothing."""
     _take_answers(draft)
-    if draft.case.status is not CaseStatus.COMPLETED:
+    if draft.case.status is not CaseStatus.COMPLETED or draft.case.outcome == SAVED:
         tidy(draft)
     if draft.needs_people or draft.needs_tasks or draft.writes or draft.result() is not draft.look.last:
         return _finish(draft, draft.now)
@@ -103,7 +105,7 @@ def _leftovers(draft: Draft) -> Decision | None:
 
 def _begin(look: Look, links: Links) -> Decision:
     """Open a case, or take up the one of a restored deal, or leave the deal alone."""
-    present = ending(look.rules, look.deal)
+    present = occasion(look.rules, look.deal)
     last = look.last
     if present is not None and last is not None and last.status is CaseStatus.STOPPED and not is_new(present, last):
         draft = Draft(look, resume(last))
@@ -112,24 +114,26 @@ def _begin(look: Look, links: Links) -> Decision:
     refused = refusal(look, present)
     if present is None or refused is not None:
         return Decision(events=(Event(what="not opened", detail=refused or ""),) if look.asked else ())
+    look = look.model_copy(update={"playbook": first_playbook(look, present.kind)})
     return _go_on(Draft(look, _new_case(look, present)), links)
 
 
-def _new_case(look: Look, present: Ending) -> Case:
-    languages = look.playbook.languages
+def _new_case(look: Look, present: Occasion) -> Case:
     return Case(
         id=look.new_case_id,
         account=look.rules.account,
         deal_id=look.deal.id,
         deal_name=look.deal.name,
         number=look.last.number + 1 if look.last is not None else 1,
+        kind=present.kind,
         status=CaseStatus.SETTLING,
         playbook=look.playbook.key,
         playbook_version=look.playbook.version,
-        language=look.rules.language if look.rules.language in languages else languages[0],
+        language=language_of(look.playbook, look.rules),
         stage_id=present.stage_id,
         entered_at=present.entered_at or look.now,
         opened_at=look.now,
+        written=negotiation_before(look.last) if present.kind is CaseKind.OFFBOARDING else {},
     )
 
 
@@ -144,12 +148,13 @@ def _go_on(draft: Draft, links: Links) -> Decision:
         return _record_away(draft)
     take_tasks(draft)
     _take_answers(draft)
-    outcome = leaving(draft.look)
+    outcome = leaving(draft.look, draft.case)
     if outcome is not None:
         _end_early(draft, outcome)
-        return _finish(draft)
+        calls = occasion(draft.look.rules, deal) is not None  # the deal's new stage calls for a case of another kind
+        return _finish(draft, draft.now if calls else None)
     draft.set(deal_name=deal.name or draft.case.deal_name)
-    present = ending(draft.look.rules, deal)
+    present = occasion(draft.look.rules, deal, draft.case.kind)
     if present is not None:
         _follow_stage(draft, present)
     return _finish(draft, _advance(draft, links, present))
@@ -171,11 +176,13 @@ def _record_away(draft: Draft) -> Decision:
 def _end_early(draft: Draft, outcome: str) -> None:
     if draft.case.status is CaseStatus.SETTLING:
         dismiss(draft, outcome)
+    elif outcome == SAVED:
+        conclude(draft, outcome)
     else:
         end_by_cancelling(draft, outcome)
 
 
-def _follow_stage(draft: Draft, present: Ending) -> None:
+def _follow_stage(draft: Draft, present: Occasion) -> None:
     """Keep what tells this ending from the next one (P-08), and start the settling anew after a bounce (P-03)."""
     began = entry(draft.case, present)
     if began > draft.case.entered_at and present.stage_id == draft.case.stage_id:
@@ -183,7 +190,7 @@ def _follow_stage(draft: Draft, present: Ending) -> None:
     draft.set(entered_at=began, stage_id=present.stage_id)
 
 
-def _advance(draft: Draft, links: Links, present: Ending | None) -> datetime | None:
+def _advance(draft: Draft, links: Links, present: Occasion | None) -> datetime | None:
     """Take the case as far as it can go now. The next moment at which that changes by time alone."""
     if draft.case.status is CaseStatus.SETTLING:
         if present is None:
@@ -206,7 +213,7 @@ def _confirm(desk: Desk) -> datetime | None:
     """Start the plan once the reason is there or has been waited for long enough (P-04); else: when to look again."""
     draft, rules = desk.draft, desk.draft.look.rules
     take_reason(desk)
-    asks = rules.asks_reason and draft.case.reason is None
+    asks = rules.asks_reason and draft.case.kind is CaseKind.OFFBOARDING and draft.case.reason is None
     if draft.look.people is None and (not asks or REASON not in draft.steps or draft.now >= _reason_deadline(draft)):
         draft.needs_people = True
         return None
@@ -231,6 +238,7 @@ def _reason_deadline(draft: Draft) -> datetime:
 def _start_plan(desk: Desk) -> None:
     draft = desk.draft
     draft.set(status=CaseStatus.ACTIVE, confirmed_at=draft.now)
+    _choose_playbook(desk)
     draft.log("plan started", f"playbook {draft.case.playbook} {draft.case.playbook_version}")
     for rule in desk.rules.values():
         draft.put(_first_step(rule.key))
@@ -238,6 +246,17 @@ def _start_plan(desk: Desk) -> None:
     if draft.case.contract_end is None and hangs_on_end(desk.rules.values()):
         ask(desk, CONTRACT_END)
     desk.forget()
+
+
+def _choose_playbook(desk: Desk) -> None:
+    """Now that the reason is known: the playbook that fits this ending, for good (P-05, P-2D, P-77)."""
+    draft = desk.draft
+    playbook, troubles = fitting_playbook(draft.look, draft.case, desk.tz)
+    for trouble in troubles:
+        draft.log("condition left aside", trouble)
+    if playbook is not None:
+        draft.set(playbook=playbook.key, playbook_version=playbook.version)
+        desk.follow(playbook, language_of(playbook, draft.look.rules))
 
 
 @lru_cache(maxsize=1024)
@@ -309,6 +328,8 @@ def _finish(draft: Draft, next_look: datetime | None = None) -> Decision:
 def _write_deal_fields(draft: Draft) -> None:
     """Show on the deal where the case stands: one write when it opens, one at each turn after that."""
     case = draft.case
+    if case.kind is not CaseKind.OFFBOARDING:
+        return  # other automations read these fields as: this customer is leaving (P-25)
     if case.status.value not in _SHOWN or draft.look.deal.state is not DealState.LIVE:
         return
     values = {"case_id": case.id, "status": case.status.value, "playbook": f"{case.playbook} {case.playbook_version}"}

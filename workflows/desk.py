@@ -8,7 +8,7 @@ start, an answer, a step that is done), at once.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 
@@ -17,12 +17,14 @@ from workflows.draft import FINISHED, Draft
 from workflows.look import Links
 from workflows.model import (
     Anchor,
+    CaseKind,
     Contact,
     CreateTask,
     Linked,
     LinkKind,
     Moment,
     People,
+    Playbook,
     Role,
     Step,
     StepRule,
@@ -116,6 +118,8 @@ class Desk:
                 start = case.confirmed_at or self.draft.now
                 self._confirmed = Base(local_date(start, self.tz), start)
             return self._confirmed
+        if moment.anchor is Anchor.OPENED:
+            return Base(local_date(case.opened_at, self.tz), case.opened_at)
         known: datetime | Waiting = case.answered_at or Waiting.ANSWER
         if moment.anchor is Anchor.STEP:
             known = self.done(moment.step or "", contact_id)
@@ -146,9 +150,12 @@ class Desk:
         return first
 
     def effective_end(self) -> datetime | None:
-        """The business morning after the contract's last day: no survey before it (P-31). None: no end is known."""
+        """The business morning after the contract's last day: no survey before it (P-31).
+
+        None when no end is known, and for a case that is about no ending.
+        """
         end = self.draft.case.contract_end
-        if end is None:
+        if end is None or self.draft.case.kind is not CaseKind.OFFBOARDING:
             return None
         return opening(day_of(_DAY_AFTER, end, self.days), self.tz)
 
@@ -229,6 +236,15 @@ class Desk:
             }
         contact = contact_view(self.contact(contact_id)) if contact_id else self._values["first"]
         return {**self._values, "contact": contact, **more}
+
+    def follow(self, playbook: Playbook, language: str) -> None:
+        """Lay out this playbook, in this language, and no longer the one before."""
+        self.draft.look = self.draft.look.model_copy(update={"playbook": playbook})
+        self.draft.set(language=language)
+        self.language = language
+        self.staff = replace(self.staff, language=language)
+        self.rules = {rule.key: rule for rule in playbook.steps()}
+        self.forget()
 
     def forget_waiting(self) -> None:
         """A step has changed: work out anew what others wait for."""

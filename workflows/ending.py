@@ -1,4 +1,4 @@
-"""How a case ends before its plan does: dismissed, cancelled (P-06), stopped (P-09); and how it is taken up again."""
+"""How a case ends before its plan does (dismissed, cancelled, concluded, stopped: P-06, P-09) and goes on again."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from workflows.asks import ASKS
 from workflows.draft import Draft
 from workflows.model import Case, CaseStatus, CreateNote, RecordKind, Ref, StepStatus
 from workflows.texts import shorten
-from workflows.wording import say
+from workflows.wording import say, say_of
 
 SURVEY_LINK = "_link:"
 """Name of what was last written into a contact's survey link, followed by the contact's id."""
@@ -15,33 +15,49 @@ SURVEY_LINK = "_link:"
 def dismiss(draft: Draft, outcome: str) -> None:
     """The stage did not hold: nothing was written to the CRM, and nothing is (P-03)."""
     draft.end(CaseStatus.DISMISSED, outcome)
-    draft.log("dismissed", say(f"end.{outcome}", "en"))
+    draft.log("dismissed", _why(draft, outcome, "en"))
 
 
 def cancel(draft: Draft, outcome: str) -> None:
-    """The deal is not ending after all: close what is open, stop the links, and say why in a note (P-06)."""
+    """What the plan was for is over: close what is open, stop the links, and say why in a note (P-06)."""
+    _fold(draft, outcome)
+    draft.end(CaseStatus.CANCELLED, outcome)
+    draft.log("cancelled", _why(draft, outcome, "en"))
+
+
+def conclude(draft: Draft, outcome: str) -> None:
+    """What the plan was for has come about: as :func:`cancel`, with the case completed (P-02)."""
+    _fold(draft, outcome)
+    draft.end(CaseStatus.COMPLETED, outcome)
+    draft.log("completed", _why(draft, outcome, "en"))
+
+
+def _fold(draft: Draft, outcome: str) -> None:
     case, language = draft.case, draft.case.language
-    why = say(f"end.{outcome}", language)
     _close_all(draft, outcome)
     name = draft.look.deal.name or case.deal_name or say("customer", language)
     note = CreateNote(
         key=f"{case.id}:_note:{draft.number('_note')}",
         deal_id=case.deal_id,
-        title=say("note.cancelled.title", language),
-        body=say("note.cancelled.body", language, company=shorten(name, 200), why=why),
+        title=say_of(case.kind, "note.cancelled.title", language),
+        body=say_of(
+            case.kind,
+            "note.cancelled.body",
+            language,
+            company=shorten(name, 200),
+            why=_why(draft, outcome, language),
+        ),
         at=draft.now,
         company_id=case.company_id,
     )
     draft.writes.append(note)
-    draft.end(CaseStatus.CANCELLED, outcome)
-    draft.log("cancelled", say(f"end.{outcome}", "en"))
 
 
 def stop(draft: Draft, outcome: str) -> None:
     """The deal's record went away: close what is open and write nothing on the deal itself (P-09)."""
     _close_all(draft, outcome)
     draft.end(CaseStatus.STOPPED, outcome)
-    draft.log("stopped", say(f"end.{outcome}", "en"))
+    draft.log("stopped", _why(draft, outcome, "en"))
 
 
 def tidy(draft: Draft) -> None:
@@ -88,4 +104,8 @@ def _close_all(draft: Draft, outcome: str) -> None:
 
 def _note(draft: Draft, outcome: str) -> str:
     language = draft.case.language
-    return say("close.cancelled", language, why=say(f"end.{outcome or 'by_hand'}", language))
+    return say("close.cancelled", language, why=_why(draft, outcome or "by_hand", language))
+
+
+def _why(draft: Draft, outcome: str, language: str) -> str:
+    return say_of(draft.case.kind, f"end.{outcome}", language)

@@ -35,8 +35,10 @@ class Look(Model):
     """All that a decision rests on.
 
     ``people`` is None while they have not been read. ``case`` is the deal's open case, ``last`` its newest ended one.
-    ``playbook`` is the version that the open case follows, or the one that a new case would. ``tasks`` holds the states
-    of those tasks of ours that were read just now, by task id. ``load`` counts the open tasks of ours by user id.
+    ``playbook`` is the version that the open case follows (or a stopped one that may be taken up again); without one,
+    the account's usual one. ``playbooks`` holds by key the newest version of all that a case could begin with.
+    ``tasks`` holds the states of those tasks of ours that were read just now, by task id. ``load`` counts the open
+    tasks of ours by user id.
     ``new_case_id`` is the id for a case that opens now. ``asked`` is True when an admin asked for this deal to be taken
     in although its ending is older than the switch-on (P-71, P-72). ``survivor`` is set with a merged deal: the open
     case of the deal that it was merged into, if that has one (P-09).
@@ -49,6 +51,7 @@ class Look(Model):
     case: Case | None = None
     last: Case | None = None
     playbook: Playbook
+    playbooks: Mapping[str, Playbook] = Field(default_factory=dict)
     questionnaires: Mapping[str, Questionnaire] = Field(default_factory=dict)
     users: Mapping[str, User] = Field(default_factory=dict)
     load: Mapping[str, int] = Field(default_factory=dict)

@@ -267,6 +267,7 @@ Texts = Mapping[str, str]
 class Anchor(StrEnum):
     """The moment that an offset counts from. ``step:<key>`` is spelt in :class:`Moment`."""
 
+    OPENED = "opened"
     CONFIRMED = "confirmed"
     CONTRACT_END = "contract_end"
     ANSWERED = "answered"
@@ -337,11 +338,24 @@ class Phase(Model):
     steps: tuple[StepRule, ...]
 
 
+class CaseKind(StrEnum):
+    """What a case, and the playbook that it follows, is for.
+
+    OFFBOARDING: a renewal ended without a renewal (P-01). SAVE: a renewal is being negotiated (P-02). BASELINE: a deal
+    was won (P-60).
+    """
+
+    OFFBOARDING = "offboarding"
+    SAVE = "save"
+    BASELINE = "baseline"
+
+
 class Playbook(Model):
     """A versioned list of phases (P-29). ``version`` is ``<number>-<digest of the content>``."""
 
     key: str
     version: str
+    kind: CaseKind = CaseKind.OFFBOARDING
     languages: tuple[str, ...]
     title: Texts
     phases: tuple[Phase, ...]
@@ -357,7 +371,8 @@ class Playbook(Model):
 class CaseStatus(StrEnum):
     """Where a case stands. The first three are open: a deal has at most one open case (P-08).
 
-    DISMISSED: the stage did not hold (P-03). CANCELLED: reopened, renewed (P-06), or by hand. STOPPED: the record went
+    COMPLETED: all was done, or what a save plan was for has come about (P-02). DISMISSED: the stage did not hold
+    (P-03). CANCELLED: reopened, renewed (P-06), moved on to another kind of case, or by hand. STOPPED: the record went
     away (P-09).
     """
 
@@ -405,9 +420,9 @@ class Step(Model):
 
 
 class Case(Model):
-    """One ending of one customer relation. ``number`` counts the endings of the deal, from 1.
+    """One ending of one customer relation, or one negotiation or beginning. ``number`` counts the deal's cases, from 1.
 
-    ``entered_at`` is when the deal entered the not-renewing stage; it tells one ending from the next (P-08).
+    ``entered_at`` is when the deal entered the stage that opened the case; it tells one ending from the next (P-08).
     ``written`` holds a digest of what was last written for a purpose other than a step (fields, notes), by the name of
     that purpose, so that the same is not written again.
     """
@@ -417,6 +432,7 @@ class Case(Model):
     deal_id: str
     deal_name: str = ""
     number: int = 1
+    kind: CaseKind = CaseKind.OFFBOARDING
     status: CaseStatus
     paused: bool = False
     playbook: str
@@ -544,6 +560,7 @@ class WatchRule(Model):
     negotiating: frozenset[str] = frozenset()
     not_renewing: frozenset[str]
     renewed: frozenset[str] = frozenset()
+    won: frozenset[str] = frozenset()
     settle_for: timedelta = timedelta(hours=24)
     only_if: str | None = None
 
@@ -556,9 +573,18 @@ class PeopleRule(Model):
     fallback: tuple[str, ...] = ("deal_owner", "company_owner", "manager")
 
 
+class PlaybookRule(Model):
+    """An offboarding follows ``playbook`` where the condition ``when`` (over ``deal`` and ``case``) holds."""
+
+    when: str
+    playbook: str
+
+
 class AccountRules(Model):
     """What the domain needs to know of an account. ``calendar`` is a country code such as ``FR`` or ``US-CA``.
 
+    ``playbooks`` are tried in order, and ``playbook`` is what an offboarding follows where none of them fits. Without a
+    ``save_playbook`` negotiations open no case, without a ``baseline_playbook`` deals that were won open none.
     ``reason_wait`` is how long a missing reason holds the plan back (P-04); zero: not at all.
     ``starts_at`` is the moment of switch-on: endings before it open no case (P-71).
     """
@@ -570,6 +596,9 @@ class AccountRules(Model):
     watch: tuple[WatchRule, ...]
     people: PeopleRule
     playbook: str
+    playbooks: tuple[PlaybookRule, ...] = ()
+    save_playbook: str | None = None
+    baseline_playbook: str | None = None
     asks_reason: bool = False
     reason_wait: timedelta = timedelta(days=5)
     starts_at: datetime | None = None

@@ -7,11 +7,12 @@ from datetime import datetime
 from pydantic import AwareDatetime
 
 from workflows.asks import CONTACTS, CONTRACT_END, REASON, ask_task
-from workflows.dates import plausible
+from workflows.dates import plausible, zone
 from workflows.desk import MAX_CONTACTS, Desk, Waiting, hangs_on_end
 from workflows.draft import Draft
+from workflows.family import fitting_playbook, language_of
 from workflows.look import Links, Look
-from workflows.model import Case, CaseStatus, Model, Priority, Step, StepRule, StepStatus, TaskType, User
+from workflows.model import Case, CaseKind, CaseStatus, Model, Priority, Step, StepRule, StepStatus, TaskType, User
 from workflows.people import Choice, choose
 from workflows.texts import TextError
 
@@ -56,6 +57,7 @@ def preview(look: Look, links: Links) -> tuple[PlannedStep, ...]:
     missing come first.
     """
     case = look.case or _case(look)
+    look, case = _with_fitting_playbook(look, case)
     if case.confirmed_at is None:
         case = case.model_copy(update={"confirmed_at": look.now})
     done: dict[str, datetime | Waiting] = {}
@@ -74,8 +76,20 @@ def preview(look: Look, links: Links) -> tuple[PlannedStep, ...]:
     return tuple(planned)
 
 
+def _with_fitting_playbook(look: Look, case: Case) -> tuple[Look, Case]:
+    """The playbook that the plan would follow if it started now; that of a plan that has started stays."""
+    chosen, _ = fitting_playbook(look, case, zone(look.rules.time_zone))
+    if chosen is None or (look.case is not None and look.case.confirmed_at is not None):
+        return look, case
+    follows = {
+        "playbook": chosen.key,
+        "playbook_version": chosen.version,
+        "language": language_of(chosen, look.rules),
+    }
+    return look.model_copy(update={"playbook": chosen}), case.model_copy(update=follows)
+
+
 def _case(look: Look) -> Case:
-    languages = look.playbook.languages
     return Case(
         id=look.new_case_id,
         account=look.rules.account,
@@ -84,7 +98,7 @@ def _case(look: Look) -> Case:
         status=CaseStatus.ACTIVE,
         playbook=look.playbook.key,
         playbook_version=look.playbook.version,
-        language=look.rules.language if look.rules.language in languages else languages[0],
+        language=language_of(look.playbook, look.rules),
         stage_id=look.deal.stage_id,
         entered_at=look.now,
         opened_at=look.now,
@@ -114,7 +128,8 @@ def _fill_done(desk: Desk, done: dict[str, datetime | Waiting]) -> None:
 
 def _asks(desk: Desk) -> list[PlannedStep]:
     look, draft = desk.draft.look, desk.draft
-    reason = look.rules.asks_reason and not (look.deal.exit_reason or draft.case.reason or "").strip()
+    asks = look.rules.asks_reason and draft.case.kind is CaseKind.OFFBOARDING
+    reason = asks and not (look.deal.exit_reason or draft.case.reason or "").strip()
     end = draft.case.contract_end is None and hangs_on_end(desk.rules.values())
     contacts = any(rule.per_contact for rule in desk.rules.values()) and not desk.contacts()
     wanted = {REASON: reason, CONTRACT_END: end, CONTACTS: contacts}

@@ -28,7 +28,7 @@ from workflows.documents import (
     model_faults,
     shipped_texts,
 )
-from workflows.model import Anchor, Linked, LinkKind, Moment, Phase, Playbook, Priority, StepRule, TaskType
+from workflows.model import Anchor, CaseKind, Linked, LinkKind, Moment, Phase, Playbook, Priority, StepRule, TaskType
 from workflows.playbook_checks import Placed, check_playbook
 from workflows.survey import shipped_questionnaires
 
@@ -42,7 +42,7 @@ __all__ = [
     "shipped_playbooks",
 ]
 
-_MOMENT = re.compile(r"(confirmed|contract_end|answered|step:([a-z0-9-]+))(?:\s*([+-])\s*(\d{1,5})\s*(bd|d))?")
+_MOMENT = re.compile(r"(opened|confirmed|contract_end|answered|step:([a-z0-9-]+))(?:\s*([+-])\s*(\d{1,5})\s*(bd|d))?")
 _SPAN = re.compile(r"(\d{1,4})\s*(m|h|d)")
 
 
@@ -51,8 +51,8 @@ def parse_moment(text: object) -> Moment:
     match = _MOMENT.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None:
         raise ValueError(
-            "write an anchor (confirmed, contract_end, answered, step:<key>) and, if you like, an offset in days (d) "
-            "or business days (bd), such as `contract_end - 30d` or `confirmed + 1bd`"
+            "write an anchor (opened, confirmed, contract_end, answered, step:<key>) and, if you like, an offset in "
+            "days (d) or business days (bd), such as `contract_end - 30d` or `confirmed + 1bd`"
         )
     anchor, step, sign, number, unit = match.groups()
     days = int(number or 0) * (-1 if sign == "-" else 1)
@@ -122,6 +122,9 @@ class PlaybookDoc(Doc):
 
     playbook: Name = Field(description="Name of the playbook, as `playbook:` of an account gives it.")
     version: int = Field(ge=1, le=99999, description="Count it up when you change what the playbook does.")
+    kind: Annotated[CaseKind, Field(strict=False)] = Field(
+        CaseKind.OFFBOARDING, description="What it is for: offboarding, save (a negotiation) or baseline (a won deal)."
+    )
     languages: list[str] = Field(min_length=1, description="Languages of its texts; the first is the fallback.")
     title: Wording = Field(description="What people read, by language.")
     phases: list[PhaseDoc] = Field(min_length=1, description="The phases, in order.")
@@ -190,6 +193,7 @@ def _to_playbook(doc: PlaybookDoc) -> Playbook:
     return Playbook(
         key=doc.playbook,
         version=f"{doc.version}-{digest}",
+        kind=doc.kind,
         languages=tuple(doc.languages),
         title=doc.title,
         phases=tuple(

@@ -13,7 +13,7 @@ from typing import Any
 from jinja2 import Environment, nodes
 
 from workflows.documents import Document, Fault, Loc, as_list, guess, language_faults, translation_faults
-from workflows.model import Anchor, Case, Company, Contact, Deal, LinkKind, Moment, StepRule
+from workflows.model import Anchor, Case, CaseKind, Company, Contact, Deal, LinkKind, Moment, StepRule
 from workflows.people import RULES
 from workflows.texts import CONDITION_NAMES, TEXT_NAMES, check_expression, check_text
 
@@ -66,7 +66,8 @@ def check_playbook(document: Document, placed: list[Placed], questionnaires: Map
         faults += _links(document, one) if one.linked else ()
         faults += _templates(document, one)
     faults += _circles(document, placed)
-    faults += _early_surveys(document, placed)
+    if document.data.get("kind") != CaseKind.BASELINE:  # the first survey of a relation follows no end (P-60)
+        faults += _early_surveys(document, placed)
     return faults
 
 

@@ -11,6 +11,7 @@ from workflows.draft import FINISHED, Draft
 from workflows.ending import SURVEY_LINK
 from workflows.model import (
     Anchor,
+    CaseKind,
     CaseStatus,
     LinkKind,
     RecordKind,
@@ -80,6 +81,8 @@ def same_due(seen: datetime | None, ours: datetime | None) -> bool:
 def take_reason(desk: Desk) -> None:
     """Take over the reason from the deal, and close the task that asks for it (P-04)."""
     draft = desk.draft
+    if draft.case.kind is not CaseKind.OFFBOARDING:
+        return
     reason = (draft.look.deal.exit_reason or "").strip()
     if reason and reason != draft.case.reason:
         draft.set(reason=reason)
@@ -201,7 +204,9 @@ def _release(desk: Desk, step: Step, rule: StepRule) -> bool:
 
 
 def _write_survey_link(desk: Desk, step: Step, rule: StepRule) -> None:
-    """The contact's own field carries the link too, for the CRM's mail automation (P-31)."""
+    """The contact's own field carries the link too, for the CRM's mail automation (P-31); of exit surveys only."""
+    if desk.draft.case.kind is not CaseKind.OFFBOARDING:
+        return
     contact = desk.contact(step.contact_id)
     link = desk.link(rule, step.contact_id)
     if rule.link is LinkKind.SURVEY and contact is not None and reachable(contact) and link is not None:
@@ -261,8 +266,13 @@ def _is_held(draft: Draft, step: Step) -> bool:
 
 
 def complete(desk: Desk) -> None:
-    """The case is complete when every step is; steps that follow an answer are not waited for without end."""
+    """The case is complete when every step is; steps that follow an answer are not waited for without end.
+
+    A save plan goes on until the negotiation ends: only then is it known what came of it (P-02).
+    """
     draft = desk.draft
+    if draft.case.kind is CaseKind.SAVE:
+        return
     patience = answer_deadline(desk)
     if patience is not None and draft.now >= patience:
         for step in list(draft.steps.values()):

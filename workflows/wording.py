@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from workflows.model import CaseKind
+
 _WORDS: Mapping[str, Mapping[str, str]] = {
     # Why someone was chosen (P-15).
     "why.deal_owner": {
@@ -150,6 +152,58 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "en": "the deal was merged into another one that has its own offboarding.",
         "fr": "la transaction a été fusionnée avec une autre qui a déjà sa fin de relation.",
     },
+    # The same for save plans and baselines, where the words above do not fit (P-02, P-60).
+    "end.saved": {
+        "en": "the customer stays: the deal was renewed.",
+        "fr": "le client reste : la transaction a été renouvelée.",
+    },
+    "end.not_renewing": {
+        "en": "the deal has reached a not-renewing stage.",
+        "fr": "la transaction est passée à une étape de non-renouvellement.",
+    },
+    "end.left_stage.save": {
+        "en": "the deal has left the negotiation stage.",
+        "fr": "la transaction a quitté l’étape de négociation.",
+    },
+    "end.left_stage.baseline": {
+        "en": "the deal has left the won stage.",
+        "fr": "la transaction a quitté l’étape de signature.",
+    },
+    "end.by_hand.save": {
+        "en": "the save plan was ended by hand.",
+        "fr": "le plan de négociation a été arrêté à la main.",
+    },
+    "end.by_hand.baseline": {
+        "en": "the baseline was ended by hand.",
+        "fr": "le point de départ a été arrêté à la main.",
+    },
+    "end.merged.save": {
+        "en": "the deal was merged into another one that has its own plan.",
+        "fr": "la transaction a été fusionnée avec une autre qui a déjà son plan.",
+    },
+    "end.merged.baseline": {
+        "en": "the deal was merged into another one that has its own plan.",
+        "fr": "la transaction a été fusionnée avec une autre qui a déjà son plan.",
+    },
+    "note.cancelled.title.save": {"en": "Save plan ended", "fr": "Plan de négociation terminé"},
+    "note.cancelled.body.save": {
+        "en": "The save plan for {company} has ended: {why}\nIts open tasks were closed as no longer needed.",
+        "fr": (
+            "Le plan de négociation pour {company} est terminé : {why}\n"
+            "Ses tâches ouvertes ont été fermées car plus nécessaires."
+        ),
+    },
+    "note.cancelled.title.baseline": {"en": "Baseline ended", "fr": "Point de départ arrêté"},
+    "note.cancelled.body.baseline": {
+        "en": (
+            "The baseline of {company} has ended: {why}\n"
+            "Its open tasks were closed as no longer needed, and its survey links no longer work."
+        ),
+        "fr": (
+            "Le point de départ de {company} s’arrête : {why}\n"
+            "Ses tâches ouvertes ont été fermées car plus nécessaires, et ses liens d’enquête ne fonctionnent plus."
+        ),
+    },
     "note.cancelled.title": {"en": "Offboarding cancelled", "fr": "Fin de relation annulée"},
     "note.cancelled.body": {
         "en": (
@@ -165,6 +219,12 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
     "task.link": {"en": "Link: {link}", "fr": "Lien : {link}"},
     "customer": {"en": "the customer", "fr": "le client"},
 }
+
+
+def say_of(kind: CaseKind, key: str, language: str, **values: object) -> str:
+    """As :func:`say`, in the words that this kind of case has of its own, where it has some."""
+    own = f"{key}.{kind}"
+    return say(own if own in _WORDS else key, language, **values)
 
 
 def say(key: str, language: str, **values: object) -> str:

@@ -131,7 +131,8 @@ def load_by_owner(session: Session, account: str) -> dict[str, int]:
 def save(session: Session, case: Case) -> None:
     """Keep the case as it is now, with its steps."""
     values = case.model_dump(exclude={"steps"}, mode="python")
-    values |= {"status": case.status.value, "contact_ids": list(case.contact_ids), "written": dict(case.written)}
+    values |= {"kind": case.kind.value, "status": case.status.value}
+    values |= {"contact_ids": list(case.contact_ids), "written": dict(case.written)}
     session.merge(CaseRow(**values))
     session.flush()
     session.execute(delete(StepRow).where(StepRow.case_id == case.id))

@@ -132,6 +132,7 @@ class CaseRow(Base):
     deal_id: Mapped[str]
     deal_name: Mapped[str]
     number: Mapped[int]
+    kind: Mapped[str] = mapped_column(server_default="offboarding")
     status: Mapped[str]
     paused: Mapped[bool]
     playbook: Mapped[str]

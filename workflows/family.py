@@ -1,0 +1,82 @@
+"""Which playbook of the family a case follows, and what a negotiation before it says about that (P-02, P-05, P-2D)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from zoneinfo import ZoneInfo
+
+from workflows.look import Look
+from workflows.model import AccountRules, Case, CaseKind, Deal, Playbook, StepStatus
+from workflows.texts import TextError, holds
+from workflows.views import case_view, deal_view
+
+WHEN_NAMES = frozenset({"deal", "case"})
+"""What conditions of the account's ``playbooks`` may ask about; ``case`` also has what :func:`_case_view` adds."""
+_SAVE_STEPS = "save_steps"
+_ALL_DONE = frozenset({StepStatus.DONE, StepStatus.SKIPPED})
+
+
+def first_playbook(look: Look, kind: CaseKind) -> Playbook:
+    """The playbook that a new case of this kind begins with."""
+    rules = look.rules
+    named = {CaseKind.SAVE: rules.save_playbook, CaseKind.BASELINE: rules.baseline_playbook}
+    return look.playbooks.get(named.get(kind) or rules.playbook, look.playbook)
+
+
+def fitting_playbook(look: Look, case: Case, tz: ZoneInfo) -> tuple[Playbook | None, list[str]]:
+    """The playbook of the first of the account's rules that fits this offboarding, and what could not be told.
+
+    None when none of them fits: the case then follows the playbook that it began with.
+    """
+    troubles: list[str] = []
+    for rule in look.rules.playbooks if case.kind is CaseKind.OFFBOARDING else ():
+        try:
+            if holds(rule.when, {"deal": deal_view(look.deal), "case": _case_view(look, case, tz)}):
+                return look.playbooks.get(rule.playbook), troubles
+        except TextError as error:
+            troubles.append(f"{rule.when}: {error}")
+    return None, troubles
+
+
+def language_of(playbook: Playbook, rules: AccountRules) -> str:
+    """The account's language, or the playbook's first where it is not written in that."""
+    return rules.language if rules.language in playbook.languages else playbook.languages[0]
+
+
+def negotiation_before(last: Case | None) -> Mapping[str, str]:
+    """What a new offboarding keeps of the deal's last case, to tell later how thorough the negotiation was (P-2D).
+
+    A save plan that ended with a renewal belongs to another year. A case that was dismissed hands on what it knew.
+    """
+    if last is None:
+        return {}
+    if last.kind is CaseKind.SAVE and last.confirmed_at is not None:
+        if last.outcome == "saved":
+            return {}
+        done = all(step.status in _ALL_DONE for step in last.steps)
+        return {_SAVE_STEPS: "done" if done else "open"}
+    known = last.written.get(_SAVE_STEPS)
+    return {_SAVE_STEPS: known} if known is not None and last.confirmed_at is None else {}
+
+
+def _case_view(look: Look, case: Case, tz: ZoneInfo) -> Mapping[str, object]:
+    return {
+        **case_view(case, tz),
+        "save_steps_done": case.written.get(_SAVE_STEPS) == "done",
+        "days_negotiated": days_negotiated(look.rules, look.deal),
+    }
+
+
+def days_negotiated(rules: AccountRules, deal: Deal) -> int:
+    """Whole days that the deal spent in negotiating stages right before its present stage; 0 when nothing tells."""
+    negotiating = frozenset().union(*(rule.negotiating for rule in rules.watch))
+    not_renewing = frozenset().union(*(rule.not_renewing for rule in rules.watch))
+    ended_at = began_at = None
+    for past in deal.stage_history:
+        if past.stage_id in negotiating:
+            began_at = past.at
+        elif began_at is None and past.stage_id in not_renewing:
+            ended_at = past.at
+        else:
+            break
+    return (ended_at - began_at).days if ended_at is not None and began_at is not None else 0
