@@ -29,8 +29,9 @@ from workflows.documents import (
     shipped_texts,
 )
 from workflows.model import Anchor, CaseKind, Linked, LinkKind, Moment, Phase, Playbook, Priority, StepRule, TaskType
-from workflows.playbook_checks import Placed, check_playbook
+from workflows.playbook_checks import Placed, check_playbook, raw_steps
 from workflows.survey import shipped_questionnaires
+from workflows.tone_check import Allowed, Note, check_tone, step_texts
 
 __all__ = [
     "Fault",
@@ -39,6 +40,7 @@ __all__ = [
     "parse_moment",
     "parse_playbook",
     "playbook_schema",
+    "read_playbook",
     "shipped_playbooks",
 ]
 
@@ -105,6 +107,7 @@ class StepDoc(Doc):
     body: Wording = Field(description="How to do it, by language.")
     call_title: Wording = Field({}, description="Instead of the title, for a contact without an e-mail address.")
     call_body: Wording = Field({}, description="Instead of the body, for a contact without an e-mail address.")
+    tone_ok: Allowed = Field({}, description="Rules of tone that its texts may break, each with the reason.")
 
 
 class PhaseDoc(Doc):
@@ -136,6 +139,13 @@ def parse_playbook(text: str | bytes, file: str, questionnaires: Mapping[str, Li
     ``file`` is only named in messages. ``questionnaires`` are those that a step may ask for, by key, with their page;
     by default those that ship. Raises :class:`PlaybookError` with everything that is wrong.
     """
+    return read_playbook(text, file, questionnaires)[0]
+
+
+def read_playbook(
+    text: str | bytes, file: str, questionnaires: Mapping[str, LinkKind] | None = None
+) -> tuple[Playbook, tuple[Note, ...]]:
+    """The same, with notes on its tone (P-27): what may hurt a customer, and what its author allowed and why."""
     document = load(text, file)
     faults: list[Fault] = []
     doc: PlaybookDoc | None = None
@@ -146,9 +156,11 @@ def parse_playbook(text: str | bytes, file: str, questionnaires: Mapping[str, Li
     if questionnaires is None:
         questionnaires = {key: asked.kind for key, asked in shipped_questionnaires().items()}
     faults += check_playbook(document, _placed(document.data), questionnaires)
+    threats, notes = check_tone(document, [step_texts(loc, step) for loc, step in raw_steps(document.data)])
+    faults += threats
     if faults or doc is None:
         raise PlaybookError(sorted(faults, key=lambda fault: fault.line or 0))
-    return _to_playbook(doc)
+    return _to_playbook(doc), tuple(notes)
 
 
 _STEP: Mapping[str, Any] = {"key": "unnamed", "due": "confirmed", "owner": "deal_owner", "title": {}, "body": {}}
@@ -183,7 +195,7 @@ def _mended(model: type[D], raw: Mapping[str, Any], stand_ins: Mapping[str, Any]
 
 
 def _to_rule(phase: PhaseDoc, step: StepDoc) -> StepRule:
-    values = step.model_dump(exclude={"release", "not_before"}, exclude_unset=True)
+    values = step.model_dump(exclude={"release", "not_before", "tone_ok"}, exclude_unset=True)
     return StepRule(**values, release=step.release or phase.release, not_before=step.not_before or phase.not_before)
 
 

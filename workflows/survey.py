@@ -35,6 +35,7 @@ from workflows.documents import (
 )
 from workflows.fields import REASON_OPTIONS
 from workflows.model import AnswerValue, LinkKind, Option, Question, Questionnaire, QuestionType, Section, Texts
+from workflows.tone_check import Allowed, Note, check_tone, survey_texts
 
 MAX_REQUIRED = 5
 MAX_LENGTH = 5000
@@ -65,6 +66,7 @@ class QuestionDoc(Doc):
         [], description="The choices; `reasons` for the common reasons for leaving."
     )
     max_length: int = Field(MAX_LENGTH, ge=1, le=MAX_LENGTH, description="Longest text, in characters.")
+    tone_ok: Allowed = Field({}, description="Rules of tone that its texts may break, each with the reason.")
 
 
 class SectionDoc(Doc):
@@ -75,6 +77,7 @@ class SectionDoc(Doc):
     intro: Wording = Field({}, description="A few words below the heading, by language.")
     fold: bool = Field(False, description="Closed at first: the optional long form.")
     questions: list[QuestionDoc] = Field(min_length=1, description="The questions, in order.")
+    tone_ok: Allowed = Field({}, description="Rules of tone that its texts may break, each with the reason.")
 
 
 class QuestionnaireDoc(Doc):
@@ -88,6 +91,7 @@ class QuestionnaireDoc(Doc):
     intro: Wording = Field(description="First words on the page, by language.")
     thanks: Wording = Field(description="What people read once they have answered, by language.")
     sections: list[SectionDoc] = Field(min_length=1, description="The sections, in order.")
+    tone_ok: Allowed = Field({}, description="Rules of tone that its texts may break, each with the reason.")
 
 
 def parse_questionnaire(text: str | bytes, file: str) -> Questionnaire:
@@ -95,6 +99,11 @@ def parse_questionnaire(text: str | bytes, file: str) -> Questionnaire:
 
     Raises :class:`~workflows.documents.PlaybookError` with everything that is wrong.
     """
+    return read_questionnaire(text, file)[0]
+
+
+def read_questionnaire(text: str | bytes, file: str) -> tuple[Questionnaire, tuple[Note, ...]]:
+    """The same, with notes on its tone (P-27): what may hurt a customer, and what its author allowed and why."""
     document = load(text, file)
     faults = [*language_faults(document), *translation_faults(document, _all_texts(document.data, ()))]
     doc: QuestionnaireDoc | None = None
@@ -104,9 +113,11 @@ def parse_questionnaire(text: str | bytes, file: str) -> Questionnaire:
         faults += model_faults(document, error, QuestionnaireDoc)
     if doc is not None:
         faults += _check(document, doc)
+    threats, notes = check_tone(document, list(survey_texts(document.data)))
+    faults += threats
     if faults or doc is None:
         raise PlaybookError(sorted(faults, key=lambda fault: fault.line or 0))
-    return _to_questionnaire(doc)
+    return _to_questionnaire(doc), tuple(notes)
 
 
 def _all_texts(data: Any, loc: Loc) -> Iterator[tuple[Loc, dict[str, Any]]]:
@@ -198,7 +209,7 @@ def _to_questionnaire(doc: QuestionnaireDoc) -> Questionnaire:
 def _to_question(doc: QuestionDoc) -> Question:
     own = tuple(Option(value=option.value, text=option.text) for option in doc.options if isinstance(option, OptionDoc))
     options = REASON_OPTIONS if doc.options == "reasons" else own
-    return Question(**doc.model_dump(exclude={"options", "ends"}), ends=tuple(doc.ends), options=options)
+    return Question(**doc.model_dump(exclude={"options", "ends", "tone_ok"}), ends=tuple(doc.ends), options=options)
 
 
 def questionnaire_schema() -> dict[str, Any]:

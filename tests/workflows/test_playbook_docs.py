@@ -15,6 +15,7 @@ from workflows.people import RULES
 from workflows.playbook import PhaseDoc, PlaybookDoc, StepDoc, parse_playbook, playbook_schema
 from workflows.survey import OptionDoc, QuestionDoc, QuestionnaireDoc, SectionDoc, questionnaire_schema
 from workflows.texts import TEXT_NAMES
+from workflows.tone import Rule
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "playbooks.md").read_text("utf-8")
@@ -51,6 +52,10 @@ def test_every_anchor_owner_rule_and_name_is_explained() -> None:
     assert table("Moments").keys() == {"step:<key>" if anchor is Anchor.STEP else str(anchor) for anchor in Anchor}
     assert table("Owners").keys() == set(RULES)
     assert table("Texts and conditions").keys() == TEXT_NAMES
+
+
+def test_every_rule_of_tone_is_explained() -> None:
+    assert table("Tone").keys() == set(Rule)
 
 
 def test_the_example_works_as_it_stands() -> None:
