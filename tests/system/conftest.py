@@ -191,10 +191,19 @@ def account_settings() -> dict[str, Any]:
 
 
 @pytest.fixture
-def system(rig: Any, tmp_path: Path, account_settings: dict[str, Any]) -> Iterator[System]:
+def database(request: pytest.FixtureRequest) -> str | None:
+    """The database's address; None for an SQLite file. Tests that want both ask for them by name (``on_both``)."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return None
+    url: str = request.getfixturevalue("postgres_database")
+    return url
+
+
+@pytest.fixture
+def system(rig: Any, tmp_path: Path, account_settings: dict[str, Any], database: str | None) -> Iterator[System]:
     """A connector that is switched on, with nothing to do yet; calls are counted from here."""
     adapters = Adapters()
-    settings = load(write_config(rig, tmp_path, None, **account_settings), {}, adapters)
+    settings = load(write_config(rig, tmp_path, database, **account_settings), {}, adapters)
     runtime = build(settings, adapters=adapters, clock=RigClock(rig))
     runtime.store.upgrade(now=rig.now())
     runtime.accounts["acme"].provision()

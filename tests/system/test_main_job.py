@@ -15,6 +15,7 @@ from connector.store.tables import IntentState
 from workflows.model import CaseStatus, RecordKind, StepStatus
 
 SINGLE = {"hubspot": 5, "salesforce": 2}
+on_both = pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)
 BULK = {"hubspot": 0.12, "salesforce": 0.05}
 
 
@@ -32,6 +33,7 @@ def finish_everything(system: Any, deal: str) -> None:
         system.rig.complete_task(task.id)
 
 
+@on_both
 @pytest.mark.row("P-01", "P-14", "P-15", "P-20", "P-29")
 def test_a_lost_renewal_becomes_a_dated_and_owned_plan_in_the_crm(system: Any) -> None:
     deal = system.renewal()
@@ -68,6 +70,7 @@ def test_a_hundred_new_cases_stay_within_their_call_budget(system: Any) -> None:
     assert system.rig.calls() <= allowed
 
 
+@on_both
 @pytest.mark.row("P-08")
 def test_a_repeated_event_costs_one_read_and_writes_nothing(system: Any) -> None:
     deal = system.renewal()
@@ -140,6 +143,7 @@ def test_a_reason_that_never_comes_holds_the_plan_back_only_so_long(system: Any)
     assert len(system.rig.tasks(deal)) > 1
 
 
+@on_both
 @pytest.mark.row("P-06")
 def test_a_reopened_deal_folds_the_plan_back(system: Any) -> None:
     deal = system.renewal()
@@ -243,6 +247,7 @@ def test_odd_deals_get_a_task_that_asks_and_never_a_crash(system: Any) -> None:
         assert all(task.owner_id != system.rig.users[1] for task in tasks)
 
 
+@on_both
 @pytest.mark.row("P-08")
 def test_a_dropped_answer_after_the_write_makes_nothing_twice_and_loses_nothing(system: Any) -> None:
     deals = [system.renewal(f"Customer{n} renewal") for n in range(3)]
