@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
 from adapters.errors import Rejected
-from adapters.port import Adapter, BrowserConsent, Crm, FieldMap, Receipt, Services, WebhookAccount, WebhookRequest
-from adapters.salesforce import mapping, webhooks
+from adapters.port import (
+    Adapter,
+    BrowserConsent,
+    Crm,
+    FieldMap,
+    PackageOrder,
+    Receipt,
+    Services,
+    WebhookAccount,
+    WebhookRequest,
+)
+from adapters.salesforce import mapping, packaging, webhooks
 from adapters.salesforce.consent import SalesforceConsent
 from adapters.salesforce.settings import SalesforceSettings
 
@@ -20,6 +31,7 @@ class SalesforceAdapter:
     name = "salesforce"
     label = "Salesforce"
     settings_model: type[BaseModel] = SalesforceSettings
+    package_options: Mapping[str, str] = packaging.OPTIONS
     consent: BrowserConsent = SalesforceConsent()
 
     def connect(
@@ -54,6 +66,10 @@ class SalesforceAdapter:
     def receive(self, request: WebhookRequest, accounts: Sequence[WebhookAccount]) -> Receipt:
         """Verify and parse an outbound message."""
         return webhooks.receive(request, accounts)
+
+    def package(self, order: PackageOrder, out: Path) -> Sequence[Path]:
+        """Packages for the Metadata API and an SFDX project, for one org."""
+        return packaging.package(order, out)
 
     def same_account(self, one: str, other: str) -> bool:
         """Whether two organisation ids, of 15 or 18 characters, are the same."""

@@ -1,6 +1,7 @@
-"""Our fields and their permission set as files of a Metadata API package.
+"""Our fields and their permission set as files of a Metadata API package, with room for other parts.
 
-The schema of the Metadata API wants the elements of a type in alphabetical order after ``fullName``.
+The schema of the Metadata API wants the elements of a type in alphabetical order after ``fullName``; where a type
+builds on another, those of the other come first (:class:`InOrder`).
 """
 
 from __future__ import annotations
@@ -92,26 +93,51 @@ class CustomField:
         return made
 
 
+class InOrder(dict[str, Any]):
+    """Elements in the order given."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Another part: its type and name as in package.xml, its path in the package, and its content.
+
+    Several files may make up one part, and several parts may be in one file.
+    """
+
+    kind: str
+    members: tuple[str, ...]
+    path: str
+    content: bytes
+
+
 @dataclass(frozen=True)
 class Package:
-    """What one deployment holds. ``granted`` are all our fields, by ``Object.Field``, that the permission set opens."""
+    """What one deployment holds. ``granted`` are all our fields, by ``Object.Field``, that the permission set opens.
+
+    ``list_views`` are elements of list views by object.
+    """
 
     version: str
     fields: tuple[CustomField, ...] = ()
     granted: tuple[str, ...] = field(default=())
     permission_set: bool = True
+    list_views: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    pieces: tuple[Piece, ...] = ()
 
     def files(self) -> dict[str, bytes]:
         """Paths and contents."""
         made = {"package.xml": self._manifest()}
-        for owner in sorted({each.owner for each in self.fields}):
-            content = {"fields": [each.elements() for each in self.fields if each.owner == owner]}
+        for owner in sorted({each.owner for each in self.fields} | set(self.list_views)):
+            content = {
+                "fields": [each.elements() for each in self.fields if each.owner == owner],
+                "listViews": list(self.list_views.get(owner, ())),
+            }
             made[f"objects/{owner}.object"] = render("CustomObject", content)
         if self.permission_set:
             made[f"permissionsets/{PERMISSION_SET}.permissionset"] = render(
                 "PermissionSet", permission_set(self.granted)
             )
-        return made
+        return made | {piece.path: piece.content for piece in self.pieces}
 
     def zipped(self) -> bytes:
         """The package as a zip file."""
@@ -122,11 +148,16 @@ class Package:
         return buffer.getvalue()
 
     def _manifest(self) -> bytes:
-        types = []
+        members: dict[str, set[str]] = {}
         if self.fields:
-            types.append({"members": sorted(each.member for each in self.fields), "name": "CustomField"})
+            members["CustomField"] = {each.member for each in self.fields}
         if self.permission_set:
-            types.append({"members": [PERMISSION_SET], "name": "PermissionSet"})
+            members["PermissionSet"] = {PERMISSION_SET}
+        for owner, views in self.list_views.items():
+            members.setdefault("ListView", set()).update(f"{owner}.{view['fullName']}" for view in views)
+        for piece in self.pieces:
+            members.setdefault(piece.kind, set()).update(piece.members)
+        types = [{"members": sorted(names), "name": kind} for kind, names in sorted(members.items())]
         return render("Package", {"types": types, "version": self.version})
 
 
@@ -155,7 +186,10 @@ def _object_permission(name: str) -> dict[str, Any]:
 
 
 def render(root: str, content: Mapping[str, Any]) -> bytes:
-    """An XML document: mappings are elements in schema order, lists repeat theirs, None is left out."""
+    """An XML document: mappings are elements in schema order, lists repeat theirs, None is left out.
+
+    An :class:`InOrder` keeps its own order.
+    """
     element = etree.Element(f"{{{NAMESPACE}}}{root}", nsmap={None: NAMESPACE})
     _fill(element, content)
     made: bytes = etree.tostring(element, xml_declaration=True, encoding="UTF-8", pretty_print=True)
@@ -163,7 +197,8 @@ def render(root: str, content: Mapping[str, Any]) -> bytes:
 
 
 def _fill(parent: etree._Element, content: Mapping[str, Any]) -> None:
-    for name in sorted(content, key=lambda each: (each != "fullName", each)):
+    names = content if isinstance(content, InOrder) else sorted(content, key=lambda each: (each != "fullName", each))
+    for name in names:
         values = content[name] if isinstance(content[name], Sequence) and not isinstance(content[name], str) else None
         for value in values if values is not None else [content[name]]:
             if value is None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 from urllib.parse import urlsplit
 
-from sandbox.salesforce.messages import Flow, FlowFilter, Messages, Operator, evaluate_logic
+from sandbox.salesforce.messages import Condition, Decision, Flow, FlowFilter, Messages, Operator, evaluate_logic
 from sandbox.salesforce.schema import ACTIVITIES, Field, PicklistValue
 from sandbox.salesforce.world import World
 
@@ -55,6 +55,7 @@ class Org:
     world: World
     hooks: Messages
     components: set[tuple[str, str]] = field(default_factory=set)
+    report_types: dict[str, str] = field(default_factory=dict)
 
 
 def text(element: Any, name: str) -> str | None:
@@ -274,14 +275,15 @@ def _flow(org: Org, component: Component) -> None:
         raise Problem("This look-alike runs only record-triggered flows after save on Opportunity")
     if text(start, "filterFormula"):
         raise Problem("This look-alike does not evaluate entry formulas; use filters")
-    messages = _actions(org, element, start)
+    if text(start, "recordTriggerType") != "Update" and any(
+        text(each, "operator") == "IsChanged" for each in start.findall(f"{NS}filters")
+    ):
+        raise Problem("The IsChanged operator can be used only in flows that run when a record is updated")
+    decision, first = _decision(org, element, start)
+    messages = _actions(org, element, first)
     filters = tuple(_filter(org, each) for each in start.findall(f"{NS}filters"))
     logic = text(start, "filterLogic") or "and"
-    if logic.lower() not in ("and", "or"):
-        try:
-            evaluate_logic(logic, [True] * len(filters))
-        except ValueError as error:
-            raise Problem(str(error)) from error
+    _check_logic(logic, len(filters))
     trigger = text(start, "recordTriggerType")
     status = text(element, "status") or "Draft"
     active = status == "Active" and org.world.settings.flows_deploy_active
@@ -294,8 +296,44 @@ def _flow(org: Org, component: Component) -> None:
         on_update=trigger in ("Update", "CreateAndUpdate"),
         only_on_change=flag(start, "doesRequireRecordChangedToMeetCriteria"),
         active=active,
+        decision=decision,
     )
     _flow_rows(org.world, component, text(element, "label") or "", active)
+
+
+def _check_logic(logic: str, count: int) -> None:
+    if logic.lower() not in ("and", "or"):
+        try:
+            evaluate_logic(logic, [True] * count)
+        except ValueError as error:
+            raise Problem(str(error)) from error
+
+
+def _decision(org: Org, element: Any, start: Any) -> tuple[Decision | None, Any]:
+    """The decision that the flow begins with, if any, and the element from which it goes on."""
+    target = start.find(f"{NS}connector/{NS}targetReference")
+    decisions = {text(each, "name"): each for each in element.findall(f"{NS}decisions")}
+    found = decisions.get(None if target is None else (target.text or "").strip())
+    if found is None:
+        return None, start
+    rules = found.findall(f"{NS}rules")
+    if len(rules) != 1 or found.find(f"{NS}defaultConnector") is not None:
+        raise Problem("This look-alike takes only decisions with one outcome that goes on")
+    rule = rules[0]
+    conditions = tuple(_condition(org, element, each) for each in rule.findall(f"{NS}conditions"))
+    logic = text(rule, "conditionLogic") or "and"
+    _check_logic(logic, len(conditions))
+    return Decision(conditions, logic), rule
+
+
+def _condition(org: Org, flow: Any, element: Any) -> Condition:
+    record, _, name = (text(element, "leftValueReference") or "").partition(".")
+    if record not in ("$Record", "$Record__Prior"):
+        raise Problem(f"This look-alike knows only $Record and $Record__Prior in decisions, not {record}")
+    prior = record == "$Record__Prior"
+    if prior and text(flow.find(f"{NS}start"), "recordTriggerType") == "Create":
+        raise Problem("$Record__Prior is not available in a flow that runs only when a record is created")
+    return Condition(prior, _test(org, name, text(element, "operator") or "", element.find(f"{NS}rightValue")))
 
 
 def _actions(org: Org, element: Any, start: Any) -> tuple[str, ...]:
@@ -318,13 +356,15 @@ def _actions(org: Org, element: Any, start: Any) -> tuple[str, ...]:
 
 
 def _filter(org: Org, element: Any) -> FlowFilter:
-    name, operator = text(element, "field") or "", text(element, "operator") or ""
+    return _test(org, text(element, "field") or "", text(element, "operator") or "", element.find(f"{NS}value"))
+
+
+def _test(org: Org, name: str, operator: str, value: Any) -> FlowFilter:
     found = org.world.schema.objects["Opportunity"].find(name)
     if found is None:
         raise Problem(f"The field {name} of Opportunity doesn't exist")
     if operator not in get_args(Operator):
         raise Problem(f"This look-alike does not know the filter operator {operator}")
-    value = element.find(f"{NS}value")
     content = value[0] if value is not None and len(value) else None
     if content is None or not content.tag.endswith(("stringValue", "booleanValue", "numberValue")):
         raise Problem(f"The filter on {name} needs a stringValue, booleanValue or numberValue")
@@ -355,9 +395,71 @@ def _flow_rows(world: World, component: Component, label: str, active: bool) -> 
     )
 
 
+# --- list views and reports -----------------------------------------------------------------------------------------
+
+
+_STANDARD_COLUMNS = {
+    "OPPORTUNITY.NAME",
+    "ACCOUNT.NAME",
+    "OPPORTUNITY.STAGE_NAME",
+    "OPPORTUNITY.CLOSE_DATE",
+    "OPPORTUNITY.AMOUNT",
+    "CORE.USERS.ALIAS",
+}
+
+
+def _list_view(org: Org, component: Component) -> None:
+    owner = component.full_name.partition(".")[0]
+    element = component.element
+    names = texts(element, "columns") + [text(each, "field") or "" for each in element.findall(f"{NS}filters")]
+    for name in names:
+        if name not in _STANDARD_COLUMNS and (not name.endswith("__c") or not _has(org, owner, name)):
+            raise Problem(f"Could not resolve list view column: {name}")
+
+
+def _report_type(org: Org, component: Component) -> None:
+    base = text(component.element, "baseObject") or ""
+    if base not in org.world.schema.objects:
+        raise Problem(f"In field: baseObject - no CustomObject named {base} found")
+    for each in component.element.iter(f"{NS}columns"):
+        name = text(each, "field") or ""
+        if text(each, "table") != base or not _has(org, base, name):
+            raise Problem(f"In field: field - no column {text(each, 'table')}.{name} found")
+    org.report_types[f"{component.full_name}__c"] = base
+
+
+def _report(org: Org, component: Component) -> None:
+    """A report must lie in a folder that is there, and use a report type that has its columns."""
+    if "/" not in component.full_name:
+        return
+    folder = component.full_name.partition("/")[0]
+    if ("Report", folder) not in org.components:
+        raise Problem(f"Cannot find folder:{folder}")
+    element = component.element
+    base = org.report_types.get(text(element, "reportType") or "")
+    if base is None:
+        raise Problem(f"reportType-invalid value: {text(element, 'reportType')}")
+    tags = ("columns", "groupingsDown", "groupingsAcross")
+    used = [each.text for tag in tags for each in element.findall(f"{NS}{tag}/{NS}field")]
+    used += [each.text for each in element.iter(f"{NS}column", f"{NS}dateColumn")]
+    for name in used:
+        table, _, column = (name or "").partition("$")
+        if table != base or not _has(org, base, column):
+            raise Problem(f"Invalid field name: {name}")
+
+
+def _has(org: Org, owner: str, name: str) -> bool:
+    """Whether the object has the field; a look-up goes without its Id in reports."""
+    sobject = org.world.schema.objects[owner]
+    return sobject.find(name) is not None or sobject.find(f"{name}Id") is not None
+
+
 _HANDLERS: dict[str, Callable[[Org, Component], None]] = {
     "CustomField": _custom_field,
     "PermissionSet": _permission_set,
     "WorkflowOutboundMessage": _outbound_message,
     "Flow": _flow,
+    "ListView": _list_view,
+    "ReportType": _report_type,
+    "Report": _report,
 }

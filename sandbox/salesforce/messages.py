@@ -49,6 +49,27 @@ class FlowFilter:
     value: str | bool | float | None
 
 
+@dataclass(frozen=True)
+class Condition:
+    """One condition of a decision, on the record as it is now or as it was before."""
+
+    prior: bool
+    test: FlowFilter
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What must hold for a flow to go on; ``logic`` as of a flow."""
+
+    conditions: tuple[Condition, ...]
+    logic: str
+
+    def holds(self, change: Change) -> bool:
+        """Whether this save passes. What a new record was before is nothing."""
+        rows = ((each.test, (change.old or {}) if each.prior else change.new) for each in self.conditions)
+        return _combine(self.logic, [_holds(test, row, None) for test, row in rows])
+
+
 @dataclass
 class Flow:
     """A record-triggered flow that sends outbound messages.
@@ -64,20 +85,24 @@ class Flow:
     on_update: bool = True
     only_on_change: bool = True
     active: bool = True
+    decision: Decision | None = None
 
     def fires(self, change: Change) -> bool:
         """Whether this save starts the flow."""
         if not (self.on_create if change.old is None else self.on_update):
             return False
-        if not self._meets(change.new, change.old):
+        if not self._meets(change.new, change.old) or (self.decision and not self.decision.holds(change)):
             return False
         return not self.only_on_change or change.old is None or not self._meets(change.old, None)
 
     def _meets(self, row: Row, old: Row | None) -> bool:
-        met = [_holds(each, row, old) for each in self.filters]
-        if self.logic.lower() in ("and", "or"):
-            return (all if self.logic.lower() == "and" else any)(met) if met else True
-        return evaluate_logic(self.logic, met)
+        return _combine(self.logic, [_holds(each, row, old) for each in self.filters])
+
+
+def _combine(logic: str, met: Sequence[bool]) -> bool:
+    if logic.lower() in ("and", "or"):
+        return (all if logic.lower() == "and" else any)(met) if met else True
+    return evaluate_logic(logic, met)
 
 
 def _holds(entry: FlowFilter, row: Row, old: Row | None) -> bool:

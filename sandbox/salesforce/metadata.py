@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import threading
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
@@ -22,16 +22,32 @@ from sandbox.salesforce.errors import ApiError
 from sandbox.salesforce.ids import make_id
 from sandbox.salesforce.messages import Messages
 
-_ORDER = ("CustomField", "WorkflowOutboundMessage", "Flow", "PermissionSet")
+_ORDER = (
+    "CustomField",
+    "WorkflowOutboundMessage",
+    "Flow",
+    "PermissionSet",
+    "ListView",
+    "ReportType",
+    "Report",
+    "LightningComponentBundle",
+)
 _FOLDERS = {
     ("objects", "object"): "CustomObject",
     ("permissionsets", "permissionset"): "PermissionSet",
     ("workflows", "workflow"): "Workflow",
     ("flows", "flow"): "Flow",
+    ("reportTypes", "reportType"): "ReportType",
+    ("reports", "report"): "Report",
     ("externalClientApps", "eca"): "ExternalClientApplication",
     ("extlClntAppOauthSettings", "ecaOauth"): "ExtlClntAppOauthSettings",
     ("extlClntAppGlobalOauthSets", "ecaGlblOauth"): "ExtlClntAppGlobalOauthSettings",
     ("extlClntAppOauthPolicies", "ecaOauthPlcy"): "ExtlClntAppOauthConfigurablePolicies",
+}
+_ROOTS = {*_FOLDERS.values(), "Package", "ReportFolder", "LightningComponentBundle"}
+_PARTS = {
+    "CustomObject": {"fields": "CustomField", "listViews": "ListView"},
+    "Workflow": {"outboundMessages": "WorkflowOutboundMessage"},
 }
 _WSDL = "{http://schemas.xmlsoap.org/wsdl/}types/{http://www.w3.org/2001/XMLSchema}schema"
 _XSD = "{http://www.w3.org/2001/XMLSchema}"
@@ -42,7 +58,7 @@ def metadata_schema() -> Any:
     """The vendor's XML schema of metadata files, with an element for each type that may be a file."""
     wsdl = etree.fromstring(files("simple_salesforce").joinpath("metadata.wsdl").read_bytes())
     schema = wsdl.find(_WSDL)
-    for name in sorted({*_FOLDERS.values(), "Package"}):
+    for name in sorted(_ROOTS):
         etree.SubElement(schema, f"{_XSD}element", {"name": name, "type": f"tns:{name}"})
     alone = etree.fromstring(etree.tostring(schema))
     return etree.XMLSchema(alone)
@@ -201,13 +217,13 @@ class Metadata:
     def _snapshot(self) -> Callable[[], None]:
         fields = {name: dict(each.fields) for name, each in self.world.schema.objects.items()}
         hooks, components = self.org.hooks, set(self.org.components)
-        messages, flows = dict(hooks.messages), dict(hooks.flows)
+        messages, flows, report_types = dict(hooks.messages), dict(hooks.flows), dict(self.org.report_types)
 
         def restore() -> None:
             for name, each in self.world.schema.objects.items():
                 each.fields = fields[name]
             hooks.set_up(messages, flows)
-            self.org.components = components
+            self.org.components, self.org.report_types = components, report_types
 
         return restore
 
@@ -274,25 +290,44 @@ def _compare(manifest: Any, found: list[Component]) -> list[Component]:
 def _read_file(name: str, content: bytes) -> list[Component]:
     folder, _, rest = name.partition("/")
     stem, _, suffix = rest.rpartition(".")
+    if folder == "lwc":
+        return _bundle_file(name, rest, content)
+    if folder == "reports" and rest.endswith("-meta.xml") and "/" not in rest:
+        return [_whole("ReportFolder", "Report", rest.removesuffix("-meta.xml"), name, content)]
     kind = _FOLDERS.get((folder, suffix))
-    if kind is None or "/" in rest:
+    if kind is None or rest.count("/") != (kind == "Report"):
         return [Component("", name, name, None, problem=f"Unknown file in the package: {name}")]
-    root = _parse(name, content, kind)
-    if isinstance(root, str):
-        return [Component(kind, stem, name, None, problem=root)]
-    if kind == "CustomObject":
-        return _parts(root, "fields", "CustomField", stem, name)
-    if kind == "Workflow":
-        return _parts(root, "outboundMessages", "WorkflowOutboundMessage", stem, name)
-    return [Component(kind, stem, name, root)]
+    whole = _whole(kind, kind, stem, name, content)
+    return _parts(whole.element, _PARTS[kind], stem, name) if kind in _PARTS and whole.problem is None else [whole]
 
 
-def _parts(root: Any, tag: str, kind: str, owner: str, name: str) -> list[Component]:
-    other = next((each for each in root if etree.QName(each).localname != tag), None)
+def _whole(root: str, kind: str, full_name: str, name: str, content: bytes) -> Component:
+    """A file that is one component."""
+    parsed = _parse(name, content, root)
+    if isinstance(parsed, str):
+        return Component(kind, full_name, name, None, problem=parsed)
+    return Component(kind, full_name, name, parsed)
+
+
+def _bundle_file(name: str, rest: str, content: bytes) -> list[Component]:
+    """A Lightning component is told by its description; the other files go with it."""
+    bundle, _, file = rest.partition("/")
+    if file == f"{bundle}.js-meta.xml":
+        return [_whole("LightningComponentBundle", "LightningComponentBundle", bundle, name, content)]
+    if "/" in file or file.rpartition(".")[0] != bundle or not file.endswith((".js", ".html", ".css", ".svg")):
+        return [Component("", name, name, None, problem=f"Unknown file in the package: {name}")]
+    return []
+
+
+def _parts(root: Any, kinds: Mapping[str, str], owner: str, name: str) -> list[Component]:
+    other = next((each for each in root if etree.QName(each).localname not in kinds), None)
     if other is not None:
         what = etree.QName(other).localname
+        kind = next(iter(kinds.values()))
         return [Component(kind, owner, name, None, problem=f"This look-alike deploys no {what} in {name}")]
-    return [Component(kind, f"{owner}.{text(each, 'fullName')}", name, each) for each in root.findall(f"{NS}{tag}")]
+    return [
+        Component(kinds[etree.QName(each).localname], f"{owner}.{text(each, 'fullName')}", name, each) for each in root
+    ]
 
 
 def _parse(name: str, content: bytes, kind: str) -> Any:
