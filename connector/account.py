@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-from adapters.errors import RateLimited, Retryable
+from adapters.errors import ConfigError, RateLimited, Retryable
 from adapters.port import Adapter, Crm, SchemaReport, Services, Token
 from connector.clock import Clock
 from connector.resolve import resolve_rules
@@ -144,6 +144,27 @@ class Account:
         self._recall()
         return self._resolved()
 
+    def is_switched_on(self) -> bool:
+        """Whether the account was provisioned, so that it is watched."""
+        with self._store.read() as session:
+            row = accounts.get(session, self.name)
+        return row is not None and row.started_at is not None
+
+    def require_names(self) -> None:
+        """Raise :class:`~adapters.errors.ConfigError` with every name of the settings that the CRM does not have.
+
+        Costs no call when what is known has them all; before a name is called wrong, the CRM is asked anew. Raises
+        :class:`~adapters.errors.AdapterError` when it cannot be asked.
+        """
+        try:
+            if self._load_known():
+                self._resolved()
+                return
+        except ConfigError:
+            pass
+        self._ask_known()
+        self._resolved()
+
     def watched_stages(self) -> frozenset[str] | None:
         """Ids of all stages that the settings name; None while the CRM's stages are not known yet.
 
@@ -183,6 +204,8 @@ class Account:
 
     def provision(self, *, dry_run: bool = False) -> SchemaReport:
         """Create what is missing of our fields; the first time, this is also the moment of switch-on (P-71)."""
+        if not dry_run:
+            self.require_names()  # or else it would be switched on, and watch nothing
         report = self.crm().ensure_schema(FIELDS, dry_run=dry_run)
         if dry_run:
             return report

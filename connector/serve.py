@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 import waitress.server
 
-from adapters.errors import AurevoirError, ConfigError, Fault
+from adapters.errors import AdapterError, AurevoirError, ConfigError, Fault
 from adapters.port import Adapter
 from connector import logging as our_logging
 from connector.app import create_app, server_options
@@ -41,6 +41,7 @@ def serve(settings: Settings, adapters: Mapping[str, Adapter]) -> None:
             if copy is not None:
                 log.info("schema upgraded", copy=str(copy))
         runtime.store.require_current()
+        _require_names(runtime)
         _listen(runtime, runtime.start)
 
 
@@ -68,6 +69,7 @@ def worker(settings: Settings, adapters: Mapping[str, Adapter]) -> None:
     with _running(settings, adapters) as runtime, present(runtime.store, SERVE, shared=True):
         runtime.store.require_current()
         distributed.require_installed(runtime.store)
+        _require_names(runtime)
         runtime.start(distributed.ProcrastinateEngine(runtime.store.url, runtime.accounts))
         threads = distributed.ROUNDS_AT_ONCE
         distributed.run_worker(
@@ -101,6 +103,21 @@ def _require_postgresql(settings: Settings, command: str) -> None:
             "which does everything in one process"
         )
         raise ConfigError([Fault("database_url", settings.database_url, cure)])
+
+
+def _require_names(runtime: Runtime) -> None:
+    """Start nothing while the settings name what an account does not have; a CRM that is away is no reason to wait."""
+    faults: list[Fault] = []
+    for account in runtime.accounts.values():
+        try:
+            if account.is_switched_on():
+                account.require_names()
+        except ConfigError as error:
+            faults += error.faults
+        except AdapterError as error:
+            log.warning("names not checked", account=account.name, reason=error.message)
+    if faults:
+        raise ConfigError(faults)
 
 
 def _listen(runtime: Runtime, start: Callable[[], None]) -> None:

@@ -397,6 +397,55 @@ def test_serve_listens_refuses_a_second_and_stops_cleanly(
             serving.kill()
 
 
+WRONG = [{"pipeline": "Renewal", "not_renewing": "Lost"}]
+NOBODY = {"neutral_pool": ["nadja.benali@acme.example"]}
+
+
+def test_nothing_is_created_or_switched_on_while_a_name_is_wrong(
+    run: Run, set_up: Callable[..., None], portal: tuple[HubSpotSandbox, str]
+) -> None:
+    set_up(watch=WRONG, people=NOBODY)
+    ran = run("provision")
+    assert ran.code == 2
+    assert "There are: Renewals (renewals)" in ran.err.replace("\n", " ").replace("  ", " ")
+    assert "nadia.benali@acme.example" in ran.err
+    assert "aurevoir_status" not in json.dumps(portal[0].dump())
+    assert run("poll").code == 1, "it is not switched on"
+
+
+def test_serve_starts_nothing_while_a_name_is_wrong_and_tells_all_of_them(
+    run: Run, set_up: Callable[..., None], tmp_path: Path
+) -> None:
+    set_up()
+    assert run("provision").code == 0
+    config = yaml.safe_load((tmp_path / "config.yaml").read_text())
+    config["accounts"]["acme"] |= {"watch": WRONG, "people": NOBODY}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    ran = run("serve")
+    assert ran.code == 2
+    assert "2 faults" in ran.err
+    assert "Did you mean Renewals?" in ran.err
+    assert "listening" not in ran.err
+
+
+def test_a_crm_that_is_away_does_not_keep_serve_from_starting(
+    run: Run, set_up: Callable[..., None], tmp_path: Path, portal: tuple[HubSpotSandbox, str]
+) -> None:
+    set_up()
+    assert run("provision").code == 0
+    config = yaml.safe_load((tmp_path / "config.yaml").read_text())
+    config["accounts"]["acme"] |= {"watch": WRONG, "api_url": "http://127.0.0.1:9"}  # nobody can say it is wrong now
+    config["server"]["listen"] = "127.0.0.1:0"
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    command = [sys.executable, "-m", "connector.cli", "serve"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as serving:
+        try:
+            assert serving.stderr is not None
+            assert any('"listening"' in line for line in serving.stderr)
+        finally:
+            serving.kill()
+
+
 def test_an_address_that_is_taken_is_told_in_words(
     run: Run, set_up: Callable[..., None], portal: tuple[HubSpotSandbox, str], tmp_path: Path
 ) -> None:
