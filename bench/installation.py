@@ -1,4 +1,4 @@
-"""An installation to measure or to kill: ``aurevoir serve`` as a process of its own, beside a sandbox in this process."""
+"""An installation to measure or to kill: ``aurevoir serve`` as a process of its own, beside a sandbox in this one."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ import yaml
 
 from connector.store import Store, cases, intents
 from connector.store.tables import IntentState
+from sandbox.hubspot.hooks import sign_v3
 from workflows.model import Case, CaseStatus
 
 SECRET_KEY = "kJ8vQ2mX7nR4tW9zB3cF6hL1pS5yD0gA-installation"
@@ -29,8 +30,10 @@ READ_TIMEOUT = 2.0
 class Installation:
     """One account on one CRM, in a folder of its own. Time is the machine's own; no settle time."""
 
-    def __init__(self, crm: str, folder: Path, *, database_url: str | None = None) -> None:
+    def __init__(self, crm: str, folder: Path, *, database_url: str | None = None, **account: Any) -> None:
+        """``account``: more settings of the account."""
         self.crm = crm
+        self._account = account
         self.rig: Any = kit.make_rig(crm)
         self.rig.sandbox.clock.set(datetime.now(UTC))
         self.folder = folder
@@ -63,6 +66,7 @@ class Installation:
                     "poll_every": "1h",
                     **rig.bare_settings(),
                     **timeouts,
+                    **self._account,
                 }
             },
         }
@@ -138,6 +142,16 @@ class Installation:
             }
             self.rig.sandbox.hooks.scale = 0.01
         self.rig.sandbox.point_webhooks(options)
+
+    def delivery(self, deals: list[str]) -> tuple[str, bytes, dict[str, str]]:
+        """A delivery that says that these deals (at most 100) were lost, signed as of now: path, body, headers."""
+        made = self.rig.delivery(deals, at=datetime.now(UTC))
+        headers = dict(made.headers)
+        if self.crm == "salesforce":
+            return f"/webhooks/salesforce/{made.secret}", made.body, headers
+        path, stamp = "/webhooks/hubspot", headers["x-hubspot-request-timestamp"]
+        signed = sign_v3(self.rig.webhook_secret, "POST", f"{self.url}{path}", made.body, stamp)
+        return path, made.body, headers | {"x-hubspot-signature-v3": signed}
 
     def renewals(self, number: int) -> list[str]:
         """Deals in negotiation, each with a company and a contact of its own."""
