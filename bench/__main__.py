@@ -1,0 +1,39 @@
+"""`python -m bench`: measure what the product promises. Exit code 1 when a promise is missed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+
+from bench import calls, deciding, process
+from bench.figures import Figure, print_figures
+from connector import logging as our_logging
+
+PARTS = {"calls": calls.measure, "deciding": deciding.measure, "process": process.measure}
+
+
+def main() -> int:
+    """Measure, print, judge."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure what the product promises.")
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help=f"only these of {', '.join(PARTS)}")
+    parser.add_argument("--json", action="store_true", help="print JSON, for scripts")
+    chosen = parser.parse_args()
+    our_logging.set_up(as_json=False, level="ERROR")
+    began = time.perf_counter()
+    figures: list[Figure] = []
+    for part in chosen.parts or PARTS:
+        print(f"measuring: {part} …", file=sys.stderr)
+        figures.extend(PARTS[part]())
+    missed = [figure for figure in figures if not figure.kept]
+    if chosen.json:
+        print(json.dumps([figure.as_json() for figure in figures], ensure_ascii=False, indent=2))
+    else:
+        print_figures(figures)
+        print(f"{len(missed)} promises missed; measured in {time.perf_counter() - began:.0f} s on this machine")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
