@@ -10,15 +10,19 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from copy import copy
 from datetime import timedelta
 from functools import cache
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Optional, TypeVar
 
-from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, WithJsonSchema, create_model
+from pydantic.fields import FieldInfo
 
 from workflows.documents import (
     Doc,
+    Document,
     Fault,
+    Loc,
     Name,
     PlaybookError,
     Wording,
@@ -29,6 +33,7 @@ from workflows.documents import (
     shipped_texts,
 )
 from workflows.model import Anchor, CaseKind, Linked, LinkKind, Moment, Phase, Playbook, Priority, StepRule, TaskType
+from workflows.override import overridden
 from workflows.playbook_checks import Placed, check_playbook, raw_steps
 from workflows.survey import shipped_questionnaires
 from workflows.tone_check import Allowed, Note, check_tone, step_texts
@@ -133,6 +138,52 @@ class PlaybookDoc(Doc):
     phases: list[PhaseDoc] = Field(min_length=1, description="The phases, in order.")
 
 
+def _changes(model: type[Doc]) -> Any:
+    """The keys of this format, of which only ``key`` is needed; those that may be left out may be null as well."""
+    return {
+        name: (spec.annotation if spec.is_required() else Optional[spec.annotation], _optional(spec))  # noqa: UP045 - not known before it runs
+        for name, spec in model.model_fields.items()
+        if name not in ("key", "steps")
+    }
+
+
+def _optional(spec: FieldInfo) -> FieldInfo:
+    changed = copy(spec)
+    changed.default, changed.default_factory = None, None
+    return changed
+
+
+class _PhaseChange(Doc):
+    key: Name = Field(description="The phase that is changed.")
+
+
+class _StepChange(Doc):
+    key: Name = Field(description="The step that is changed, or a name of your own for one that is added.")
+    phase: str | None = Field(None, description="The phase that it goes to; needed for a step of your own.")
+    after: str | None = Field(None, description="The step that it comes after; says the phase as well.")
+
+
+PhaseChangeDoc = create_model("PhaseChangeDoc", __base__=_PhaseChange, **_changes(PhaseDoc))
+StepChangeDoc = create_model("StepChangeDoc", __base__=_StepChange, **_changes(StepDoc))
+
+
+class OverrideDoc(Doc):
+    """A file that changes a playbook that ships."""
+
+    extends: str = Field(description="The playbook that it changes.")
+    playbook: Name | None = Field(
+        None, description="Its own name, to stand beside the other; otherwise it replaces it."
+    )
+    version: int = Field(ge=1, le=99999, description="Count it up when you change what the playbook does.")
+    languages: list[str] | None = Field(
+        None, min_length=1, description="Other languages; texts in the rest are dropped."
+    )
+    title: Wording | None = Field(None, description="What people read, by language.")
+    phases: list[PhaseChangeDoc] = Field([], description="Phases that are changed.")
+    steps: list[StepChangeDoc] = Field([], description="Steps that are changed, moved or added.")
+    remove: list[str] = Field([], description="Steps that are left out, by key.")
+
+
 def parse_playbook(text: str | bytes, file: str, questionnaires: Mapping[str, LinkKind] | None = None) -> Playbook:
     """The playbook that this YAML says.
 
@@ -146,8 +197,7 @@ def read_playbook(
     text: str | bytes, file: str, questionnaires: Mapping[str, LinkKind] | None = None
 ) -> tuple[Playbook, tuple[Note, ...]]:
     """The same, with notes on its tone (P-27): what may hurt a customer, and what its author allowed and why."""
-    document = load(text, file)
-    faults: list[Fault] = []
+    document, faults = _whole(load(text, file))
     doc: PlaybookDoc | None = None
     try:
         doc = PlaybookDoc.model_validate(document.data)
@@ -161,6 +211,30 @@ def read_playbook(
     if faults or doc is None:
         raise PlaybookError(sorted(faults, key=lambda fault: fault.line or 0))
     return _to_playbook(doc), tuple(notes)
+
+
+def _whole(document: Document) -> tuple[Document, list[Fault]]:
+    """The playbook as plain data, also where the file only changes one that ships."""
+    if "extends" not in document.data:
+        return document, []
+    faults: list[Fault] = []
+    faulty: list[Loc] = []
+    try:
+        OverrideDoc.model_validate(document.data)
+    except ValidationError as error:
+        faults = model_faults(document, error, OverrideDoc)
+        places = [one["loc"] for one in error.errors(include_url=False)]
+        faulty = [loc[:3] if loc[0] in ("phases", "steps") else loc[:1] for loc in places]
+    whole, astray = overridden(document, _bases(), faulty)
+    if whole is document:
+        raise PlaybookError([*faults, *astray])
+    return whole, [*faults, *astray]
+
+
+@cache
+def _bases() -> Mapping[str, Any]:
+    documents = [load(text, file).data for file, text in shipped_texts("playbooks").items()]
+    return {data["playbook"]: data for data in documents if "extends" not in data}
 
 
 _STEP: Mapping[str, Any] = {"key": "unnamed", "due": "confirmed", "owner": "deal_owner", "title": {}, "body": {}}
@@ -217,7 +291,7 @@ def _to_playbook(doc: PlaybookDoc) -> Playbook:
 
 def playbook_schema() -> dict[str, Any]:
     """The format as JSON Schema, for editors that complete and check YAML while one writes."""
-    return PlaybookDoc.model_json_schema()
+    return TypeAdapter(PlaybookDoc | OverrideDoc).json_schema()
 
 
 @cache

@@ -38,6 +38,7 @@ class Finding(Model):
     better: str
 
 
+@lru_cache(maxsize=1024)
 def review(text: str, language: str) -> tuple[Finding, ...]:
     """What is wrong with the tone of a text, in its order; each rule names a stretch of text once.
 

@@ -56,7 +56,7 @@ _HABITS = (
         (
             rf"vous (?:ne |n )(?:nous |vous |l |les |y |en |nous en |nous l |vous y )?(?:avez|aviez|etes|etiez)"
             rf" (?:\w+ )?"
-            rf"(?:jamais|pas|guere|meme pas|rarement|rien|plus)(?: \w+){{0,2}}? {_DONE}",
+            rf"(?:jamais|pas|guere|meme pas|rarement|rien|plus)(?: (?!a\b)\w+){{0,2}}? {_DONE}",
             r"vous (?:nous )?(?:avez|aviez) (?:\w+ )?(?:tarde|neglige|omis|refuse de|refuse d|echoue|ignore|laisse"
             r" (?:trainer"
             r"|pourrir)|gache|rate|cache|dissimule|prefere vous taire|rompu|manque a vos|bacle|perdu du temps|fait"
@@ -64,7 +64,7 @@ _HABITS = (
             r"|fait perdre)",
             rf"(?:vos|votre) (?:equipes?|collaborateurs?|utilisateurs?|direction|collegues|services?) (?:ne |n"
             rf" )(?:ont|a|se"
-            rf" sont|s est|nous ont|nous a) (?:\w+ )?(?:jamais|pas|guere|rien)(?: \w+){{0,2}}? {_DONE}",
+            rf" sont|s est|nous ont|nous a) (?:\w+ )?(?:jamais|pas|guere|rien)(?: (?!a\b)\w+){{0,2}}? {_DONE}",
             r"(?:vos|votre) (?:equipes?|direction|collaborateurs?|utilisateurs?) (?:ont|a) (?:\w+ )?(?:neglige"
             r"|refuse|ignore"
             r"|tarde|laisse trainer|bacle|sabote)",

@@ -12,7 +12,15 @@ from pydantic import BaseModel
 
 from workflows.model import Anchor
 from workflows.people import RULES
-from workflows.playbook import PhaseDoc, PlaybookDoc, StepDoc, parse_playbook, playbook_schema
+from workflows.playbook import (
+    OverrideDoc,
+    PhaseDoc,
+    PlaybookDoc,
+    StepChangeDoc,
+    StepDoc,
+    parse_playbook,
+    playbook_schema,
+)
 from workflows.survey import OptionDoc, QuestionDoc, QuestionnaireDoc, SectionDoc, questionnaire_schema
 from workflows.texts import TEXT_NAMES
 from workflows.tone import Rule
@@ -34,6 +42,7 @@ def table(heading: str) -> dict[str, list[str]]:
         ("Keys of the file", PlaybookDoc),
         ("Keys of a phase", PhaseDoc),
         ("Keys of a step", StepDoc),
+        ("Keys of a file that changes another", OverrideDoc),
         ("Keys of a questionnaire", QuestionnaireDoc),
         ("Keys of a section", SectionDoc),
         ("Keys of a question", QuestionDoc),
@@ -52,6 +61,18 @@ def test_every_anchor_owner_rule_and_name_is_explained() -> None:
     assert table("Moments").keys() == {"step:<key>" if anchor is Anchor.STEP else str(anchor) for anchor in Anchor}
     assert table("Owners").keys() == set(RULES)
     assert table("Texts and conditions").keys() == TEXT_NAMES
+
+
+def test_a_changed_step_knows_every_key_of_a_step_and_its_place() -> None:
+    rows = table("Keys of a changed step")
+    assert rows.keys() == StepChangeDoc.model_fields.keys() - StepDoc.model_fields.keys() | {"key"}
+
+
+def test_the_example_of_a_change_works_as_it_stands() -> None:
+    example = PAGE.split("```yaml\n", 2)[2].split("```", 1)[0]
+    keys = [step.key for step in parse_playbook(example, "docs").steps()]
+    assert "gift" in keys
+    assert "win-back" not in keys
 
 
 def test_every_rule_of_tone_is_explained() -> None:
