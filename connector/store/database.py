@@ -105,8 +105,9 @@ class Store:
 
     def upgrade(self, *, now: datetime) -> Path | None:
         """Bring the schema up to date. An SQLite file that holds data is copied first; gives the copy's path."""
-        before = self.schema_version()
-        if before == self.newest_version():
+        before, needed = self.schema_version(), self.newest_version()
+        _refuse_newer(before, needed)
+        if before == needed:
             return None
         from alembic import command  # a tenth of the time and memory of a start, for what is seldom due
         from alembic.config import Config
@@ -123,6 +124,7 @@ class Store:
     def require_current(self) -> None:
         """Raise :class:`SchemaOutdated` unless the schema is the one that this program needs."""
         found, needed = self.schema_version(), self.newest_version()
+        _refuse_newer(found, needed)
         if found != needed:
             raise SchemaOutdated(
                 f"the database has schema {found or 'none'}, this version needs {needed}: run `aurevoir db upgrade`"
@@ -255,4 +257,12 @@ def one_after_another(session: Session, name: str) -> None:
     if session.get_bind().dialect.name == "postgresql":
         session.execute(
             text("select pg_advisory_xact_lock(hashtextextended(:name, 1))").bindparams(name=f"aurevoir:{name}")
+        )
+
+
+def _refuse_newer(found: str | None, known: str) -> None:
+    if found is not None and found > known:  # numbered, with leading zeros
+        raise SchemaOutdated(
+            f"the database has schema {found}, and this version of the program knows no newer one than {known}: run the "
+            "newer version again, or restore the copy that was made before the upgrade"
         )

@@ -71,6 +71,15 @@ def test_the_database_and_the_domain_agree_on_which_cases_are_open() -> None:
     assert OPEN.count("'") == 2 * len(OPEN_STATUSES)
 
 
+def test_a_schema_newer_than_the_program_is_told_in_words_and_left_alone(store: Store) -> None:
+    with store.engine.begin() as connection:
+        connection.execute(text("update alembic_version set version_num = '9999'"))
+    for refused in (store.require_current, lambda: store.upgrade(now=NOW)):
+        with pytest.raises(SchemaOutdated, match="schema 9999.*run the newer version"):
+            refused()
+    assert store.schema_version() == "9999"
+
+
 def test_an_old_schema_is_refused_by_name_of_the_cure(database_url: str) -> None:
     store = Store(database_url)
     with pytest.raises(SchemaOutdated, match="aurevoir db upgrade"):
