@@ -1,4 +1,4 @@
-"""An installation to measure or to kill: ``aurevoir serve`` as a process of its own, beside a sandbox in this one."""
+"""An installation to measure or to kill: its processes beside a sandbox in this one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,7 @@ class Installation:
         self.config = folder / "config.yaml"
         self.config.write_text(yaml.safe_dump(self._settings()), encoding="utf-8")
         self.process: subprocess.Popen[bytes] | None = None
+        self.workers: list[subprocess.Popen[bytes]] = []
         self._people: list[str] = []
 
     def _settings(self) -> Mapping[str, Any]:
@@ -79,21 +80,41 @@ class Installation:
             [*_AUREVOIR, *arguments, "--config", str(self.config)], env=_environment(), capture_output=True, check=True
         )
 
-    def start(self) -> float:
-        """Start ``serve`` and wait until it answers; gives the seconds that took."""
+    def start(self, command: str = "serve") -> float:
+        """Start ``serve`` or ``web`` and wait until it answers; gives the seconds that took."""
         began = time.monotonic()
-        with (self.folder / "serve.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [*_AUREVOIR, "serve", "--config", str(self.config)], env=_environment(), stdout=log, stderr=log
-            )
-        while time.monotonic() - began < 30:
+        self.process = process = self._spawn(command, f"{command}.log")
+
+        def answers() -> bool:
             with contextlib.suppress(requests.ConnectionError):
-                if requests.get(f"{self.url}/healthz", timeout=1).ok:
-                    return time.monotonic() - began
-            if self.process.poll() is not None:
-                raise RuntimeError(f"serve ended: {(self.folder / 'serve.log').read_text()[-2000:]}")
+                return requests.get(f"{self.url}/healthz", timeout=1).ok
+            return False
+
+        self._wait(process, f"{command}.log", answers)
+        return time.monotonic() - began
+
+    def start_worker(self) -> subprocess.Popen[bytes]:
+        """Start one more ``worker`` and wait until it works."""
+        name = f"worker{len(self.workers)}.log"
+        process = self._spawn("worker", name)
+        self.workers.append(process)
+        self._wait(process, name, lambda: '"working"' in (self.folder / name).read_text())
+        return process
+
+    def _spawn(self, command: str, log: str) -> subprocess.Popen[bytes]:
+        with (self.folder / log).open("ab") as file:
+            return subprocess.Popen(
+                [*_AUREVOIR, command, "--config", str(self.config)], env=_environment(), stdout=file, stderr=file
+            )
+
+    def _wait(self, process: subprocess.Popen[bytes], log: str, ready: Callable[[], bool]) -> None:
+        give_up = time.monotonic() + 30
+        while not ready():
+            if process.poll() is not None:
+                raise RuntimeError(f"it ended: {(self.folder / log).read_text()[-2000:]}")
+            if time.monotonic() > give_up:
+                raise TimeoutError("it does not answer")
             time.sleep(0.01)
-        raise TimeoutError("serve does not answer")
 
     def kill(self) -> None:
         """kill -9."""
@@ -121,6 +142,9 @@ class Installation:
     def close(self) -> None:
         """Stop everything."""
         self.kill()
+        for worker in self.workers:
+            worker.kill()
+            worker.wait()
         self.rig.close()
 
     # --- the world --------------------------------------------------------------------------------------------------

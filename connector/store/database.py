@@ -8,6 +8,7 @@ one statement (an upsert, an update that names the version) or guarded by a lock
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -33,7 +34,7 @@ POOL_SIZE, POOL_OVERFLOW = 5, 20
 """More than a process has threads: eight for requests, four for rounds, the scheduler's."""
 POOL_WAIT_SECONDS = 10
 _CONNECTING: dict[str, Any] = {
-    "application_name": "aurevoir",
+    "application_name": f"aurevoir {os.getpid()}",
     "connect_timeout": 5,
     "keepalives_idle": 15,
     "keepalives_interval": 5,
