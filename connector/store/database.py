@@ -264,6 +264,6 @@ def one_after_another(session: Session, name: str) -> None:
 def _refuse_newer(found: str | None, known: str) -> None:
     if found is not None and found > known:  # numbered, with leading zeros
         raise SchemaOutdated(
-            f"the database has schema {found}, and this version of the program knows no newer one than {known}: run the "
-            "newer version again, or restore the copy that was made before the upgrade"
+            f"the database has schema {found}, and this version of the program knows no newer one than {known}: run "
+            "the newer version again, or restore the copy that was made before the upgrade"
         )

@@ -75,7 +75,7 @@ def test_a_schema_newer_than_the_program_is_told_in_words_and_left_alone(store: 
     with store.engine.begin() as connection:
         connection.execute(text("update alembic_version set version_num = '9999'"))
     for refused in (store.require_current, lambda: store.upgrade(now=NOW)):
-        with pytest.raises(SchemaOutdated, match="schema 9999.*run the newer version"):
+        with pytest.raises(SchemaOutdated, match=r"schema 9999.*run the newer version"):
             refused()
     assert store.schema_version() == "9999"
 
