@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from connector.cli_app import app_command
+
 if TYPE_CHECKING:  # a command pays for the imports that it needs, and --help for none
     from adapters.port import Adapter
     from connector.bootstrap import Runtime
@@ -134,6 +136,9 @@ def provision(
     else:
         print_provisioned(reports, dry_run=dry_run)
     raise typer.Exit(NOT_WELL if any(report.refused for report in reports.values()) else 0)
+
+
+app.command("app")(app_command)
 
 
 @db_app.command()
