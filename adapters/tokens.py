@@ -27,8 +27,8 @@ def newest(
     *,
     good: Callable[[Token], bool],
     fetch: Callable[[Token | None], Token],
-) -> Token:
-    """The stored token if it is ``good`` by now, else the one that ``fetch`` brings, stored.
+) -> tuple[Token, bool]:
+    """The stored token if it is ``good`` by now, else what ``fetch`` brings, stored; and whether it was fetched.
 
     Raises :class:`~adapters.errors.ConsentEnded` without a call while the consent is known to have ended, and
     whatever ``fetch`` raises.
@@ -36,7 +36,7 @@ def newest(
     with services.tokens.lock():
         token = services.tokens.load()
         if token is not None and good(token):
-            return token
+            return token, False
         ended = token.facts.get(ENDED) if token is not None else None
         if ended is not None and services.now() - datetime.fromisoformat(ended) < ASK_AGAIN_AFTER:
             raise consent_ended(account, label)
@@ -47,7 +47,7 @@ def newest(
                 services.tokens.save(replace(token, facts={**token.facts, ENDED: services.now().isoformat()}))
             raise
         services.tokens.save(fresh)
-        return fresh
+        return fresh, True
 
 
 def has_ended(token: Token) -> bool:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 
-from adapters.errors import ConfigError, RateLimited, Retryable
+from adapters.errors import ConfigError, CredentialsInvalid, RateLimited, Retryable, Unavailable
 from adapters.port import Adapter, Crm, SchemaReport, Services, Token
 from connector.clock import Clock
 from connector.resolve import resolve_rules
 from connector.settings import AccountConfig
 from connector.store import Store, accounts
-from connector.vault import Vault
+from connector.store.database import Busy
+from connector.vault import Vault, VaultError
 from workflows.fields import FIELDS
 from workflows.model import AccountRules, Pipeline, User
 
@@ -30,26 +31,40 @@ class StoredToken:
 
     def __init__(self, store: Store, vault: Vault, account: str, clock: Clock) -> None:
         self._store, self._vault, self._account, self._clock = store, vault, account, clock
+        self._mine = threading.Lock()
 
     def load(self) -> Token | None:
-        """The newest token, or None."""
+        """The newest token, or None. Raises :class:`CredentialsInvalid` when our keys do not open it."""
         with self._store.read() as session:
             row = accounts.token(session, self._account)
         if row is None:
             return None
-        secrets = json.loads(self._vault.open(row.sealed, account=self._account, column="tokens.sealed"))
-        return Token(secrets=secrets, facts=row.facts, expires_at=row.expires_at)
+        try:
+            secrets = json.loads(self._vault.open(row.sealed, account=self._account, column=accounts.SEALED))
+        except VaultError as error:
+            raise CredentialsInvalid(str(error), account=self._account) from error
+        return Token(secrets=secrets, facts=row.facts, expires_at=row.expires_at, saved_at=row.saved_at)
 
     def save(self, token: Token) -> None:
         """Keep ``token``; on return it is on disk."""
-        sealed = self._vault.seal(json.dumps(dict(token.secrets)), account=self._account, column="tokens.sealed")
+        sealed = self._vault.seal(json.dumps(dict(token.secrets)), account=self._account, column=accounts.SEALED)
         with self._store.write() as session:
             accounts.save_token(session, self._account, sealed, token.facts, token.expires_at, self._clock.now())
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Held by whoever refreshes, over all threads and processes."""
-        with self._store.exclusive(f"token-{self._account}", wait=REFRESH_WAIT_SECONDS):
+        """Held by whoever refreshes, over all threads and processes. Raises :class:`Unavailable` after a minute.
+
+        Threads of one process queue up here, so that each process asks the database or the file system once.
+        """
+        with ExitStack() as held:
+            try:
+                if not self._mine.acquire(timeout=REFRESH_WAIT_SECONDS):
+                    raise Busy
+                held.callback(self._mine.release)
+                held.enter_context(self._store.exclusive(f"token-{self._account}", wait=REFRESH_WAIT_SECONDS))
+            except Busy:
+                raise Unavailable("someone else has been refreshing the access token", account=self._account) from None
             yield
 
 
@@ -108,6 +123,11 @@ class Account:
     def account_id(self) -> str:
         """The account's id in its CRM."""
         return self.config.account_id
+
+    @property
+    def services(self) -> Services:
+        """What its adapter may use of the outside."""
+        return self._services
 
     def crm(self) -> Crm:
         """The connection."""
@@ -180,7 +200,9 @@ class Account:
                 rules = self._resolved()
             finally:
                 self._guard.release()
-        return frozenset().union(*(rule.negotiating | rule.not_renewing | rule.renewed for rule in rules.watch))
+        return frozenset().union(
+            *(rule.negotiating | rule.not_renewing | rule.renewed | rule.won for rule in rules.watch)
+        )
 
     def _resolved(self) -> AccountRules:
         """The rules by what is known, however old that is."""

@@ -12,7 +12,7 @@ from flask_wtf import CSRFProtect
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from connector.logging import sieve_by_default
-from connector.web import card, health, languages, security, webhooks
+from connector.web import card, health, languages, oauth, security, webhooks
 from connector.web.interview import make_interview
 from connector.web.runtime import Runtime
 from connector.web.survey import make_survey
@@ -85,6 +85,10 @@ def _add_blueprints(app: Flask, runtime: Runtime, limiter: Limiter) -> None:
         limiter.limit(GUESSES, deduct_when=lambda response: response.status_code == 404)(pages)
         limiter.limit(POSTS, key_func=_link, methods=["POST"], on_breach=desk.too_often)(pages)
         app.register_blueprint(pages)
+    connecting = oauth.make_blueprint(runtime)
+    limiter.limit(PAGES)(connecting)
+    limiter.limit(GUESSES, deduct_when=lambda response: response.status_code >= 400)(connecting)
+    app.register_blueprint(connecting)
     app.register_blueprint(health.make_blueprint(runtime))
 
 

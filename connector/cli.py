@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from connector.cli_app import app_command
+from connector.playbook_cli import playbook_app
 
 if TYPE_CHECKING:  # a command pays for the imports that it needs, and --help for none
     from adapters.port import Adapter
@@ -38,6 +39,7 @@ cases_app = typer.Typer(help="Look after single cases.", invoke_without_command=
 db_app = typer.Typer(help="Look after the database.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(cases_app, name="cases")
 app.add_typer(db_app, name="db")
+app.add_typer(playbook_app, name="playbook")
 
 Config = Annotated[
     Path | None,
@@ -67,9 +69,10 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
 
 def _exit_code(error: Exception) -> int:
     from connector.casework import NoSuchCase, NotPossible
+    from connector.consent import NotInBrowser
     from connector.store.database import SchemaOutdated
 
-    return WRONG_USE if isinstance(error, NoSuchCase | NotPossible | SchemaOutdated) else NOT_WELL
+    return WRONG_USE if isinstance(error, NoSuchCase | NotPossible | NotInBrowser | SchemaOutdated) else NOT_WELL
 
 
 @app.callback()
@@ -136,6 +139,47 @@ def provision(
     else:
         print_provisioned(reports, dry_run=dry_run)
     raise typer.Exit(NOT_WELL if any(report.refused for report in reports.values()) else 0)
+
+
+@app.command()
+def connect(
+    context: typer.Context,
+    account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="Which account.")],
+    as_json: AsJson = False,
+    config: Config = None,
+) -> None:
+    """Print an address that connects an account in the browser.
+
+    Open it as an administrator of the CRM within half an hour, while serve runs.
+    """
+    from connector.cli_print import print_invitation
+    from connector.consent import Consents
+
+    with _runtime(context, config) as runtime:
+        (name,) = _chosen(runtime, account)
+        address, until = Consents(runtime).invite(name)
+    if as_json:
+        _print_json({"account": name, "address": address, "valid_until": until})
+    else:
+        print_invitation(name, address, until)
+
+
+@app.command("rotate-keys")
+def rotate_keys_command(context: typer.Context, as_json: AsJson = False, config: Config = None) -> None:
+    """Seal stored tokens anew with the first secret_key.
+
+    Put the new key in front of the list, restart, then run this. It may be interrupted and run again.
+    """
+    from connector.cli_print import print_rotated, rotated_as_json
+    from connector.tokens import rotate_keys
+
+    with _runtime(context, config) as runtime:
+        rotated = rotate_keys(runtime.store, runtime.vault, runtime.clock)
+    if as_json:
+        _print_json(rotated_as_json(rotated))
+    else:
+        print_rotated(rotated)
+    raise typer.Exit(NOT_WELL if rotated.failed else 0)
 
 
 app.command("app")(app_command)

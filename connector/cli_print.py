@@ -18,6 +18,7 @@ from connector.checkup import Checked
 from connector.init import Written
 from connector.preview import Preview
 from connector.store.tables import EventRow, IntentRow
+from connector.tokens import Rotated
 from workflows.model import Case
 
 _MARKS = {Level.OK: ("ok", "green"), Level.WARNING: ("note", "yellow"), Level.FAULT: ("MEND", "bold red")}
@@ -225,3 +226,29 @@ def case_as_json(case: Case, events: Sequence[EventRow], refused: Sequence[Inten
             {"at": one.at.isoformat(), "what": one.what, "detail": one.detail, "data": one.data} for one in events
         ],
     }
+
+
+def print_invitation(account: str, address: str, until: datetime) -> None:
+    """Where to go to connect an account; the address on a line of its own, unbroken, to be copied."""
+    out = _out()
+    out.print(Text(f"Open this address as an administrator of {account}'s CRM, before {_moment(until)} UTC:"))
+    out.print(Text(address), soft_wrap=True)
+    out.print(Text("Keep it to yourself: whoever opens it can connect this account. `aurevoir serve` must be running."))
+
+
+def rotated_as_json(rotated: Rotated) -> dict[str, Any]:
+    """As a script wants it."""
+    return {"sealed_anew": rotated.sealed_anew, "current": rotated.current, "failed": rotated.failed}
+
+
+def print_rotated(rotated: Rotated) -> None:
+    """What became of the tokens, and when older keys may go."""
+    out = _out()
+    done, there = len(rotated.sealed_anew), len(rotated.current)
+    out.print(f"Stored tokens: {done} sealed anew with the first secret key, {there} were already.")
+    for account, reason in rotated.failed.items():
+        out.print(Text(f"{account}: {reason}", style="bold red"))
+    if not rotated.failed:
+        out.print(
+            Text("Tokens no longer need the older keys. Survey links do: keep a key as long as its links are to work.")
+        )

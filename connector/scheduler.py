@@ -13,12 +13,14 @@ from connector.clock import Clock
 from connector.engine import Engine
 from connector.store import Store, accounts, agenda, housekeeping
 from connector.store.database import AWAY
+from connector.tokens import keep_alive
 from connector.watcher import Watcher
 
 log = structlog.get_logger(__name__)
 
 SWEEP_SECONDS = 1
 TIDY_HOURS = 6
+TOKENS_MINUTES = 15
 
 
 class Scheduler:
@@ -28,7 +30,8 @@ class Scheduler:
     """
 
     def __init__(self, connected: Iterable[Account], engine: Engine, store: Store, clock: Clock) -> None:
-        self._watchers = {account.name: Watcher(account, store, clock) for account in connected}
+        self._accounts = tuple(connected)
+        self._watchers = {account.name: Watcher(account, store, clock) for account in self._accounts}
         self._engine = engine
         self._store = store
         self._clock = clock
@@ -40,6 +43,7 @@ class Scheduler:
         """Begin."""
         self._jobs.add_job(self.sweep, "interval", seconds=SWEEP_SECONDS, id="sweep")
         self._jobs.add_job(self.tidy, "interval", hours=TIDY_HOURS, id="tidy")
+        self._jobs.add_job(self.refresh, "interval", minutes=TOKENS_MINUTES, id="tokens")
         self._jobs.start()
 
     def stop(self) -> None:
@@ -72,6 +76,10 @@ class Scheduler:
             for name, watcher in self._watchers.items()
             if name not in resting and (name in due or watcher.poll_due() or watcher.compare_due())
         ]
+
+    def refresh(self) -> None:
+        """Refresh tokens that lay still for the better part of a day: a consent that nobody uses lapses."""
+        keep_alive(self._accounts, self._store, self._clock)
 
     def tidy(self) -> None:
         """Drop what is past its time."""

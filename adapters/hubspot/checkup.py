@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from adapters.errors import AdapterError, CredentialsInvalid, NotFound, Rejected, ScopeMissing
+from adapters.errors import AdapterError, ConsentEnded, CredentialsInvalid, NotFound, Rejected, ScopeMissing
 from adapters.hubspot.changes import SEARCH_DEALS, search
 from adapters.hubspot.client import Client
 from adapters.hubspot.mapping import TaskKeys, own
@@ -38,6 +38,9 @@ class Checkup:
             yield from self._reading()
             for kind in (RecordKind.DEAL, RecordKind.COMPANY, RecordKind.CONTACT, RecordKind.TASK):
                 yield from self._properties(kind)
+        except ConsentEnded as error:
+            yield Finding("token", Level.FAULT, error.message, "an administrator of the HubSpot account has to agree")
+            return
         except CredentialsInvalid as error:
             yield Finding("token", Level.FAULT, error.message, "put a valid access_token into the configuration")
             return

@@ -9,7 +9,7 @@ same. An uninstalled app answers ``BAD_REFRESH_TOKEN``.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -174,7 +174,9 @@ class Login:
         """Another token than the refused one, or None when there can be none. Raises as :meth:`access_token`."""
         if self._settings.access_token is not None:
             return None
-        self._held = self._renewed(lambda token: token.secrets.get("access_token") != refused and not has_ended(token))
+        self._held = self._renewed(
+            lambda token: token.secrets.get("access_token") != refused and not self._is_old(token)
+        )
         return self._held.secrets["access_token"]
 
     def keep_alive(self, before: datetime) -> None:
@@ -204,8 +206,8 @@ class Login:
         end = datetime.fromisoformat(renew_at) if renew_at else token.expires_at
         return end is not None and end <= self._services.now()
 
-    def _renewed(self, good: Any) -> Token:
-        return newest(self._account, LABEL, self._services, good=good, fetch=self._fetch)
+    def _renewed(self, good: Callable[[Token], bool]) -> Token:
+        return newest(self._account, LABEL, self._services, good=good, fetch=self._fetch)[0]
 
     def _fetch(self, old: Token | None) -> Token:
         if old is None or not old.secrets.get("refresh_token"):

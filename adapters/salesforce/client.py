@@ -50,6 +50,8 @@ CONCURRENT_PAUSE = timedelta(seconds=30)
 POLITE_PAUSE = timedelta(seconds=30)
 SHORT_WAIT = timedelta(seconds=5)
 ATTEMPTS = 3
+RENEWALS = 2
+"""The first may only bring the token that another process stored hours ago, and that has come to its end as well."""
 
 
 @dataclass(frozen=True)
@@ -144,11 +146,14 @@ class Client:
 
     def _once(self, operation: str, attempt: Callable[[Salesforce], Any], *, writes: bool) -> Any:
         bearer = self.tokens.current()
-        try:
-            return self._attempt(attempt, bearer, operation, writes=writes)
-        except SalesforceExpiredSession:
-            log.info("access token refused, getting another", account=self.account, operation=operation)
-        bearer = self.tokens.renew(bearer.access_token)
+        for _ in range(RENEWALS):
+            try:
+                return self._attempt(attempt, bearer, operation, writes=writes)
+            except SalesforceExpiredSession:
+                log.info("access token refused, getting another", account=self.account, operation=operation)
+            bearer = self.tokens.renew(bearer.access_token)
+            if bearer.fetched:
+                break
         try:
             return self._attempt(attempt, bearer, operation, writes=writes)
         except SalesforceExpiredSession as error:

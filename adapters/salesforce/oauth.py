@@ -9,7 +9,7 @@ it is used.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 from urllib.parse import urlsplit, urlunsplit
@@ -49,11 +49,12 @@ CURES: tuple[tuple[str, str], ...] = (
 
 @dataclass(frozen=True)
 class Bearer:
-    """A token as calls need it."""
+    """A token as calls need it. ``fetched``: fresh from the token endpoint, and not one that someone else stored."""
 
     access_token: str
     instance_url: str
     user_id: str
+    fetched: bool = field(default=False, compare=False)
 
 
 class Grant(Protocol):
@@ -144,12 +145,13 @@ class Tokens:
 
         Raises :class:`CredentialsInvalid` when the org says no or is not ours, :class:`Retryable` when it cannot say.
         """
-        token = self._newest(lambda token: self._is_other(token, refused))
+        self._bearer = None
+        token, fetched = self._newest(lambda token: self._is_other(token, refused))
         bearer = self._read(token)
         if bearer is None:
             raise self._error(Unavailable, "the token endpoint's answer was not understood")
         self._bearer = bearer
-        return bearer
+        return replace(bearer, fetched=fetched)
 
     def keep_alive(self, before: datetime) -> None:
         """Refresh a token that was saved before then, where a consent stands behind it."""
@@ -164,7 +166,7 @@ class Tokens:
         body = self._ask({**form, **client_of(self._settings)})
         return self._token(body, None), body
 
-    def _newest(self, good: Callable[[Token], bool]) -> Token:
+    def _newest(self, good: Callable[[Token], bool]) -> tuple[Token, bool]:
         return newest(self._account, LABEL, self._services, good=good, fetch=self._fetch)
 
     def _is_other(self, token: Token, refused: str | None) -> bool:

@@ -15,6 +15,9 @@ from connector.store.tables import AccountRow, CallRow, CursorRow, HoldRow, Toke
 ROUNDS = "rounds"
 """The bucket of holds that keeps an account's rounds of work waiting; all others are buckets of calls."""
 
+SEALED = "tokens.sealed"
+"""The column that a sealed token is bound to."""
+
 
 def get(session: Session, name: str) -> AccountRow | None:
     """The account's row."""
@@ -51,6 +54,11 @@ def save_token(
         [TokenRow.account],
         {"account": account, "sealed": sealed, "facts": dict(facts), "expires_at": expires_at, "saved_at": now},
     )
+
+
+def tokens(session: Session) -> list[TokenRow]:
+    """All sealed tokens, by account."""
+    return list(session.scalars(select(TokenRow).order_by(TokenRow.account)))
 
 
 def cursor(session: Session, account: str, stream: str) -> str | None:

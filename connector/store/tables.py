@@ -321,3 +321,19 @@ class HoldRow(Base):
     account: Mapped[str] = mapped_column(primary_key=True)
     bucket: Mapped[str] = mapped_column(primary_key=True)
     until: Mapped[datetime]
+
+
+class OAuthStateRow(Base):
+    """An attempt to connect an account in the browser, good once.
+
+    ``id`` and ``browser`` are digests of what the browser holds; ``verifier`` is sealed by the vault.
+    """
+
+    __tablename__ = "oauth_states"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    crm: Mapped[str]
+    account: Mapped[str]
+    browser: Mapped[str]
+    verifier: Mapped[str]
+    redirect_uri: Mapped[str]
+    expires_at: Mapped[datetime]

@@ -13,6 +13,7 @@ from connector.library import Library
 from connector.links import LinkSigner
 from connector.settings import Settings
 from connector.store import Store
+from connector.vault import Vault
 
 Readiness = tuple[str, bool, str]
 """What was looked at, whether it is well, and a word on it."""
@@ -48,6 +49,10 @@ class Runtime(Protocol):
     @property
     def links(self) -> LinkSigner:
         """Makes and reads links."""
+
+    @property
+    def vault(self) -> Vault:
+        """Seals secrets at rest."""
 
     @property
     def library(self) -> Library:

@@ -132,6 +132,30 @@ class Rig(Protocol):
     def seed_token(self, tokens: MemoryTokens) -> None:
         """Put credentials into the store, where the adapter expects them there; else nothing."""
 
+    def browser_settings(self) -> Mapping[str, Any]:
+        """Keys and values of an account without credentials, that is connected in the browser with :attr:`shared_app`.
+
+        This, and what follows to :meth:`uninstall`, only where the adapter is a :class:`adapters.port.Consenting`.
+        """
+
+    shared_app: Mapping[str, str]
+    """``client_id`` and ``client_secret`` of the app that the sandbox knows."""
+
+    def consent(self, address: str, *, agree: bool = True) -> str:
+        """What a person does at the CRM's consent page at ``address``; where the browser is sent back to."""
+
+    def rotate(self, on: bool) -> None:
+        """Whether each refresh voids the refresh token that it used."""
+
+    def refreshes(self) -> int:
+        """Calls to the token endpoint since :meth:`forget_calls`."""
+
+    def end_sessions(self) -> None:
+        """Access tokens come to their end, by time if they have one; the consent stays."""
+
+    def uninstall(self) -> None:
+        """An admin of the CRM takes the app out."""
+
     def now(self) -> datetime:
         """The sandbox's clock."""
 

@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
+import requests
 from conformance_kit import Limits, MemoryTokens, SeenNote, SeenTask, Trouble, Where
 
 from adapters.hubspot import ADAPTER
@@ -96,6 +98,39 @@ class RIG:
 
     def settings(self) -> HubSpotSettings:
         return HubSpotSettings.model_validate(self.bare_settings())
+
+    def browser_settings(self) -> Mapping[str, Any]:
+        """Without a token; the app is the shared one."""
+        bare = dict(self.bare_settings())
+        del bare["access_token"], bare["client_secret"]
+        return {**bare, "app_url": self.server.url}
+
+    @property
+    def shared_app(self) -> Mapping[str, str]:
+        app = self.sandbox.oauth.app
+        return {"client_id": app.client_id, "client_secret": app.client_secret}
+
+    def consent(self, address: str, *, agree: bool = True) -> str:
+        """What the person at the browser does; where the browser is sent back to."""
+        self.sandbox.oauth.app.redirect_urls = (parse_qs(urlsplit(address).query)["redirect_uri"][0],)
+        page = requests.get(address, timeout=10)
+        assert page.status_code == 200, page.text
+        answer = requests.post(address, data={"allow": "1" if agree else "0"}, allow_redirects=False, timeout=10)
+        return answer.headers["Location"]
+
+    def rotate(self, on: bool) -> None:
+        self.sandbox.oauth.app.rotate = on
+
+    def refreshes(self) -> int:
+        """Calls to the token endpoint since :meth:`forget_calls`."""
+        return len(self.sandbox.ledger.token_calls)
+
+    def end_sessions(self) -> None:
+        """Access tokens come to their end; consents stay."""
+        self.advance(timedelta(minutes=30))
+
+    def uninstall(self) -> None:
+        self.sandbox.oauth.uninstall()
 
     def seed_token(self, tokens: MemoryTokens) -> None:
         """The token is in the settings."""

@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
+import requests
 from conformance_kit import Limits, MemoryTokens, SeenNote, SeenTask, Trouble, Where
 from lxml import etree, html
 
@@ -132,6 +134,42 @@ class SalesforceRig:
             "read_timeout": 1.5,
             "total_timeout": 5.0,
         }
+
+    def browser_settings(self) -> Mapping[str, Any]:
+        """Without credentials; the app is the shared one."""
+        bare = dict(self.bare_settings())
+        del bare["client_id"], bare["client_secret"]
+        return bare
+
+    @property
+    def shared_app(self) -> Mapping[str, str]:
+        return {"client_id": self.sandbox.client.id, "client_secret": self.client_secret}
+
+    def consent(self, address: str, *, agree: bool = True) -> str:
+        """What the person at the browser does; where the browser is sent back to."""
+        callback = parse_qs(urlsplit(address).query)["redirect_uri"][0]
+        self.sandbox.client.redirect_uris = (callback,)
+        page = requests.get(address, allow_redirects=False, timeout=10)
+        if page.is_redirect:
+            return page.headers["Location"]
+        form = {"user": self.sandbox.world.admin_id, "answer": "allow" if agree else "deny"}
+        answer = requests.post(address, data=form, allow_redirects=False, timeout=10)
+        return answer.headers["Location"]
+
+    def rotate(self, on: bool) -> None:
+        self.sandbox.client.rotation = on
+
+    def refreshes(self) -> int:
+        """Calls to the token endpoint since :meth:`forget_calls`."""
+        return len(self.sandbox.ledger.token_calls)
+
+    def end_sessions(self) -> None:
+        """Access tokens come to their end; consents stay."""
+        self.sandbox.oauth.sessions.clear()
+
+    def uninstall(self) -> None:
+        self.sandbox.oauth.grants.clear()
+        self.sandbox.oauth.sessions.clear()
 
     def seed_token(self, tokens: MemoryTokens) -> None:
         """Nothing: the adapter asks for a token itself."""

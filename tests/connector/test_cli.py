@@ -39,6 +39,8 @@ COMMANDS = [
     ("cases", "cancel"),
     ("cases", "retry"),
     ("config-schema",),
+    ("connect",),
+    ("rotate-keys",),
 ]
 LOST_DEAL = "902"
 
@@ -459,3 +461,50 @@ def test_an_address_that_is_taken_is_told_in_words(
     assert ran.returncode == 1
     assert "cannot listen on" in ran.stderr
     assert "server.listen" in ran.stderr
+
+
+# --- access ---------------------------------------------------------------------------------------------------------
+
+
+def in_browser(tmp_path: Path) -> None:
+    """The account has no token: it is to be connected with the shared app."""
+    config = yaml.safe_load((tmp_path / "config.yaml").read_text())
+    del config["accounts"]["acme"]["access_token"], config["accounts"]["acme"]["client_secret"]
+    config["oauth"] = {"hubspot": {"client_id": "sandbox-client-id", "client_secret": "sandbox-client-secret"}}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+
+
+def test_connect_prints_one_address_for_the_browser(run: Run, set_up: Callable[..., None], tmp_path: Path) -> None:
+    set_up()
+    in_browser(tmp_path)
+    told = run("connect", "acme")
+    assert told.code == 0
+    [line] = [line for line in told.out.splitlines() if line.startswith("http")]
+    assert line.startswith("http://127.0.0.1:8080/oauth/hubspot/install?account=acme&key=")
+    ran = run("connect", "acme", "--json")
+    assert set(ran.json()) == {"account", "address", "valid_until"}
+
+
+def test_connect_says_when_there_is_nothing_to_connect(run: Run, set_up: Callable[..., None]) -> None:
+    set_up()
+    ran = run("connect", "acme")
+    assert ran.code == 2
+    assert "credentials of config.yaml" in ran.err
+    assert run("connect", "nobody").code == 2
+
+
+def test_check_of_an_account_that_was_never_connected_names_the_cure(
+    run: Run, set_up: Callable[..., None], tmp_path: Path
+) -> None:
+    set_up()
+    in_browser(tmp_path)
+    ran = run("check")
+    assert ran.code == 1
+    assert "aurevoir connect acme" in ran.out
+
+
+def test_rotate_keys_without_tokens_is_done_at_once(run: Run, set_up: Callable[..., None]) -> None:
+    set_up()
+    ran = run("rotate-keys")
+    assert (ran.code, "0 sealed anew" in ran.out) == (0, True)
+    assert run("rotate-keys", "--json").json() == {"sealed_anew": [], "current": [], "failed": {}}
