@@ -128,7 +128,6 @@ def test_the_message_goes_to_the_orgs_own_address_and_carries_the_least(tmp_path
     assert message.findtext(f"{NS}includeSessionId") == "false"
     assert [each.text for each in message.findall(f"{NS}fields")] == [
         "Id",
-        "RecordTypeId",
         "StageName",
         "SystemModstamp",
     ]
