@@ -93,7 +93,7 @@ def _account(crm: str, adapter: Adapter, indent: str) -> Iterator[str]:
 def _field(key: str, about: FieldInfo, indent: str, prefix: str) -> Iterator[str]:
     yield from _reason(about, indent)
     model, listed = _model_in(about.annotation)
-    if model is None:
+    if model is None or about.examples:
         mark = "" if _is_active(about) else "#"
         yield f"{indent}{mark}{key}: {_value(_example(key, about, prefix))}"
         return

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
 from adapters.errors import ConfigError, Fault
-from connector.settings import Settings
+from connector.settings import AccountConfig, Settings
 from connector.values import near
 from workflows.documents import Fault as DocumentFault
 from workflows.documents import PlaybookError
-from workflows.model import Playbook, Questionnaire
+from workflows.model import CaseKind, Playbook, Questionnaire
 from workflows.playbook import load_playbooks, shipped_playbooks
 from workflows.survey import load_questionnaires, shipped_questionnaires
 
@@ -27,18 +27,25 @@ class Library:
         kinds = {key: questionnaire.kind for key, questionnaire in self.questionnaires.items()}
         own_playbooks = _load(settings.playbooks_dir, "playbooks_dir", lambda texts: load_playbooks(texts, kinds))
         self.playbooks: Mapping[str, Playbook] = {**shipped_playbooks(), **own_playbooks}
-        unknown = [
-            Fault(
-                key=f"accounts.{name}.playbook",
-                value=account.playbook,
-                cure=f"no such playbook; {near(account.playbook, list(self.playbooks))}"
-                f"known are {', '.join(sorted(self.playbooks))}",
-            )
+        wrong = [
+            fault
             for name, account in settings.accounts.items()
-            if account.playbook not in self.playbooks
+            for key, chosen, kind in _chosen(account)
+            if (fault := self._fault(f"accounts.{name}.{key}", chosen, kind)) is not None
         ]
-        if unknown:
-            raise ConfigError(unknown)
+        if wrong:
+            raise ConfigError(wrong)
+
+    def _fault(self, key: str, chosen: str, kind: CaseKind) -> Fault | None:
+        """What is wrong with choosing this playbook for cases of this kind."""
+        playbook = self.playbooks.get(chosen)
+        fitting = sorted(one.key for one in self.playbooks.values() if one.kind is kind)
+        if playbook is None:
+            return Fault(key, chosen, f"no such playbook; {near(chosen, fitting)}known are {', '.join(fitting)}")
+        if playbook.kind is not kind:
+            cure = f"this playbook is of the kind {playbook.kind}, and here one of the kind {kind} is meant: "
+            return Fault(key, chosen, cure + (", ".join(fitting) or "write one"))
+        return None
 
     def playbook(self, key: str) -> Playbook:
         """The newest version of a playbook; KeyError when there is none."""
@@ -47,6 +54,17 @@ class Library:
     def questionnaire(self, key: str) -> Questionnaire:
         """The questionnaire; KeyError when there is none."""
         return self.questionnaires[key]
+
+
+def _chosen(account: AccountConfig) -> Iterator[tuple[str, str, CaseKind]]:
+    """Every playbook that the account names: the key, its value, and the kind of case that it is for."""
+    yield "playbook", account.playbook, CaseKind.OFFBOARDING
+    for number, choice in enumerate(account.playbooks):
+        yield f"playbooks[{number}].playbook", choice.playbook, CaseKind.OFFBOARDING
+    if account.save_playbook is not None:
+        yield "save_playbook", account.save_playbook, CaseKind.SAVE
+    if account.baseline_playbook is not None:
+        yield "baseline_playbook", account.baseline_playbook, CaseKind.BASELINE
 
 
 def _load(

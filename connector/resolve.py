@@ -11,7 +11,7 @@ from adapters.errors import ConfigError, Fault
 from adapters.port import Finding, Level
 from connector.settings import AccountConfig, WatchConfig
 from connector.values import near
-from workflows.model import AccountRules, PeopleRule, Pipeline, Stage, User, WatchRule
+from workflows.model import AccountRules, PeopleRule, Pipeline, PlaybookRule, Stage, User, WatchRule
 
 Named = TypeVar("Named", Pipeline, Stage)
 
@@ -40,6 +40,9 @@ def resolve_rules(
         watch=watch,
         people=people,
         playbook=config.playbook,
+        playbooks=tuple(PlaybookRule(when=one.when, playbook=one.playbook) for one in config.playbooks),
+        save_playbook=config.save_playbook,
+        baseline_playbook=config.baseline_playbook,
         asks_reason=config.asks_reason,
         reason_wait=config.reason_wait,
         starts_at=starts_at,
@@ -82,13 +85,14 @@ def _watch_rule(key: str, config: WatchConfig, pipelines: Sequence[Pipeline], fa
             for one in _stage_ids(f"{key}.{group}[{number}]", seen, chosen, faults)
         )
 
-    groups = {group: stages(group) for group in ("negotiating", "not_renewing", "renewed")}
+    groups = {group: stages(group) for group in ("negotiating", "not_renewing", "renewed", "won")}
     _refuse_overlap(key, groups, faults)
     return WatchRule(
         pipeline_id=pipeline.id if pipeline else None,
         negotiating=groups["negotiating"],
         not_renewing=groups["not_renewing"],
         renewed=groups["renewed"],
+        won=groups["won"],
         settle_for=config.settle_for,
         only_if=config.only_if,
     )

@@ -24,6 +24,7 @@ from connector.values import (
     Language,
     Mail,
     Names,
+    PlaybookCondition,
     PositiveDuration,
     SecretKeys,
     TimeZone,
@@ -49,14 +50,20 @@ class WatchConfig(ConfigModel):
     )
     negotiating: Names = Field(
         default=(),
-        description="Stages in which the renewal is still being talked about; nothing starts here.",
+        description="Stages in which the renewal is still being talked about: the save plan, if you name one.",
         examples=[["Negotiation"]],
     )
     not_renewing: Names = Field(
-        min_length=1, description="Stages that say: it ended without a renewal.", examples=[["Not renewing"]]
+        description="Stages that say: it ended without a renewal ([] where only won deals matter).",
+        examples=[["Not renewing"]],
     )
     renewed: Names = Field(
         default=(), description="Stages that say: renewed after all; an open case is cancelled.", examples=[["Renewed"]]
+    )
+    won: Names = Field(
+        default=(),
+        description="Stages that say: a new customer was won; for the baseline, as renewed ones are.",
+        examples=[["Won"]],
     )
     settle_for: Duration = Field(
         default=timedelta(hours=24), description="How long the stage must hold before a case opens (0s: at once)."
@@ -68,11 +75,13 @@ class WatchConfig(ConfigModel):
     @model_validator(mode="after")
     def _one_meaning_each(self) -> Self:
         seen: dict[str, str] = {}
-        for group in ("negotiating", "not_renewing", "renewed"):
+        for group in ("negotiating", "not_renewing", "renewed", "won"):
             for stage in getattr(self, group):
                 other = seen.setdefault(stage.casefold(), group)
                 if other != group:
                     raise ValueError(f"the stage {stage!r} is in both {other} and {group}: leave it in one of them")
+        if not self.not_renewing and not self.won:
+            raise ValueError("name the stages in not_renewing, or in won where only the beginning matters")
         return self
 
 
@@ -124,6 +133,16 @@ class PeopleConfig(ConfigModel):
     )
 
 
+class PlaybookChoice(ConfigModel):
+    """Which endings follow a playbook of their own."""
+
+    when: PlaybookCondition = Field(
+        description="Condition on deal and case, looked at when the plan starts.",
+        examples=['deal.exit_reason == "Our decision"'],
+    )
+    playbook: str = Field(description="The playbook that is followed then.", examples=["vendor-ended"])
+
+
 class AccountConfig(ConfigModel):
     """One portal or organisation. The adapter's own keys (addresses, credentials) are in :attr:`vendor`."""
 
@@ -154,6 +173,26 @@ class AccountConfig(ConfigModel):
     fields: FieldsConfig = Field(default=FieldsConfig(), description="Fields of yours that are read; never written.")
     people: PeopleConfig = Field(default=PeopleConfig(), description="People, by the e-mail address of their CRM user.")
     playbook: str = Field(default="saas", description="Which playbook: a shipped one, or one in playbooks_dir.")
+    playbooks: tuple[PlaybookChoice, ...] = Field(
+        default=(),
+        description="Endings with a playbook of their own: the first whose condition holds, else the one above.",
+        examples=[
+            [
+                {"when": 'deal.exit_reason == "Our decision"', "playbook": "vendor-ended"},
+                {"when": "case.save_steps_done or case.days_negotiated >= 30", "playbook": "light"},
+            ]
+        ],
+    )
+    save_playbook: str | None = Field(
+        default=None,
+        description="Playbook for renewals under negotiation; by default nothing starts there.",
+        examples=["save-plan"],
+    )
+    baseline_playbook: str | None = Field(
+        default=None,
+        description="Playbook for deals won or renewed from now on; by default nothing starts there.",
+        examples=["baseline"],
+    )
     poll_every: PositiveDuration = Field(
         default=timedelta(minutes=5), description="How often to ask for changed deals, beside webhooks."
     )
@@ -171,6 +210,17 @@ class AccountConfig(ConfigModel):
     def _reason_has_a_field(self) -> Self:
         if self.ask_reason and not self.fields.exit_reason:
             raise ValueError("ask_reason needs fields.exit_reason: name the deal field that holds the reason")
+        return self
+
+    @model_validator(mode="after")
+    def _stages_for_each_playbook(self) -> Self:
+        wins = [number for number, watch in enumerate(self.watch) if watch.won]
+        if wins and self.baseline_playbook is None:
+            raise ValueError(f"watch[{wins[0]}].won needs baseline_playbook: name one (`baseline` ships), or drop won")
+        if self.baseline_playbook is not None and not any(watch.won or watch.renewed for watch in self.watch):
+            raise ValueError("baseline_playbook needs stages: name them in watch[].won or watch[].renewed")
+        if self.save_playbook is not None and not any(watch.negotiating for watch in self.watch):
+            raise ValueError("save_playbook needs stages: name them in watch[].negotiating")
         return self
 
     @property

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, SecretStr, WithJsonSchema
 
 from workflows.dates import calendar
+from workflows.family import WHEN_NAMES
 from workflows.texts import ONLY_IF_NAMES, check_expression
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -108,6 +109,13 @@ def _condition(text: str) -> str:
     return text
 
 
+def _playbook_condition(text: str) -> str:
+    problem = check_expression(text, WHEN_NAMES)
+    if problem is not None:
+        raise ValueError(f"this condition cannot be used: {problem}")
+    return text
+
+
 def _positive(length: timedelta) -> timedelta:
     if length < timedelta(seconds=1):
         raise ValueError("write at least 1s")
@@ -154,6 +162,7 @@ Calendar = Annotated[str, AfterValidator(_calendar)]
 Language = Annotated[str, AfterValidator(_language)]
 Figure = Annotated[str, AfterValidator(_figure)]
 Condition = Annotated[str, AfterValidator(_condition)]
+PlaybookCondition = Annotated[str, AfterValidator(_playbook_condition)]
 AccountName = Annotated[str, AfterValidator(_account_name)]
 PositiveDuration = Annotated[Duration, AfterValidator(_positive)]
 SecretKeys = Annotated[

@@ -16,6 +16,7 @@ from workflows.model import (
     Answer,
     AnswerValue,
     Case,
+    CaseKind,
     CreateNote,
     Deal,
     FieldValue,
@@ -35,6 +36,7 @@ MAX_TEXT = 30_000
 """Characters of one field or note: Salesforce holds 32,768 in a long text area, HubSpot 65,536 in a property."""
 
 _WORDS: Mapping[str, Texts] = {
+    "start": {"en": "First impression: {who}", "fr": "Première impression : {who}"},
     "survey": {"en": "Exit survey: {who}", "fr": "Enquête de départ : {who}"},
     "interview": {"en": "Exit conversation: {who}", "fr": "Entretien de départ : {who}"},
     "customer": {"en": "the customer's own answer", "fr": "réponse du client lui-même"},
@@ -70,20 +72,23 @@ def feedback_writes(
     who = answer.contact_id if answer.by == "customer" else f"csm@{answer.contact_id}" if answer.contact_id else None
     key = f"{case.id}:feedback:{who or answer.by}:{_digest(answer)}"
     company_id = deal.company_id or case.company_id
-    title = _title(questionnaire, answer, case.language, name)
+    title = _title(case.kind, questionnaire, answer, case.language, name)
     readable = list(_readable(questionnaire, answer, case.language))
     text = _shortened("\n\n".join([title, *readable]), case.language)
-    told = {"exit_feedback": text, "exit_feedback_at": min(answer.at, now)}
+    told: dict[str, FieldValue] = {"exit_feedback": text, "exit_feedback_at": min(answer.at, now)}
+    if case.kind is CaseKind.BASELINE:
+        told = {}  # what a customer said at the start is no word of farewell: it stands in the note alone
     records = ((RecordKind.CONTACT, answer.contact_id), (RecordKind.COMPANY, company_id), (RecordKind.DEAL, deal.id))
     fields = [
         UpdateFields(
             key=f"{key}:{kind}",
             deal_id=deal.id,
             target=Ref(kind=kind, id=record_id),
-            values={**_values(questionnaire, answer, own=kind is RecordKind.CONTACT), **told},
+            values=values,
         )
         for kind, record_id in records
         if record_id is not None
+        and (values := {**_values(questionnaire, answer, own=kind is RecordKind.CONTACT), **told})
     ]
     parts = _parts(readable)
     notes = [
@@ -168,11 +173,12 @@ def _shortened(text: str, language: str) -> str:
     return f"{text[: MAX_TEXT - len(last) - 3].rstrip()}…\n\n{last}"
 
 
-def _title(questionnaire: Questionnaire, answer: Answer, language: str, name: str | None) -> str:
+def _title(kind: CaseKind, questionnaire: Questionnaire, answer: Answer, language: str, name: str | None) -> str:
     name = shorten(clean_text(name or ""))
     by = "customer" if answer.by == "customer" else "csm"
     who = _say(f"{by}_named" if name else by, language, name=name)
-    return _say("survey" if questionnaire.kind is LinkKind.SURVEY else "interview", language, who=who)
+    page = "survey" if questionnaire.kind is LinkKind.SURVEY else "interview"
+    return _say("start" if kind is CaseKind.BASELINE else page, language, who=who)
 
 
 def _say(key: str, language: str, **values: object) -> str:

@@ -67,6 +67,13 @@ def _feedback(record: RecordKind) -> tuple[FieldSpec, ...]:
     return (
         FieldSpec(
             record=record,
+            name="start_score",
+            type=FieldType.NUMBER,
+            label="Start score (0-10)",
+            description="Willingness to recommend at the start of the relation.",
+        ),
+        FieldSpec(
+            record=record,
             name="exit_score",
             type=FieldType.NUMBER,
             label="Exit score (0-10)",

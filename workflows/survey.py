@@ -39,7 +39,11 @@ from workflows.tone_check import Allowed, Note, check_tone, survey_texts
 
 MAX_REQUIRED = 5
 MAX_LENGTH = 5000
-FEEDBACK_FIELDS = {"exit_score": QuestionType.SCALE, "exit_reason": QuestionType.CHOICE}
+FEEDBACK_FIELDS = {
+    "exit_score": QuestionType.SCALE,
+    "exit_reason": QuestionType.CHOICE,
+    "start_score": QuestionType.SCALE,
+}
 """The CRM fields that a question may feed, and how it must be asked then."""
 
 
@@ -58,7 +62,9 @@ class QuestionDoc(Doc):
     text: Wording = Field(description="The question, by language.")
     help: Wording = Field({}, description="A line below the question, by language.")
     required: bool = Field(False, description="Whether it must be answered; at most five, none in a folded section.")
-    field: Literal["exit_score", "exit_reason"] | None = Field(None, description="The CRM field that it feeds.")
+    field: Literal["exit_score", "exit_reason", "start_score"] | None = Field(
+        None, description="The CRM field that it feeds."
+    )
     low: int = Field(0, ge=0, le=1, description="Where a scale begins.")
     high: int = Field(10, ge=2, le=10, description="Where a scale ends.")
     ends: list[Wording] = Field([], description="What the lowest and the highest value of a scale mean.")
@@ -173,7 +179,7 @@ def _check_question(document: Document, loc: Loc, question: QuestionDoc, languag
     wanted = FEEDBACK_FIELDS.get(question.field or "")
     if wanted and question.type is not wanted:
         yield document.fault((*loc, "field"), question.field, f"only a {wanted} can feed this field")
-    if question.field == "exit_score" and (question.low, question.high) != (0, 10):
+    if question.field in ("exit_score", "start_score") and (question.low, question.high) != (0, 10):
         yield document.fault((*loc, "field"), question.field, "this field holds 0 to 10; ask from low: 0 to high: 10")
     reasons = {option.value for option in REASON_OPTIONS}
     for index, value in enumerate(values if question.field == "exit_reason" else ()):
