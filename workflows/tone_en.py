@@ -199,7 +199,7 @@ _HABITS = (
         "Give the date and its reason, and leave it there: “The offboarding plan starts on Monday; move what does"
         " not suit.”",
         (
-            r"(?:last|final) (?:chance|opportunity|call)",
+            r"(?:last|final) (?:chance|oppor\w+|call)",
             r"before it is too late|time is running out|the clock is ticking|it is not too late",
             r"(?:only|just) ~ (?:days?|hours?|weeks?) (?:left|remain|remaining) to (?:change|decide|reconsider|sign"
             r"|renew|act"

@@ -256,7 +256,7 @@ _HABITS = (
         "La phrase met la pression du temps sur une décision déjà prise.",
         "Donnez la date et sa raison, sans plus : « Le plan démarre lundi ; dites-nous ce qu’il faut déplacer. »",
         (
-            r"(?:derniere|ultime) (?:chance|occasion|opportunite|limite)",
+            r"(?:derniere|ultime) (?:chance|occasion|oppor\w+|limite)",
             r"(?:avant qu il ne soit|avant qu il soit|il sera bientot|il n est pas) trop tard|il est encore temps"
             r" (?:de|d)|le temps"
             r" presse|chaque jour compte|le compte a rebours",
