@@ -193,12 +193,16 @@ def upgrade(context: typer.Context, config: Config = None) -> None:
     """
     from connector.bootstrap import build
     from connector.presence import SERVE, WEB
+    from connector.store.database import Busy
 
     runtime = build(_settings(context, config), adapters=_adapters())
-    with _in_words(runtime), runtime.store.exclusive(SERVE), runtime.store.exclusive(WEB):
-        before, copy = runtime.store.schema_version(), runtime.store.upgrade(now=runtime.clock.now())
-        after = runtime.store.schema_version()
-        added = False if runtime.store.is_sqlite else _install_queue(runtime)
+    try:
+        with _in_words(runtime), runtime.store.exclusive(SERVE), runtime.store.exclusive(WEB):
+            before, copy = runtime.store.schema_version(), runtime.store.upgrade(now=runtime.clock.now())
+            after = runtime.store.schema_version()
+            added = False if runtime.store.is_sqlite else _install_queue(runtime)
+    except Busy as error:
+        raise Busy(f"{error}: stop `aurevoir serve`, `web` and `worker` first") from None
     typer.echo(
         f"The schema is up to date ({after})."
         if before == after

@@ -22,7 +22,7 @@ SERVE = "serve"
 WEB = "web"
 """Held by each ``web``."""
 LOOK_SECONDS = 5.0
-SHARED_WAIT_SECONDS = 30.0
+SHARED_WAIT_SECONDS = 5.0
 """A short command may have it alone for a moment."""
 
 
@@ -58,5 +58,5 @@ def _stay(store: Store, name: str, shared: bool, begun: Future[None], leaving: t
             if not begun.done():
                 begun.set_exception(error)
                 return
-            log.warning("others cannot see that this process works", reason=str(name), exc_info=error)
+            log.warning("others cannot see that this process works", reason=f"{name} is not held", exc_info=error)
             leaving.wait(LOOK_SECONDS)

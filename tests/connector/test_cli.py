@@ -28,6 +28,8 @@ COMMANDS = [
     ("check",),
     ("provision",),
     ("serve",),
+    ("web",),
+    ("worker",),
     ("poll",),
     ("preview",),
     ("sandbox",),
@@ -444,6 +446,49 @@ def test_a_crm_that_is_away_does_not_keep_serve_from_starting(
         try:
             assert serving.stderr is not None
             assert any('"listening"' in line for line in serving.stderr)
+        finally:
+            serving.kill()
+
+
+@pytest.mark.parametrize("command", ["web", "worker"])
+def test_web_and_worker_ask_for_postgresql_and_name_the_other_way(
+    run: Run, set_up: Callable[..., None], tmp_path: Path, command: str
+) -> None:
+    set_up()
+    ran = run(command)
+    assert ran.code == 2
+    assert "database_url" in ran.err
+    assert "PostgreSQL" in ran.err
+    assert "aurevoir serve" in ran.err
+    assert list(tmp_path.glob("*.db*")) == [], "nothing was made"
+
+
+def test_on_postgresql_an_admin_upgrades_first_and_everything_that_stays_says_so(
+    run: Run, set_up: Callable[..., None], tmp_path: Path, postgres_database: str
+) -> None:
+    set_up()
+    config = yaml.safe_load((tmp_path / "config.yaml").read_text())
+    config["database_url"] = postgres_database
+    config["server"]["listen"] = "127.0.0.1:0"
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    for command in ("serve", "web", "worker"):
+        refused = run(command)
+        assert (refused.code, "aurevoir db upgrade" in refused.err) == (2, True), command
+    upgraded = run("db", "upgrade")
+    assert "Upgraded from nothing" in upgraded.out
+    assert "queue of work" in upgraded.out
+    again = run("db", "upgrade")
+    assert "up to date" in again.out
+    assert "queue of work" not in again.out
+    command_line = [sys.executable, "-m", "connector.cli", "serve"]
+    with subprocess.Popen(command_line, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as serving:
+        try:
+            assert serving.stderr is not None
+            assert json.loads(serving.stderr.readline())["event"] == "listening"
+            assert run("worker").code == 1, "serve does all the work alone"
+            assert "stop" in run("db", "upgrade").err
+            serving.send_signal(signal.SIGTERM)
+            assert serving.wait(20) == 0
         finally:
             serving.kill()
 
