@@ -48,11 +48,8 @@ SCOPES: Mapping[str, str] = {
     "crm.objects.companies.read": "read companies",
     "crm.objects.companies.write": "write on companies",
     "crm.objects.owners.read": "read users",
-    "crm.schemas.deals.read": "read the fields of deals",
     "crm.schemas.deals.write": "create our fields on deals",
-    "crm.schemas.contacts.read": "read the fields of contacts",
     "crm.schemas.contacts.write": "create our fields on contacts and tasks",
-    "crm.schemas.companies.read": "read the fields of companies",
     "crm.schemas.companies.write": "create our fields on companies",
     "files": "attach documents",
 }

@@ -17,7 +17,7 @@ from conformance_kit import connect, make_rig, task
 from rig_hubspot import RIG
 
 from adapters.errors import ConfigError
-from adapters.hubspot import ADAPTER, webhooks
+from adapters.hubspot import ADAPTER, oauth, webhooks
 from adapters.hubspot.project import EXAMPLE, SOURCE, project_files
 from adapters.port import Level, PackageOrder, Packager, WebhookAccount
 from sandbox.hubspot import TOKEN
@@ -219,6 +219,10 @@ def run_with(granted: list[str]) -> list[str]:
         return work(rig)
     finally:
         rig.close()
+
+
+def test_consent_asks_for_the_scopes_that_the_app_has() -> None:
+    assert set(oauth.SCOPES) == set(scopes())
 
 
 def test_the_scopes_are_enough_for_all_that_the_adapter_does() -> None:
