@@ -55,7 +55,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
     # Tasks that ask for what is missing (P-04, P-07, P-16).
     "ask.reason.title": {
         "en": "Why does {company} leave? Please fill in the reason on the deal",
-        "fr": "Pourquoi {company} part-il ? Merci d’indiquer le motif sur la transaction",
+        "fr": "Pourquoi ce départ ? Merci d’indiquer le motif sur la transaction avec {company}",
     },
     "ask.reason.body": {
         "en": (
@@ -64,7 +64,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
             "{deadline}. If you do not know it, ask the customer kindly, or choose the nearest reason."
         ),
         "fr": (
-            "Le renouvellement de {company} n’a pas eu lieu, et la transaction ne dit pas pourquoi.\n\n"
+            "Le renouvellement avec {company} n’a pas eu lieu, et la transaction ne dit pas pourquoi.\n\n"
             "Merci d’indiquer le motif de départ sur la transaction. Le plan de fin de relation démarre dès qu’il y est"
             "{deadline}. Si vous ne le connaissez pas, demandez-le au client avec tact, ou choisissez le motif le plus "
             "proche."
@@ -76,7 +76,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
     },
     "ask.contract_end.title": {
         "en": "When does the contract with {company} end? Please fill in the date",
-        "fr": "Quand le contrat de {company} prend-il fin ? Merci d’indiquer la date",
+        "fr": "Quand le contrat avec {company} prend-il fin ? Merci d’indiquer la date",
     },
     "ask.contract_end.body": {
         "en": (
@@ -200,7 +200,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
             "Its open tasks were closed as no longer needed, and its survey links no longer work."
         ),
         "fr": (
-            "Le point de départ de {company} s’arrête : {why}\n"
+            "Le point de départ avec {company} s’arrête : {why}\n"
             "Ses tâches ouvertes ont été fermées car plus nécessaires, et ses liens d’enquête ne fonctionnent plus."
         ),
     },

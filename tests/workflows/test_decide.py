@@ -260,7 +260,7 @@ def test_the_question_for_the_reason_is_in_the_accounts_language(world: World) -
     world.change_rules(asks_reason=True, language="fr")
     world.enter("lost")
     (task,) = tasks(world.look())
-    assert task.subject.startswith("Pourquoi Hotel Aurora part-il")
+    assert task.subject.startswith("Pourquoi ce départ")
     assert "7 mars 2026" in task.body
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from workflows.documents import MAX_CHARACTERS
 from workflows.model import Contact, CreateTask, LinkKind, People, Playbook, TaskType
+from workflows.plan import preview
 from workflows.playbook import (
     PlaybookError,
     load_playbooks,
@@ -446,3 +447,27 @@ def test_more_people_are_looked_for_early_while_nobody_or_only_one_is_known(
     assert ("more-voices" in days) is asked
     assert "interview" in days
     assert not asked or days["more-voices"] < days["interview"]
+
+
+def test_no_french_title_puts_a_name_where_french_would_elide() -> None:
+    """“De Atelier Lumière” is not French, and a template cannot know how the name begins."""
+    titles = [step.title["fr"] for step in shipped_playbooks()["saas"].steps()]
+    assert len(titles) > 15
+    assert [title for title in titles if re.search(r"\b(de|que|jusque|lorsque) \{\{", title)] == []
+
+
+@pytest.mark.row("P-07", "P-20")
+@pytest.mark.parametrize("language", ["en", "fr"])
+@pytest.mark.parametrize(
+    ("end", "goes_on"), [(date(2026, 2, 27), False), (date(2026, 3, 2), True), (date(2026, 6, 30), True), (None, True)]
+)
+def test_the_first_message_promises_no_service_until_a_day_that_is_over(
+    world: Any, links: Any, language: str, end: date | None, goes_on: bool
+) -> None:
+    world.playbook = shipped_playbooks()["saas"]
+    world.rules = world.rules.model_copy(update={"language": language})
+    world.deal = world.deal.model_copy(update={"contract_end": end})
+    (step,) = (one for one in preview(world.seen(people=world.people), links) if one.rule == "acknowledge")
+    promise = {"en": "everything goes on working", "fr": "tout continue de fonctionner"}[language]
+    assert (promise in step.body) is goes_on
+    assert "…" not in step.body
