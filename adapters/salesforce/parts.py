@@ -27,7 +27,12 @@ MESSAGE_FIELDS = ("Id", "StageName", "SystemModstamp")
 """The least that tells us which record to look at, all in every org; values are read over our own session."""
 
 STATUS, PLAYBOOK = our_field("status"), our_field("playbook")
-SCORE, REASON, SAID_AT = our_field("exit_score"), our_field("exit_reason"), our_field("exit_feedback_at")
+START, SCORE, REASON, SAID_AT = (
+    our_field("start_score"),
+    our_field("exit_score"),
+    our_field("exit_reason"),
+    our_field("exit_feedback_at"),
+)
 
 
 # --- push -----------------------------------------------------------------------------------------------------------
@@ -199,9 +204,9 @@ def reports() -> tuple[Piece, ...]:
         Piece("Report", (FOLDER,), f"reports/{FOLDER}-meta.xml", render("ReportFolder", folder)),
         _report("Exit_Reasons", "Exit reasons", "Why customers left, by their own account.",
                 by=(REASON,), columns=("Name", "Account", "Amount", SCORE, SAID_AT), where=(REASON, "notEqual", None)),
-        _report("Exit_Score", "Exit score by month", "How willing leaving customers are to recommend us.",
-                by=(SAID_AT,), columns=("Name", "Account", REASON, SCORE), where=(SCORE, "notEqual", None),
-                average=SCORE, grain="Month"),
+        _report("Exit_Score", "Score, start to end", "Willing to recommend us, at the start and on leaving.",
+                by=(SAID_AT,), columns=("Name", "Account", REASON, START, SCORE), where=(SCORE, "notEqual", None),
+                average=(START, SCORE), grain="Month"),
         _report("Open_Offboardings", "Open offboardings", "Whose goodbye is under way, by status.",
                 by=(STATUS, "Owner"), columns=("Name", "Account", "CloseDate", PLAYBOOK),
                 where=(STATUS, "equals", f"{CaseStatus.ACTIVE},{CaseStatus.AWAITING_REASON}")),
@@ -221,13 +226,13 @@ def _report(
     by: Sequence[str],
     columns: Sequence[str],
     where: tuple[str, str, str | None],
-    average: str | None = None,
+    average: Sequence[str] = (),
     grain: str = "Day",
 ) -> Piece:
     filtered, operator, value = where
     content = {
         "columns": [
-            {"aggregateTypes": "Average" if column == average else None, "field": _column(column)} for column in columns
+            {"aggregateTypes": "Average" if column in average else None, "field": _column(column)} for column in columns
         ],
         "description": description,
         "filter": {

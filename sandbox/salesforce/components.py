@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, get_args
 from urllib.parse import urlsplit
 
-from sandbox.salesforce.messages import Condition, Decision, Flow, FlowFilter, Messages, Operator, evaluate_logic
+from sandbox.salesforce.component import NS, Component, Org, Problem, flag, text, texts
+from sandbox.salesforce.messages import Condition, Decision, Flow, FlowFilter, Operator, evaluate_logic
+from sandbox.salesforce.reports import list_view, report, report_type
 from sandbox.salesforce.schema import ACTIVITIES, Field, PicklistValue
 from sandbox.salesforce.world import World
 
-NS = "{http://soap.sforce.com/2006/04/metadata}"
 OWNERS = ("Account", "Contact", "Opportunity", "Activity", "ContentVersion", "User")
 _TYPES = {
     "Text": "string",
@@ -30,48 +31,6 @@ _TYPES = {
     "Phone": "phone",
 }
 _KEYS = ("Text", "Number", "Email")
-
-
-class Problem(Exception):
-    """Why a component cannot be deployed."""
-
-
-@dataclass
-class Component:
-    """One thing of a deployment."""
-
-    type: str
-    full_name: str
-    file: str
-    element: Any
-    created: bool = True
-    problem: str | None = None
-
-
-@dataclass
-class Org:
-    """What components change."""
-
-    world: World
-    hooks: Messages
-    components: set[tuple[str, str]] = field(default_factory=set)
-    report_types: dict[str, str] = field(default_factory=dict)
-
-
-def text(element: Any, name: str) -> str | None:
-    """The text of a child element."""
-    found = element.find(f"{NS}{name}")
-    return None if found is None else (found.text or "").strip()
-
-
-def texts(element: Any, name: str) -> list[str]:
-    """The texts of all children of this name."""
-    return [(each.text or "").strip() for each in element.findall(f"{NS}{name}")]
-
-
-def flag(element: Any, name: str) -> bool:
-    """A boolean child; absent is false."""
-    return text(element, name) in ("true", "1")
 
 
 def apply(org: Org, component: Component) -> None:
@@ -395,71 +354,12 @@ def _flow_rows(world: World, component: Component, label: str, active: bool) -> 
     )
 
 
-# --- list views and reports -----------------------------------------------------------------------------------------
-
-
-_STANDARD_COLUMNS = {
-    "OPPORTUNITY.NAME",
-    "ACCOUNT.NAME",
-    "OPPORTUNITY.STAGE_NAME",
-    "OPPORTUNITY.CLOSE_DATE",
-    "OPPORTUNITY.AMOUNT",
-    "CORE.USERS.ALIAS",
-}
-
-
-def _list_view(org: Org, component: Component) -> None:
-    owner = component.full_name.partition(".")[0]
-    element = component.element
-    names = texts(element, "columns") + [text(each, "field") or "" for each in element.findall(f"{NS}filters")]
-    for name in names:
-        if name not in _STANDARD_COLUMNS and (not name.endswith("__c") or not _has(org, owner, name)):
-            raise Problem(f"Could not resolve list view column: {name}")
-
-
-def _report_type(org: Org, component: Component) -> None:
-    base = text(component.element, "baseObject") or ""
-    if base not in org.world.schema.objects:
-        raise Problem(f"In field: baseObject - no CustomObject named {base} found")
-    for each in component.element.iter(f"{NS}columns"):
-        name = text(each, "field") or ""
-        if text(each, "table") != base or not _has(org, base, name):
-            raise Problem(f"In field: field - no column {text(each, 'table')}.{name} found")
-    org.report_types[f"{component.full_name}__c"] = base
-
-
-def _report(org: Org, component: Component) -> None:
-    """A report must lie in a folder that is there, and use a report type that has its columns."""
-    if "/" not in component.full_name:
-        return
-    folder = component.full_name.partition("/")[0]
-    if ("Report", folder) not in org.components:
-        raise Problem(f"Cannot find folder:{folder}")
-    element = component.element
-    base = org.report_types.get(text(element, "reportType") or "")
-    if base is None:
-        raise Problem(f"reportType-invalid value: {text(element, 'reportType')}")
-    tags = ("columns", "groupingsDown", "groupingsAcross")
-    used = [each.text for tag in tags for each in element.findall(f"{NS}{tag}/{NS}field")]
-    used += [each.text for each in element.iter(f"{NS}column", f"{NS}dateColumn")]
-    for name in used:
-        table, _, column = (name or "").partition("$")
-        if table != base or not _has(org, base, column):
-            raise Problem(f"Invalid field name: {name}")
-
-
-def _has(org: Org, owner: str, name: str) -> bool:
-    """Whether the object has the field; a look-up goes without its Id in reports."""
-    sobject = org.world.schema.objects[owner]
-    return sobject.find(name) is not None or sobject.find(f"{name}Id") is not None
-
-
 _HANDLERS: dict[str, Callable[[Org, Component], None]] = {
     "CustomField": _custom_field,
     "PermissionSet": _permission_set,
     "WorkflowOutboundMessage": _outbound_message,
     "Flow": _flow,
-    "ListView": _list_view,
-    "ReportType": _report_type,
-    "Report": _report,
+    "ListView": list_view,
+    "ReportType": report_type,
+    "Report": report,
 }

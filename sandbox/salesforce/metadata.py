@@ -17,7 +17,8 @@ from typing import Any
 from lxml import etree
 
 from sandbox.salesforce.api import Answer, Api, Call
-from sandbox.salesforce.components import NS, Component, Org, Problem, apply, text, texts
+from sandbox.salesforce.component import NS, Component, Org, Problem, text, texts
+from sandbox.salesforce.components import apply
 from sandbox.salesforce.errors import ApiError
 from sandbox.salesforce.ids import make_id
 from sandbox.salesforce.messages import Messages
@@ -229,7 +230,7 @@ class Metadata:
 
     def _apply_all(self, components: list[Component]) -> None:
         rank = {name: at for at, name in enumerate(_ORDER)}
-        for each in sorted(components, key=lambda each: rank.get(each.type, len(rank))):
+        for each in sorted(components, key=lambda each: (rank.get(each.type, len(rank)), "/" in each.full_name)):
             if each.problem is None and each.element is not None:
                 try:
                     apply(self.org, each)

@@ -235,6 +235,57 @@ def test_professional_edition_refuses_the_message(org: SalesforceSandbox, deploy
     assert failures[0]["problem"] == "Outbound messages are not available in this organization"
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        (
+            "<operator>EqualTo</operator><value><stringValue>Closed Lost</stringValue></value>",
+            "<operator>IsChanged</operator><value><booleanValue>true</booleanValue></value>",
+            "IsChanged operator can be used only",
+        ),
+        ("<targetReference>Send", "<targetReference>Gone", "an element that it does not have: Gone"),
+    ],
+)
+def test_a_flow_that_cannot_run_is_refused(
+    org: SalesforceSandbox, deploy: Deploy, monkeypatch: pytest.MonkeyPatch, old: str, new: str, problem: str
+) -> None:
+    monkeypatch.setitem(globals(), "FLOW", FLOW.replace(old, new))
+    (failure,) = deploy(wiring())["details"]["componentFailures"]
+    assert problem in failure["problem"]
+
+
+def test_reports_need_their_folder_their_type_and_its_columns(deploy: Deploy) -> None:
+    kind = (
+        "<baseObject>Opportunity</baseObject><deployed>true</deployed><label>Deals</label><sections><columns>"
+        "<checkedByDefault>true</checkedByDefault><field>{}</field><table>Opportunity</table></columns>"
+        "<masterLabel>All</masterLabel></sections>"
+    )
+    report = (
+        "<columns><field>Opportunity${}</field></columns><format>Tabular</format><name>R</name>"
+        "<reportType>Deals__c</reportType>"
+    )
+
+    def problems(column: str, shown: str, *, folder: bool = True) -> list[str]:
+        files = {
+            "reportTypes/Deals.reportType": HEAD.format("ReportType", kind.format(column)),
+            "reports/F/R.report": HEAD.format("Report", report.format(shown)),
+        }
+        members = [("ReportType", "Deals"), ("Report", "F/R")]
+        if folder:
+            files["reports/F-meta.xml"] = HEAD.format("ReportFolder", "<name>F</name>")
+            members.append(("Report", "F"))
+        made = deploy(package(*members, **files))
+        return [each["problem"] for each in made["details"]["componentFailures"]]
+
+    assert problems("Name", "Name", folder=False) == ["Cannot find folder:F"]
+    assert problems("Nothing__c", "Name") == [
+        "In field: field - no column Opportunity.Nothing__c found",
+        "reportType-invalid value: Deals__c",
+    ]
+    assert problems("Name", "Nothing__c") == ["Invalid field name: Opportunity$Nothing__c"]
+    assert problems("Name", "Account") == []
+
+
 def test_a_deployment_takes_its_time_and_needs_the_right(org: SalesforceSandbox, deploy: Deploy, rest: Rest) -> None:
     org.metadata.seconds = 0.1
     result = deploy(key_package())
