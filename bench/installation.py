@@ -108,7 +108,7 @@ class Installation:
             )
 
     def _wait(self, process: subprocess.Popen[bytes], log: str, ready: Callable[[], bool]) -> None:
-        give_up = time.monotonic() + 30
+        give_up = time.monotonic() + 60
         while not ready():
             if process.poll() is not None:
                 raise RuntimeError(f"it ended: {(self.folder / log).read_text()[-2000:]}")

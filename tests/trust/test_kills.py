@@ -20,9 +20,7 @@ CREATES = {"hubspot": "POST .*/tasks/batch/create", "salesforce": "POST .*/compo
 
 @pytest.mark.trust
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(
-    ("crm", "database"), [*((crm, "sqlite") for crm in kit.RIGS), (kit.RIGS[0], "postgresql")], ids="-".join
-)
+@pytest.mark.parametrize(("crm", "database"), [*((crm, "sqlite") for crm in kit.RIGS), (kit.RIGS[0], "postgresql")])
 def test_twenty_kills_while_fifty_cases_open_lose_nothing_and_do_nothing_twice(
     crm: str, database: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
