@@ -50,6 +50,7 @@ def poll_now(runtime: Runtime, name: str) -> Polled:
             looked = runtime.rounds[name].run(poll=True)
     except Busy:
         found = Watcher(runtime.accounts[name], runtime.store, runtime.clock).poll()
+        runtime.rounds[name].wake()  # the CRM has just answered: what the account rested for is over
         return Polled(name, found, handed_over=True)
     with runtime.store.read() as session:
         row = accounts.get(session, name)

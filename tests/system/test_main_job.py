@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from connector import casework
+from connector.polling import poll_now
+from connector.presence import SERVE, present
 from connector.store import cases, intents
 from connector.store.tables import IntentState
 from workflows.model import CaseStatus, RecordKind, StepStatus
@@ -319,6 +321,19 @@ def test_a_revoked_credential_rests_the_account_and_loses_no_signal(system: Any)
     system.rig.advance(timedelta(hours=2))
     system.work()
     assert system.rig.tasks(deal)
+
+
+def test_a_poll_beside_serve_wakes_an_account_whose_credential_was_mended(system: Any) -> None:
+    kit = system.kit
+    deal = system.renewal()
+    system.rig.trouble(kit.Trouble.UNAUTHORISED, kit.Where.READ_DEAL, times=None)
+    system.lose(deal)
+    with present(system.runtime.store, SERVE):
+        system.runtime.rounds["acme"].run()
+        system.rig.calm()
+        assert poll_now(system.runtime, "acme").handed_over
+        system.work()
+    assert system.rig.tasks(deal), "without waiting out the hour"
 
 
 @pytest.mark.row("P-26", "P-31", "P-32", "P-37", "P-3A")
