@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -103,16 +103,14 @@ class Crowd:
 
 
 @pytest.fixture
-def crowd(tmp_path: Path) -> Iterator[Callable[[str, str], Crowd]]:
-    made: list[Crowd] = []
-
-    def make(crm: str, database_url: str) -> Crowd:
-        made.append(Crowd(crm, tmp_path, database_url))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
+def crowd(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Crowd]:
+    crm, database = request.param
+    url = f"sqlite:///{tmp_path / 'aurevoir.db'}"
+    if database == "postgresql":
+        url = request.getfixturevalue("postgres_database")
+    made = Crowd(crm, tmp_path, url)
+    yield made
+    made.close()
 
 
 def run(crowd: Crowd, rounds: int) -> None:
@@ -126,15 +124,24 @@ def run(crowd: Crowd, rounds: int) -> None:
         before = tokens
 
 
-@pytest.mark.parametrize("crm", kit.RIGS)
-def test_forty_threads_in_two_processes_refresh_once_a_round(
-    crowd: Callable[[str, str], Crowd], crm: str, tmp_path: Path
-) -> None:
-    run(crowd(crm, f"sqlite:///{tmp_path / 'aurevoir.db'}"), 20)
+ON_SQLITE = [(crm, "sqlite") for crm in kit.RIGS]
+ON_POSTGRESQL = [(kit.RIGS[-1], "postgresql")]
+
+
+@pytest.mark.parametrize("crowd", ON_SQLITE, indirect=True, ids="-".join)
+def test_forty_threads_in_two_processes_refresh_once_a_round(crowd: Crowd) -> None:
+    run(crowd, 20)
 
 
 @pytest.mark.trust
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("crm", kit.RIGS)
-def test_a_thousand_rounds_lose_no_connection(crowd: Callable[[str, str], Crowd], crm: str, tmp_path: Path) -> None:
-    run(crowd(crm, f"sqlite:///{tmp_path / 'aurevoir.db'}"), 1000)
+@pytest.mark.parametrize("crowd", ON_SQLITE, indirect=True, ids="-".join)
+def test_a_thousand_rounds_lose_no_connection(crowd: Crowd) -> None:
+    run(crowd, 1000)
+
+
+@pytest.mark.trust
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("crowd", ON_POSTGRESQL, indirect=True, ids="-".join)
+def test_locks_of_a_server_database_hold_as_well(crowd: Crowd) -> None:
+    run(crowd, 200)
