@@ -18,6 +18,7 @@ from adapters.port import FieldMap
 from connector.bootstrap import Adapters
 from connector.config import load
 from connector.config_text import config_schema, config_text, placeholders
+from connector.library import Library
 from connector.settings import AccountConfig, Settings
 from connector.values import format_duration, parse_duration
 
@@ -421,3 +422,49 @@ def test_an_adapters_own_rules_are_told_like_ours(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load(tmp_path / "c.yaml", {}, adapters)
     assert [fault.key for fault in caught.value.faults] == ["server.listen", "accounts.acme.size"]
+
+
+def test_a_playbook_for_another_kind_of_case_is_refused_with_those_that_fit(read: Read) -> None:
+    settings = read(
+        acme__watch__0__negotiating=["Talks"],
+        acme__watch__0__won=["Won"],
+        acme__save_playbook="saas",
+        acme__baseline_playbook="basline",
+        acme__playbooks=[{"when": "case.save_steps_done", "playbook": "save-plan"}],
+    )
+    with pytest.raises(ConfigError) as caught:
+        Library(settings)
+    cures = {fault.key: fault.cure for fault in caught.value.faults}
+    assert "one of the kind save is meant: save-plan" in cures["accounts.acme.save_playbook"]
+    assert "baseline" in cures["accounts.acme.baseline_playbook"]
+    assert "of the kind save" in cures["accounts.acme.playbooks[0].playbook"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "cure"),
+    [
+        ({"acme__save_playbook": "save-plan"}, "watch[].negotiating"),
+        ({"acme__baseline_playbook": "baseline"}, "watch[].won or watch[].renewed"),
+        ({"acme__watch__0__won": ["Won"]}, "won needs baseline_playbook"),
+    ],
+)
+def test_a_playbook_without_its_stages_and_stages_without_their_playbook_are_told(
+    read: Read, changes: dict[str, Any], cure: str
+) -> None:
+    assert cure in _faults(read, **changes)["accounts.acme"].cure
+
+
+def test_a_condition_on_playbooks_may_ask_about_deal_and_case_only(read: Read) -> None:
+    choice = {"when": "company.name == 'x'", "playbook": "light"}
+    fault = _faults(read, acme__playbooks=[choice])["accounts.acme.playbooks[0].when"]
+    assert "cannot be used" in fault.cure
+
+
+def test_a_pipeline_where_only_wins_matter_needs_no_stage_for_losses(read: Read) -> None:
+    changes = {
+        "acme__watch__0__not_renewing": [],
+        "acme__watch__0__won": ["Won"],
+        "acme__baseline_playbook": "baseline",
+    }
+    assert read(**changes).accounts["acme"].watch[0].not_renewing == ()
+    assert "name the stages" in _faults(read, acme__watch__0__not_renewing=[])["accounts.acme.watch[0]"].cure

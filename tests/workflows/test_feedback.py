@@ -160,3 +160,13 @@ def test_only_fields_that_we_own_are_written() -> None:
     for one in write(make_answer()):
         if isinstance(one, UpdateFields):
             assert all(field(one.target.kind, name) for name in one.values)
+
+
+@pytest.mark.row("P-33", "P-60")
+def test_a_first_impression_gives_the_start_score_and_never_passes_for_exit_feedback() -> None:
+    answer = make_answer(questionnaire="start", values={"recommend": 8, "worry": "The migration."})
+    writes = write(answer, make_case(kind="baseline", playbook="baseline"), name="Zoe Hill")
+    assert fields_by_record(writes) == {key: {"start_score": 8} for key in ("contact:p1", "company:k1", "deal:d1")}
+    [note] = notes(writes)
+    assert note.title == "First impression: Zoe Hill's own answer"
+    assert "The migration." in note.body
