@@ -165,12 +165,16 @@ def keys_of(model: type[BaseModel]) -> set[str]:
     return {about.alias or name for name, about in model.model_fields.items()}
 
 
+def models(*more: type[BaseModel]) -> list[type[BaseModel]]:
+    return [Settings, AccountConfig, *more, *vendor_models()]
+
+
 def has_key(key: str) -> bool:
     head, _, tail = key.rpartition(".")
     if head in PARTS:
         return tail in keys_of(PARTS[head])
     if not head:
-        return any(tail in keys_of(model) for model in (Settings, AccountConfig, *vendor_models()))
+        return any(tail in keys_of(model) for model in models())
     parents = [model.model_fields[head].annotation for model in vendor_models() if head in model.model_fields]
     return any(isinstance(parent, type) and tail in keys_of(parent) for parent in parents)
 
@@ -192,7 +196,7 @@ def test_every_setting_that_everyone_has_to_think_about_is_in_the_admins_guide()
 def test_every_setting_that_a_sentence_names_exists(path: Path) -> None:
     dotted = [span for span in spans(text_of(path)) if re.fullmatch(r"(server|fields|people|watch\[\])\.[a-z_]+", span)]
     given = [span.partition(":")[0] for span in spans(text_of(path)) if re.match(r"[a-z]+_[a-z_]+: \S", span)]
-    anywhere = {key for model in (*PARTS.values(), Settings, AccountConfig, *vendor_models()) for key in keys_of(model)}
+    anywhere = {key for model in models(*PARTS.values()) for key in keys_of(model)}
     assert [key for key in dotted if not has_key(key)] == []
     assert [key for key in given if key not in anywhere] == []
 
