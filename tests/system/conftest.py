@@ -199,6 +199,19 @@ def database(request: pytest.FixtureRequest) -> str | None:
     return url
 
 
+_PROVISIONED: dict[str, Any] = {}
+
+
+def _provision(rig: Any, runtime: Runtime) -> None:
+    """Switch the account on. Only the first time in a test run all our fields are really created in the sandbox: a
+    third of these tests would be spent on it, and the conformance suite proves it."""
+    if rig.name in _PROVISIONED:
+        rig.restore(_PROVISIONED[rig.name])
+    runtime.accounts["acme"].provision()
+    if hasattr(rig, "snapshot"):
+        _PROVISIONED.setdefault(rig.name, rig.snapshot())
+
+
 @pytest.fixture
 def system(rig: Any, tmp_path: Path, account_settings: dict[str, Any], database: str | None) -> Iterator[System]:
     """A connector that is switched on, with nothing to do yet; calls are counted from here."""
@@ -206,7 +219,7 @@ def system(rig: Any, tmp_path: Path, account_settings: dict[str, Any], database:
     settings = load(write_config(rig, tmp_path, database, **account_settings), {}, adapters)
     runtime = build(settings, adapters=adapters, clock=RigClock(rig))
     runtime.store.upgrade(now=rig.now())
-    runtime.accounts["acme"].provision()
+    _provision(rig, runtime)
     made = System(rig, runtime, create_app(runtime).test_client())
     rig.advance(timedelta(minutes=1))
     made.work(poll=True)
