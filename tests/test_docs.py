@@ -38,7 +38,7 @@ from connector.settings import (
 from workflows.fields import FIELDS
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("adapters/*/README.md")], key=str)
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("adapters/*/README.md")], key=str)
 NOT_YET_THERE = "acme"  # the CRM that CONTRIBUTING adds
 PARTS: Mapping[str, type[BaseModel]] = {
     "server": ServerConfig,
