@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from adapters.errors import Unavailable
@@ -206,19 +207,21 @@ class Reconciler:
         with self._store.read() as session:
             open_cases = cases.open_by_deal(session, self._account.name, deal_ids)
             last_cases = cases.last_by_deal(session, self._account.name, deal_ids)
-            answers = intake.answers(session, [case.id for case in open_cases.values()])
+            known = [*open_cases.values(), *last_cases.values()]
+            answers = intake.answers(session, [case.id for case in known])  # some answer after the case has ended
         looks = []
         for row in rows:
             seen = observed[row.deal_id]
-            case = open_cases.get(row.deal_id)
+            case, last = open_cases.get(row.deal_id), last_cases.get(row.deal_id)
+            newest = case or last
             looks.append(
                 DealLook(
                     row=row,
                     observed=seen,
                     case=case,
-                    last=last_cases.get(row.deal_id),
+                    last=last,
                     survivor=open_cases.get(seen.deal.merged_into) if seen.deal.merged_into is not None else None,
-                    answers=answers.get(case.id, ()) if case is not None else (),
+                    answers=answers.get(newest.id, ()) if newest is not None else (),
                     people=seen.people,
                 )
             )
@@ -280,14 +283,18 @@ class Reconciler:
         now = self._clock.now()
         with self._store.write() as session:
             for look in looks:
-                self._keep_decision(session, look, now)
+                self._try_to_keep(session, look, now)
             paused = {look.case.id for look in looks if look.case is not None and look.case.paused}
             planned = [
                 intent
-                for intent in intents.open_for(session, self._account.name, _deal_ids(looks))
+                for intent in intents.open_for(
+                    session, self._account.name, _deal_ids(look for look in looks if not look.trouble)
+                )
                 if intent.state == IntentState.PLANNED and intent.case_id not in paused
             ]
             intents.sent(session, self._account.name, [intent.key for intent in planned], now)
+        self._set_aside([look for look in looks if look.trouble])
+        looks = [look for look in looks if not look.trouble]
         outcomes = self._send(self._account.crm(), planned)
         now = self._clock.now()
         come_back = self._come_back(planned, outcomes, now)
@@ -299,6 +306,15 @@ class Reconciler:
 
         self._store.transaction(keep)  # the answers are not to be had again
         LOOKS.labels(self._account.name).inc(len(looks))
+
+    def _try_to_keep(self, session: Session, look: DealLook, now: datetime) -> None:
+        """Keep one decision; what the database refuses of it sets this deal aside, and no other."""
+        try:
+            with session.begin_nested():
+                self._keep_decision(session, look, now)
+        except IntegrityError:
+            log.exception("a decision could not be kept", account=self._account.name, deal=look.row.deal_id)
+            look.trouble = "internal error: the database refused what was decided"
 
     def _keep_decision(self, session: Session, look: DealLook, now: datetime) -> None:
         decision, case = look.decision, look.decision.case

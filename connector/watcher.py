@@ -31,14 +31,17 @@ class Watcher:
         self._account = account
         self._store = store
         self._clock = clock
+        self._since = clock.now()
 
     def poll_due(self) -> bool:
-        """Whether the account is to be polled now."""
-        return self._is_due("polled_at", self._account.config.poll_every)
+        """Whether the account is to be polled now: its time has come, or nobody listened since the last poll."""
+        last = self._last("polled_at")
+        return last is None or last < self._since or last + self._account.config.poll_every <= self._clock.now()
 
     def compare_due(self) -> bool:
         """Whether a day has passed since everything was compared."""
-        return self._is_due("compared_at", COMPARE_EVERY)
+        last = self._last("compared_at")
+        return last is None or last + COMPARE_EVERY <= self._clock.now()
 
     def poll(self) -> int:
         """Put deals that changed, or whose tasks changed, on the agenda; gives how many."""
@@ -127,8 +130,8 @@ class Watcher:
             now = self._clock.now()
             agenda.put(session, self._account.name, [agenda.Entry(deal_id, now, why) for deal_id in deal_ids])
 
-    def _is_due(self, column: str, every: timedelta) -> bool:
+    def _last(self, column: str) -> datetime | None:
         with self._store.read() as session:
             row = accounts.get(session, self._account.name)
         last: datetime | None = getattr(row, column) if row is not None else None
-        return last is None or last + every <= self._clock.now()
+        return last

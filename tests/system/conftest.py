@@ -115,6 +115,13 @@ class System:
         else:
             self.rig.sandbox.world.update(task_id, {"ActivityDate": day.isoformat()})
 
+    def restart(self) -> None:
+        """The process ends, and another begins on the same database."""
+        before = self.runtime
+        before.close()
+        self.runtime = build(before.settings, adapters=before.adapters, clock=before.clock)
+        self.web = create_app(self.runtime).test_client()
+
     def case(self, deal_id: str) -> Case | None:
         """The newest case of the deal."""
         with self.runtime.store.read() as session:
@@ -225,4 +232,4 @@ def system(rig: Any, tmp_path: Path, account_settings: dict[str, Any], database:
     made.work(poll=True)
     rig.forget_calls()
     yield made
-    runtime.close()
+    made.runtime.close()

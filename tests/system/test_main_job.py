@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from connector import casework
 from connector.polling import poll_now
@@ -467,3 +468,34 @@ def test_a_paused_case_writes_nothing_and_goes_on_where_it_was(system: Any) -> N
     casework.resume(system.runtime, system.case(deal).id)
     system.work()
     assert system.rig.tasks(deal)
+
+
+def test_the_first_thing_after_a_stop_is_to_ask_what_changed(system: Any) -> None:
+    deal = system.renewal()
+    system.rig.move_deal(deal, system.rig.not_renewing)
+    system.rig.advance(timedelta(minutes=1))
+    system.work()
+    assert system.case(deal) is None, "no webhook came, and the next poll is years away"
+    system.restart()
+    system.work()
+    assert system.rig.tasks(deal)
+
+
+def test_what_the_database_refuses_of_one_deal_holds_up_no_other(system: Any) -> None:
+    good, bad = system.renewal("Good renewal"), system.renewal("Bad renewal")
+    with system.runtime.store.write() as session:
+        session.execute(
+            text(
+                "create trigger refuse before insert on cases when new.deal_name like 'Bad%' "
+                "begin select raise(abort, 'refused'); end"
+            )
+        )
+    system.lose(good, bad)
+    system.runtime.rounds["acme"].run()
+    assert system.rig.tasks(good)
+    assert system.rig.tasks(bad) == []
+    with system.runtime.store.write() as session:
+        session.execute(text("drop trigger refuse"))
+    system.rig.advance(timedelta(hours=1))
+    system.work()
+    assert system.rig.tasks(bad)
