@@ -269,6 +269,7 @@ def test_a_dropped_answer_after_the_write_makes_nothing_twice_and_loses_nothing(
 
 
 @pytest.mark.parametrize("rig", ["salesforce"], indirect=True)
+@pytest.mark.parametrize("account_settings", [{"total_timeout": 60.0}])
 def test_where_the_crm_knows_our_keys_a_lost_answer_is_made_good_within_seconds(system: Any) -> None:
     deal = system.renewal()
     system.rig.trouble(system.kit.Trouble.RESET_AFTER, system.kit.Where.CREATE_TASK)

@@ -38,7 +38,7 @@ def other(system: Any) -> Iterator[Runtime]:
 
 
 @on_both
-def test_two_rounds_on_one_account_never_overlap(system: Any, other: Runtime) -> None:
+def test_two_rounds_on_one_account_never_overlap(system: Any, other: Runtime, caplog: pytest.LogCaptureFixture) -> None:
     deals = [system.renewal(f"Customer{n} renewal") for n in range(3)]
     system.lose(*deals)
     system.rig.sandbox.faults.set(Fault(match=".*", delay=0.1, times=None))
@@ -52,6 +52,7 @@ def test_two_rounds_on_one_account_never_overlap(system: Any, other: Runtime) ->
         looked = sorted(pool.map(work, (system.runtime, other)))
     system.rig.calm()
     assert looked == [0, 3], "one did it all, the other saw that someone works"
+    assert "an account rests" not in caplog.text, "the other did not even begin"
     for deal in deals:
         subjects = [task.subject for task in system.rig.tasks(deal)]
         assert subjects
