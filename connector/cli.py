@@ -29,7 +29,7 @@ WRONG_USE = 2
 
 app = typer.Typer(
     name="aurevoir",
-    help="Lays out the whole goodbye inside the CRM when a customer does not renew, and brings back what they say.",
+    help="Lays out the whole goodbye in the CRM when a customer does not renew.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -220,7 +220,7 @@ def _install_queue(runtime: Runtime) -> bool:
     return install(runtime.store)
 
 
-@app.command("config-schema")
+@app.command("config-schema", hidden=True)
 def config_schema_command(
     example: Annotated[bool, typer.Option("--example", help="Print an example with every key instead.")] = False,
 ) -> None:

@@ -15,6 +15,8 @@ from babel.messages.pofile import read_po
 from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
+from adapters.port import Consenting
+from connector.bootstrap import Adapters
 from connector.store import cases, intake
 from connector.web import languages
 from workflows.model import LinkKind
@@ -156,6 +158,9 @@ def test_every_word_of_our_pages_is_translated_and_no_translation_is_left_over()
         options_map={"templates/**.html": {"newstyle_gettext": "true"}},
     )
     said = {message[0] if isinstance(message, tuple) else message for _, _, message, _, _ in found}
+    for adapter in Adapters().values():  # what each permission is for is said by who asks for it
+        if isinstance(adapter, Consenting):
+            said |= set(adapter.consent.scopes.values())
     for path in languages.FOLDER.glob("*.po"):
         with path.open("rb") as file:
             catalog = read_po(file, locale=path.stem)
@@ -474,7 +479,7 @@ def test_pages_work_under_a_public_address_with_a_path(houses: Any) -> None:
 
 def test_every_route_that_changes_something_proves_itself_or_is_checked_against_forgery(house: Any) -> None:
     """Whoever adds a page that takes POST gets the session check unless it is exempted here, with a reason."""
-    exempt = {"webhooks.receive", "survey.form", "interview.form"}
+    exempt = {"webhooks.receive", "card.start", "survey.form", "interview.form"}
     writing = {rule.endpoint for rule in house.app.url_map.iter_rules() if rule.methods - {"GET", "HEAD", "OPTIONS"}}
     assert writing == exempt
 
