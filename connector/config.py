@@ -22,6 +22,7 @@ from adapters.errors import ConfigError, Fault
 from adapters.port import Adapter, Consenting, OAuthApp
 from connector.settings import AccountConfig, Settings, WatchConfig
 from connector.values import near
+from workflows.playbook import shipped_playbooks
 
 __all__ = ["AccountConfig", "Settings", "WatchConfig", "environment", "load"]
 
@@ -391,6 +392,19 @@ def _check_across(filled: dict[str, Any], folder: Path, adapters: Mapping[str, A
         value = filled.get(key)
         if isinstance(value, str) and not (folder / value).is_dir():
             report.add((key,), value, f"there is no such folder: make {folder / value}, or leave the key out")
+    if not isinstance(filled.get("playbooks_dir"), str):  # an admin's own are known only once they have been read
+        _check_playbooks(filled, report)
+
+
+def _check_playbooks(filled: dict[str, Any], report: _Report) -> None:
+    """Name unknown playbooks together with all other faults; what else must fit is said when the library is read."""
+    known = sorted(shipped_playbooks())
+    for name, one in _accounts(filled).items():
+        for key in ("playbook", "save_playbook", "baseline_playbook"):
+            chosen = one.get(key)
+            if isinstance(chosen, str) and chosen not in known:
+                cure = f"there is no such playbook; {near(chosen, known)}Known: {', '.join(known)}"
+                report.add(("accounts", name, key), chosen, cure)
 
 
 def _anchored(settings: Settings, folder: Path) -> dict[str, Any]:

@@ -424,19 +424,29 @@ def test_an_adapters_own_rules_are_told_like_ours(tmp_path: Path) -> None:
     assert [fault.key for fault in caught.value.faults] == ["server.listen", "accounts.acme.size"]
 
 
+def test_an_unknown_playbook_is_told_together_with_every_other_fault(read: Read) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read(acme__playbook="sass", acme__save_playbook="safe-plan", acme__calendar="XX", server__listen="x")
+    cures = {fault.key: fault.cure for fault in caught.value.faults}
+    ours = {f"accounts.acme.{key}" for key in ("playbook", "save_playbook", "calendar")}
+    assert set(cures) == ours | {"server.listen"}
+    assert "did you mean saas" in cures["accounts.acme.playbook"]
+    assert "did you mean save-plan" in cures["accounts.acme.save_playbook"]
+
+
 def test_a_playbook_for_another_kind_of_case_is_refused_with_those_that_fit(read: Read) -> None:
     settings = read(
         acme__watch__0__negotiating=["Talks"],
         acme__watch__0__won=["Won"],
         acme__save_playbook="saas",
-        acme__baseline_playbook="basline",
+        acme__baseline_playbook="light",
         acme__playbooks=[{"when": "case.save_steps_done", "playbook": "save-plan"}],
     )
     with pytest.raises(ConfigError) as caught:
         Library(settings)
     cures = {fault.key: fault.cure for fault in caught.value.faults}
     assert "one of the kind save is meant: save-plan" in cures["accounts.acme.save_playbook"]
-    assert "baseline" in cures["accounts.acme.baseline_playbook"]
+    assert "one of the kind baseline is meant: baseline" in cures["accounts.acme.baseline_playbook"]
     assert "of the kind save" in cures["accounts.acme.playbooks[0].playbook"]
 
 
