@@ -247,10 +247,10 @@ def _parse_expression(expression: str) -> nodes.Template:
     try:
         parser = Parser(_STRICT, expression, state="variable")
         found = parser.parse_expression()
-        rest = "" if parser.stream.eos else str(parser.stream.current.value)
+        rest = None if parser.stream.eos else str(parser.stream.current.value)
     except (TemplateError, RecursionError) as error:
         raise TextError(f"not understood: {_words(error)}") from None
-    if rest:
+    if rest is not None:
         raise TextError(f"not understood from {rest!r} on")
     tree = nodes.Template([nodes.Output([found], lineno=1)], lineno=1)
     return _checked(tree.set_environment(_STRICT))  # type: ignore[arg-type]
