@@ -383,6 +383,12 @@ def _check_across(filled: dict[str, Any], folder: Path, adapters: Mapping[str, A
         if one["crm"] == other["crm"] and "None" not in ids and adapters[one["crm"]].same_account(*ids):
             cure = f"the account {first!r} has the same one: each CRM account may be set up once"
             report.add(("accounts", second, "account_id"), ids[1], cure)
+    for name, account in _accounts(filled).items():
+        entries = account.get("watch")
+        for number, watch in enumerate(entries if isinstance(entries, list) else ()):
+            if isinstance(watch, dict) and not watch.get("not_renewing") and not watch.get("won"):
+                cure = "name the stages in not_renewing, or in won where only the beginning matters"
+                report.add(("accounts", name, "watch", number, "not_renewing"), None, cure)
     oauth = filled.get("oauth")
     for crm in oauth if isinstance(oauth, dict) else ():
         if crm not in adapters:

@@ -80,8 +80,6 @@ class WatchConfig(ConfigModel):
                 other = seen.setdefault(stage.casefold(), group)
                 if other != group:
                     raise ValueError(f"the stage {stage!r} is in both {other} and {group}: leave it in one of them")
-        if not self.not_renewing and not self.won:
-            raise ValueError("name the stages in not_renewing, or in won where only the beginning matters")
         return self
 
 

@@ -33,7 +33,7 @@ from workflows.model import (
 from workflows.survey import clean_text, wording
 
 MAX_TEXT = 30_000
-"""Characters of one field or note: Salesforce holds 32,768 in a long text area, HubSpot 65,536 in a property."""
+"""Characters of one field or note: below what the narrowest CRM holds in a long text, which is 32,768."""
 
 _WORDS: Mapping[str, Texts] = {
     "start": {"en": "First impression: {who}", "fr": "Première impression : {who}"},

@@ -434,6 +434,17 @@ def test_an_unknown_playbook_is_told_together_with_every_other_fault(read: Read)
     assert "did you mean save-plan" in cures["accounts.acme.save_playbook"]
 
 
+def test_a_watch_without_stages_is_told_together_with_its_other_faults(read: Read) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read(acme__watch=[{"pipeline": "Renewals", "settle_for": "soon"}, {"not_renewing": []}])
+    place = "accounts.acme.watch"
+    assert {fault.key for fault in caught.value.faults} == {
+        f"{place}[0].not_renewing",
+        f"{place}[0].settle_for",
+        f"{place}[1].not_renewing",
+    }
+
+
 def test_a_playbook_for_another_kind_of_case_is_refused_with_those_that_fit(read: Read) -> None:
     settings = read(
         acme__watch__0__negotiating=["Talks"],
@@ -477,4 +488,6 @@ def test_a_pipeline_where_only_wins_matter_needs_no_stage_for_losses(read: Read)
         "acme__baseline_playbook": "baseline",
     }
     assert read(**changes).accounts["acme"].watch[0].not_renewing == ()
-    assert "name the stages" in _faults(read, acme__watch__0__not_renewing=[])["accounts.acme.watch[0]"].cure
+    assert (
+        "name the stages" in _faults(read, acme__watch__0__not_renewing=[])["accounts.acme.watch[0].not_renewing"].cure
+    )
