@@ -6,48 +6,48 @@ Exit codes: 0 done, 1 the thing asked about is not well, 2 wrong use or configur
 from __future__ import annotations
 
 import gc
-import json
-import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from connector.cases_cli import cases_app
 from connector.cli_app import app_command
+from connector.cli_base import (
+    MORE,
+    NOT_WELL,
+    WRONG_USE,
+    AccountName,
+    AsJson,
+    Commands,
+    Config,
+    chosen,
+    in_words,
+    known_adapters,
+    print_json,
+    settings_of,
+    short_runtime,
+)
 from connector.playbook_cli import playbook_app
 
-if TYPE_CHECKING:  # a command pays for the imports that it needs, and --help for none
-    from adapters.port import Adapter
+if TYPE_CHECKING:
     from connector.bootstrap import Runtime
-    from connector.settings import Settings
-
-NOT_WELL = 1
-WRONG_USE = 2
 
 app = typer.Typer(
     name="aurevoir",
+    cls=Commands,
     help="Lays out the whole goodbye in the CRM when a customer does not renew.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-cases_app = typer.Typer(help="Look after single cases.", invoke_without_command=True, rich_markup_mode=None)
 db_app = typer.Typer(help="Look after the database.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(cases_app, name="cases")
-app.add_typer(db_app, name="db")
+app.add_typer(db_app, name="db", rich_help_panel=MORE)
 app.add_typer(playbook_app, name="playbook")
-
-Config = Annotated[
-    Path | None,
-    typer.Option("--config", metavar="FILE", help="The settings.  [default: config.yaml, or AUREVOIR_CONFIG]"),
-]
-AccountName = Annotated[str | None, typer.Option("--account", metavar="NAME", help="Only this account.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
-CaseId = Annotated[str, typer.Argument(metavar="ID", help="The case, by the beginning of its id.")]
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
@@ -97,7 +97,7 @@ def init(
     from connector.cli_print import print_written
     from connector.init import write_first_config
 
-    adapters = _adapters()
+    adapters = known_adapters()
     if crm is not None and crm not in adapters:
         raise typer.BadParameter(f"there is no {crm!r}; known: {', '.join(adapters)}", param_hint="--crm")
     print_written(write_first_config(path, {name: adapters[name] for name in adapters if crm in (None, name)}))
@@ -109,10 +109,10 @@ def check(context: typer.Context, as_json: AsJson = False, config: Config = None
     from connector.checkup import check_up, is_well
     from connector.cli_print import findings_as_json, print_findings
 
-    with _runtime(context, config) as runtime:
+    with short_runtime(context, config) as runtime:
         findings = list(check_up(runtime))
     if as_json:
-        _print_json(findings_as_json(findings))
+        print_json(findings_as_json(findings))
     else:
         print_findings(findings)
     raise typer.Exit(0 if is_well(findings) else NOT_WELL)
@@ -132,10 +132,10 @@ def provision(
     """
     from connector.cli_print import print_provisioned, provisioned_as_json
 
-    with _runtime(context, config) as runtime:
-        reports = {name: runtime.accounts[name].provision(dry_run=dry_run) for name in _chosen(runtime, account)}
+    with short_runtime(context, config) as runtime:
+        reports = {name: runtime.accounts[name].provision(dry_run=dry_run) for name in chosen(runtime, account)}
     if as_json:
-        _print_json(provisioned_as_json(reports, dry_run=dry_run))
+        print_json(provisioned_as_json(reports, dry_run=dry_run))
     else:
         print_provisioned(reports, dry_run=dry_run)
     raise typer.Exit(NOT_WELL if any(report.refused for report in reports.values()) else 0)
@@ -155,16 +155,16 @@ def connect(
     from connector.cli_print import print_invitation
     from connector.consent import Consents
 
-    with _runtime(context, config) as runtime:
-        (name,) = _chosen(runtime, account)
+    with short_runtime(context, config) as runtime:
+        (name,) = chosen(runtime, account)
         address, until = Consents(runtime).invite(name)
     if as_json:
-        _print_json({"account": name, "address": address, "valid_until": until})
+        print_json({"account": name, "address": address, "valid_until": until})
     else:
         print_invitation(name, address, until)
 
 
-@app.command("rotate-keys")
+@app.command("rotate-keys", rich_help_panel=MORE)
 def rotate_keys_command(context: typer.Context, as_json: AsJson = False, config: Config = None) -> None:
     """Seal stored tokens anew with the first secret_key.
 
@@ -173,16 +173,16 @@ def rotate_keys_command(context: typer.Context, as_json: AsJson = False, config:
     from connector.cli_print import print_rotated, rotated_as_json
     from connector.tokens import rotate_keys
 
-    with _runtime(context, config) as runtime:
+    with short_runtime(context, config) as runtime:
         rotated = rotate_keys(runtime.store, runtime.vault, runtime.clock)
     if as_json:
-        _print_json(rotated_as_json(rotated))
+        print_json(rotated_as_json(rotated))
     else:
         print_rotated(rotated)
     raise typer.Exit(NOT_WELL if rotated.failed else 0)
 
 
-app.command("app")(app_command)
+app.command("app", rich_help_panel=MORE)(app_command)
 
 
 @db_app.command()
@@ -195,9 +195,9 @@ def upgrade(context: typer.Context, config: Config = None) -> None:
     from connector.presence import SERVE, WEB
     from connector.store.database import Busy
 
-    runtime = build(_settings(context, config), adapters=_adapters())
+    runtime = build(settings_of(context, config), adapters=known_adapters())
     try:
-        with _in_words(runtime), runtime.store.exclusive(SERVE), runtime.store.exclusive(WEB):
+        with in_words(runtime), runtime.store.exclusive(SERVE), runtime.store.exclusive(WEB):
             before, copy = runtime.store.schema_version(), runtime.store.upgrade(now=runtime.clock.now())
             after = runtime.store.schema_version()
             added = False if runtime.store.is_sqlite else _install_queue(runtime)
@@ -228,9 +228,9 @@ def config_schema_command(
     from connector.config_text import config_schema, config_text
 
     if example:
-        typer.echo(config_text(_adapters()), nl=False)
+        typer.echo(config_text(known_adapters()), nl=False)
     else:
-        _print_json(config_schema(_adapters()))
+        print_json(config_schema(known_adapters()))
 
 
 # --- working --------------------------------------------------------------------------------------------------------
@@ -245,10 +245,10 @@ def serve(context: typer.Context, config: Config = None) -> None:
     _start_quickly()
     from connector.serve import serve as run
 
-    run(_settings(context, config), _adapters())
+    run(settings_of(context, config), known_adapters())
 
 
-@app.command()
+@app.command(rich_help_panel=MORE)
 def web(context: typer.Context, config: Config = None) -> None:
     """Only receive and show pages (PostgreSQL).
 
@@ -257,10 +257,10 @@ def web(context: typer.Context, config: Config = None) -> None:
     _start_quickly()
     from connector.serve import web as run
 
-    run(_settings(context, config), _adapters())
+    run(settings_of(context, config), known_adapters())
 
 
-@app.command()
+@app.command(rich_help_panel=MORE)
 def worker(context: typer.Context, config: Config = None) -> None:
     """Only watch and work, any number of them (PostgreSQL).
 
@@ -269,7 +269,7 @@ def worker(context: typer.Context, config: Config = None) -> None:
     _start_quickly()
     from connector.serve import worker as run
 
-    run(_settings(context, config), _adapters())
+    run(settings_of(context, config), known_adapters())
 
 
 @app.command()
@@ -286,10 +286,10 @@ def poll(
     """
     from connector.polling import poll_now
 
-    with _runtime(context, config) as runtime:
-        polled = [poll_now(runtime, name) for name in _chosen(runtime, account)]
+    with short_runtime(context, config) as runtime:
+        polled = [poll_now(runtime, name) for name in chosen(runtime, account)]
     if as_json:
-        _print_json([one.as_json() for one in polled])
+        print_json([one.as_json() for one in polled])
     else:
         for one in polled:
             typer.echo(str(one))
@@ -311,11 +311,11 @@ def preview(
     from connector.cli_print import print_preview
     from connector.preview import preview_deal
 
-    with _runtime(context, config) as runtime:
-        (name,) = _chosen(runtime, account)
+    with short_runtime(context, config) as runtime:
+        (name,) = chosen(runtime, account)
         seen = preview_deal(runtime, name, deal)
     if as_json:
-        _print_json(seen.as_json())
+        print_json(seen.as_json())
     else:
         print_preview(seen)
 
@@ -332,91 +332,12 @@ def sandbox(
     from importlib import import_module
     from importlib.util import find_spec
 
-    if not crm.isidentifier() or crm not in _adapters() or find_spec(f"sandbox.{crm}") is None:
+    if not crm.isidentifier() or crm not in known_adapters() or find_spec(f"sandbox.{crm}") is None:
         raise typer.BadParameter(f"there is no look-alike of {crm!r}", param_hint="hubspot|salesforce")
     import_module(f"sandbox.{crm}").serve(port)
 
 
-# --- cases ----------------------------------------------------------------------------------------------------------
-
-
-@cases_app.callback()
-def _cases(context: typer.Context) -> None:
-    if context.invoked_subcommand is None:
-        list_cases(context)
-
-
-@cases_app.command("list")
-def list_cases(
-    context: typer.Context,
-    account: AccountName = None,
-    open_only: Annotated[bool, typer.Option("--open", help="Only cases that are still open.")] = False,
-    as_json: AsJson = False,
-    config: Config = None,
-) -> None:
-    """List cases, the newest first."""
-    from connector.cli_print import print_cases
-    from connector.store import cases
-
-    with _runtime(context, config) as runtime, runtime.store.read() as session:
-        name = _chosen(runtime, account)[0] if account else None
-        found = cases.listing(session, account=name, open_only=open_only)
-    if as_json:
-        _print_json([case.model_dump(mode="json", exclude={"written"}) for case in found])
-    else:
-        print_cases(found)
-
-
-@cases_app.command()
-def show(context: typer.Context, case_id: CaseId, as_json: AsJson = False, config: Config = None) -> None:
-    """Show one case: its steps, what failed, and what was done and why."""
-    from connector.casework import find
-    from connector.cli_print import case_as_json, print_case
-    from connector.store import cases, intents
-
-    with _runtime(context, config) as runtime:
-        case = find(runtime, case_id)
-        with runtime.store.read() as session:
-            events, refused = cases.events(session, case.id), intents.refused(session, case_id=case.id)
-    if as_json:
-        _print_json(case_as_json(case, events, refused))
-    else:
-        print_case(case, events, refused)
-
-
-@cases_app.command()
-def pause(context: typer.Context, case_id: CaseId, config: Config = None) -> None:
-    """Write nothing more for a case until it is resumed."""
-    _change_case(context, config, "pause", case_id, "{} is paused.")
-
-
-@cases_app.command()
-def resume(context: typer.Context, case_id: CaseId, config: Config = None) -> None:
-    """Let a paused case go on where it was."""
-    _change_case(context, config, "resume", case_id, "{} goes on.")
-
-
-@cases_app.command()
-def cancel(context: typer.Context, case_id: CaseId, config: Config = None) -> None:
-    """End a case: open tasks are closed with a note, survey links stop working."""
-    _change_case(context, config, "cancel", case_id, "{} is cancelled.")
-
-
-@cases_app.command()
-def retry(context: typer.Context, case_id: CaseId, config: Config = None) -> None:
-    """Send again what the CRM refused of a case, and nothing else."""
-    _change_case(context, config, "retry", case_id, "{}: refused writes are sent again at the next look.")
-
-
 # --- shared ---------------------------------------------------------------------------------------------------------
-
-
-def _change_case(context: typer.Context, config: Path | None, what: str, case_id: str, told: str) -> None:
-    from connector import casework
-
-    with _runtime(context, config) as runtime:
-        case = getattr(casework, what)(runtime, case_id)
-    typer.echo(told.format(f"Case {case.id[:8]} ({case.deal_name or case.deal_id})"))
 
 
 def _start_quickly() -> None:
@@ -428,63 +349,6 @@ def _start_quickly() -> None:
             import structlog  # noqa: F401
         finally:
             del sys.modules["rich"]
-
-
-def _adapters() -> Mapping[str, Adapter]:
-    from connector.bootstrap import Adapters
-
-    return Adapters()
-
-
-def _settings(context: typer.Context, config: Path | None) -> Settings:
-    from connector.config import environment, load
-
-    given = config or context.find_root().obj or os.environ.get("AUREVOIR_CONFIG") or "config.yaml"
-    path = Path(given)
-    return load(path, environment(path, os.environ), _adapters())
-
-
-@contextmanager
-def _runtime(context: typer.Context, config: Path | None) -> Iterator[Runtime]:
-    """The parts for a short command: nothing is started. A new SQLite database gets its tables."""
-    from connector import logging as our_logging
-    from connector.bootstrap import build
-
-    our_logging.set_up(as_json=False, level=os.environ.get("AUREVOIR_LOG_LEVEL", "ERROR"))
-    runtime = build(_settings(context, config), adapters=_adapters())
-    with _in_words(runtime):
-        if runtime.store.is_sqlite and runtime.store.schema_version() is None:
-            runtime.store.upgrade(now=runtime.clock.now())
-        runtime.store.require_current()
-        yield runtime
-
-
-@contextmanager
-def _in_words(runtime: Runtime) -> Iterator[None]:
-    """Gives everything back at the end; the database's trouble is told in words."""
-    from connector.bootstrap import cannot_be_used
-    from connector.store.database import AWAY
-
-    try:
-        yield
-    except AWAY as error:
-        raise cannot_be_used(runtime.store, error) from None
-    finally:
-        runtime.close()
-
-
-def _chosen(runtime: Runtime, account: str | None) -> list[str]:
-    """The account that was named, or all. Wrong use when there is none of that name."""
-    if account is None:
-        return list(runtime.accounts)
-    if account not in runtime.accounts:
-        known = ", ".join(runtime.accounts)
-        raise typer.BadParameter(f"there is no account {account!r}; known: {known}", param_hint="--account")
-    return [account]
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
 
 
 if __name__ == "__main__":

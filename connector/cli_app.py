@@ -33,7 +33,7 @@ def app_command(
 
     What it writes for one account may hold that account's webhook secret.
     """
-    from connector import cli
+    from connector.cli_base import chosen, print_json, settings_of, short_runtime
 
     packager = _packager(crm)
     if options == ["help"]:
@@ -42,14 +42,14 @@ def app_command(
         return
     said = _parsed(options or ())
     if account is None:
-        url = public_url or cli._settings(context, config).server.public_url
+        url = public_url or settings_of(context, config).server.public_url
         order = _order(url, said)
     else:
-        with cli._runtime(context, config) as runtime:
-            order = _order_for(runtime, crm, cli._chosen(runtime, account)[0], public_url, said)
+        with short_runtime(context, config) as runtime:
+            order = _order_for(runtime, crm, chosen(runtime, account)[0], public_url, said)
     written = packager.package(order, out)
     if as_json:
-        cli._print_json([str(path) for path in written])
+        print_json([str(path) for path in written])
     else:
         typer.echo(f"Wrote {len(written)} files below {out}; to install: {written[0]}")
 
