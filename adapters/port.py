@@ -299,6 +299,26 @@ class Finding:
     remedy: str = ""
 
 
+class DataType(StrEnum):
+    """What one of the CRM's own fields holds, as far as choosing among them needs it."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    DATE = "date"
+    BOOLEAN = "boolean"
+    CHOICE = "choice"
+    OTHER = "other"
+
+
+@dataclass(frozen=True)
+class FieldInfo:
+    """One of the CRM's own deal fields, as its people see it: ``name`` for settings, ``label`` for reading."""
+
+    name: str
+    label: str
+    type: DataType
+
+
 class Crm(Protocol):
     """One connected account. Safe to use from one thread at a time."""
 
@@ -342,6 +362,12 @@ class Crm(Protocol):
 
     def pipelines(self) -> Sequence[Pipeline]:
         """All pipelines of deals with their stages."""
+
+    def deal_fields(self) -> Sequence[FieldInfo]:
+        """The CRM's own fields of a deal that settings may name, by label; ours and hidden ones are left out.
+
+        One call.
+        """
 
     def write(self, batch: Sequence[Write]) -> Sequence[Outcome]:
         """Carry out keyed writes in as few calls as the CRM allows; one outcome each, in order.

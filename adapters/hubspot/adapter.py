@@ -11,12 +11,13 @@ from adapters.hubspot.checkup import Checkup
 from adapters.hubspot.client import Client
 from adapters.hubspot.mapping import TaskKeys, own
 from adapters.hubspot.reads import GET_OWNERS, Reader
-from adapters.hubspot.schema import Provisioner
+from adapters.hubspot.schema import Provisioner, deal_fields
 from adapters.hubspot.settings import HubSpotSettings
 from adapters.hubspot.writes import Writer
 from adapters.port import (
     Capabilities,
     Change,
+    FieldInfo,
     FieldMap,
     Finding,
     Observed,
@@ -103,6 +104,10 @@ class HubSpotCrm:
     def pipelines(self) -> Sequence[Pipeline]:
         """One call."""
         return self._reader.pipelines()
+
+    def deal_fields(self) -> Sequence[FieldInfo]:
+        """One call."""
+        return deal_fields(self._client)
 
     def write(self, batch: Sequence[Write]) -> Sequence[Outcome]:
         """One call for each hundred of a kind."""

@@ -13,7 +13,7 @@ from typing import Any
 from adapters.errors import NotFound, Permanent, Rejected, ScopeMissing
 from adapters.hubspot.client import Client, Op
 from adapters.hubspot.mapping import OBJECTS, TaskKeys, own
-from adapters.port import SchemaReport
+from adapters.port import DataType, FieldInfo, SchemaReport
 from workflows.fields import FieldSpec, FieldType
 from workflows.model import RecordKind
 
@@ -184,6 +184,31 @@ def missing_properties(client: Client, kind: RecordKind, names: Sequence[str]) -
         return list(names)
     there = {each.get("name") for each in body.get("results") or []}
     return [name for name in names if name not in there]
+
+
+_DATA = {
+    "string": DataType.TEXT,
+    "number": DataType.NUMBER,
+    "date": DataType.DATE,
+    "datetime": DataType.DATE,
+    "bool": DataType.BOOLEAN,
+    "enumeration": DataType.CHOICE,
+}
+
+
+def deal_fields(client: Client) -> list[FieldInfo]:
+    """The account's own deal properties, by label. Raises AdapterError."""
+    body = client.call(LIST, OBJECTS[RecordKind.DEAL]).body
+    found = [
+        FieldInfo(
+            str(each["name"]),
+            str(each.get("label") or each["name"]),
+            _DATA.get(str(each.get("type")), DataType.OTHER),
+        )
+        for each in body.get("results") or []
+        if "name" in each and not each.get("hidden") and not str(each["name"]).startswith(own(""))
+    ]
+    return sorted(found, key=lambda one: one.label.casefold())
 
 
 def _full(spec: FieldSpec) -> str:

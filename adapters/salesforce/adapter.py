@@ -9,6 +9,7 @@ from adapters.errors import Rejected
 from adapters.port import (
     Capabilities,
     Change,
+    FieldInfo,
     FieldMap,
     Finding,
     Observed,
@@ -22,7 +23,7 @@ from adapters.salesforce import changes, checkup, mapping, schema
 from adapters.salesforce.client import Client
 from adapters.salesforce.reads import Reader
 from adapters.salesforce.settings import SalesforceSettings
-from adapters.salesforce.shape import Shape, discover
+from adapters.salesforce.shape import Shape, deal_fields, discover
 from adapters.salesforce.writes import Batch
 from workflows.fields import FieldSpec
 from workflows.model import Deal, People, Pipeline, Ref, TaskState, User, Write
@@ -116,6 +117,10 @@ class SalesforceCrm:
     def pipelines(self) -> Sequence[Pipeline]:
         """All opportunities (id ``""``), then each record type."""
         return self._reader.pipelines()
+
+    def deal_fields(self) -> Sequence[FieldInfo]:
+        """One describe."""
+        return deal_fields(self._client)
 
     def write(self, batch: Sequence[Write]) -> Sequence[Outcome]:
         """Carry out keyed writes in one composite call as far as its limits allow."""

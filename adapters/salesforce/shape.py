@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
+from adapters.port import DataType, FieldInfo
 from adapters.salesforce.client import Client
 from adapters.salesforce.mapping import KEY_FIELD, LINK_FIELD, TASK_TYPES, Row
 from workflows.model import Model, Priority
@@ -67,6 +68,26 @@ class Shape(Model):
 def describe(client: Client) -> Describes:
     """The describes of the objects that we touch, by object."""
     return {name: client.get(f"describe {name}", f"sobjects/{name}/describe") for name in OBJECTS}
+
+
+_DATA = {
+    **dict.fromkeys(("string", "textarea", "email", "phone", "url", "combobox"), DataType.TEXT),
+    **dict.fromkeys(("int", "double", "currency", "percent"), DataType.NUMBER),
+    **dict.fromkeys(("date", "datetime"), DataType.DATE),
+    **dict.fromkeys(("picklist", "multipicklist"), DataType.CHOICE),
+    "boolean": DataType.BOOLEAN,
+}
+
+
+def deal_fields(client: Client) -> list[FieldInfo]:
+    """The org's own opportunity fields, by label."""
+    described = client.get("describe Opportunity", "sobjects/Opportunity/describe")
+    found = [
+        FieldInfo(each["name"], each.get("label") or each["name"], _DATA.get(each.get("type", ""), DataType.OTHER))
+        for each in described["fields"]
+        if not each.get("deprecatedAndHidden") and not each["name"].startswith("Aurevoir_")
+    ]
+    return sorted(found, key=lambda one: one.label.casefold())
 
 
 def fields_of(described: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

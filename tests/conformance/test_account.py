@@ -8,7 +8,7 @@ import pytest
 from conformance_kit import Desk, Rig, Trouble, Where, connect
 from pydantic import ValidationError
 
-from adapters.port import Level
+from adapters.port import DataType, Level
 from workflows.fields import FIELDS
 
 
@@ -50,6 +50,18 @@ def test_an_account_that_is_not_provisioned_fails_its_check_up_with_the_remedy(r
 def test_the_check_up_never_raises(rig: Rig, desk: Desk) -> None:
     rig.close()
     assert any(finding.level == Level.FAULT for finding in desk.crm.check())
+
+
+def test_its_own_deal_fields_are_told_for_an_admin_to_choose_from(rig: Rig, desk: Desk) -> None:
+    rig.forget_calls()
+    told = {one.name: one for one in desk.crm.deal_fields()}
+    assert rig.calls() == 1
+    assert told[rig.contract_end_field].type is DataType.DATE
+    assert told[rig.exit_reason_field].type in (DataType.CHOICE, DataType.TEXT)
+    assert all(one.label for one in told.values())
+    assert not [name for name in told if "aurevoir" in name.lower()], "ours are nobody's choice"
+    labels = [one.label.casefold() for one in told.values()]
+    assert labels == sorted(labels)
 
 
 def test_settings_refuse_what_they_do_not_know_without_showing_a_secret(rig: Rig) -> None:
