@@ -21,7 +21,7 @@ from pydantic import BaseModel
 
 from adapters.errors import ConsentTrouble
 from workflows.fields import FieldSpec
-from workflows.model import Deal, People, Pipeline, Ref, TaskState, User, Write
+from workflows.model import Deal, PastValue, People, Pipeline, Ref, TaskState, User, Write
 
 # --- what an adapter gets -------------------------------------------------------------------------------------------
 
@@ -216,6 +216,20 @@ class Observed:
 
 
 @dataclass(frozen=True)
+class Traced:
+    """A deal as it stands with its people, as :class:`Observed`, and what it was before, for a rehearsal (P-70).
+
+    ``past`` has former values, newest first. ``untold`` names fields of Deal of whose past the CRM tells nothing, so
+    that only their present value is known.
+    """
+
+    deal: Deal
+    people: People | None = None
+    past: tuple[PastValue, ...] = ()
+    untold: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
 class Change:
     """One past value of one field of one record."""
 
@@ -337,6 +351,18 @@ class Crm(Protocol):
 
     def deals_in_stages(self, stage_ids: Sequence[str], cursor: str | None) -> Page:
         """All deals that now sit in one of these stages, for the daily full comparison. None: from the start."""
+
+    def ended_between(self, stage_ids: Sequence[str], since: datetime, until: datetime, cursor: str | None) -> Page:
+        """Deals that entered one of these stages in that time, as far as the CRM can tell, whatever became of them.
+
+        May name deals that did not: :meth:`trace` tells for sure. Deleted ones may be left out. None: from the start.
+        """
+
+    def trace(self, deal_ids: Sequence[str]) -> Mapping[str, Traced]:
+        """The deals with their past, by the id asked for; up to 500, in as few calls as the CRM allows.
+
+        Every id asked for is answered, as by :meth:`observe`.
+        """
 
     def observe(self, deal_ids: Sequence[str]) -> Mapping[str, Observed]:
         """The deals as they stand, by the id asked for; up to 100. Every id asked for is answered:

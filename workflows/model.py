@@ -144,6 +144,18 @@ class Deal(Model):
     contact_ids: tuple[str, ...] = ()
 
 
+PastField = Literal["name", "pipeline_id", "owner_id", "amount", "close_date", "contract_end", "exit_reason"]
+"""The fields of a deal, besides its stage, of which CRMs may keep a history."""
+
+
+class PastValue(Model):
+    """From ``at`` on, until a later one took its place, the ``field`` of a deal had this value."""
+
+    field: PastField
+    value: str | Decimal | date | None
+    at: AwareDatetime
+
+
 class People(Model):
     """Company and contacts of one deal."""
 
@@ -294,10 +306,21 @@ class Linked(StrEnum):
 
 
 class LinkKind(StrEnum):
-    """A page of ours that a step links to."""
+    """A page of ours that a step links to.
+
+    SURVEY: the customer's questions (P-32). INTERVIEW: the form for the conversation (P-30). TEAM: our own people's
+    questions (P-39, P-42). INVENTORY: the list of what is the customer's (P-22). TIMELINE: the steps and dates of the
+    exit as the customer sees them (P-2A). DOCUMENT: a document to read on the web (P-24, P-54). TOUCH: what a former
+    customer wants to hear, and the end of it (P-51, P-55).
+    """
 
     SURVEY = "survey"
     INTERVIEW = "interview"
+    TEAM = "team"
+    INVENTORY = "inventory"
+    TIMELINE = "timeline"
+    DOCUMENT = "document"
+    TOUCH = "touch"
 
 
 class StepRule(Model):
