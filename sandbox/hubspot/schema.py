@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sandbox.hubspot.definitions import OBJECT_TYPES, ObjectType, Property, standard_properties
+from sandbox.hubspot.definitions import DEAL, OBJECT_TYPES, ObjectType, Property, standard_properties
 from sandbox.hubspot.errors import ApiError, invalid, not_found
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ PAIRS = {
     "bool": {"booleancheckbox"},
 }
 MAX_UNIQUE = 10
+ENTERED = "hs_v2_date_entered_"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,99}")
 _GROUP_LABELS = {
     "contactinformation": "Contact information",
@@ -55,6 +56,12 @@ class Pipeline:
     stages: list[Stage] = field(default_factory=list)
 
 
+def entered(stage_id: str) -> str:
+    """The property that tells when a deal last entered a stage. What fits into no name is replaced, and numbered."""
+    plain = re.sub(r"[^a-z0-9]", "_", stage_id.lower())
+    return f"{ENTERED}{plain}" + ("" if plain == stage_id else f"_{sum(stage_id.encode())}")
+
+
 class Schema:
     """Property definitions and groups by object type, and the pipelines of deals."""
 
@@ -67,7 +74,22 @@ class Schema:
 
     def find(self, kind: ObjectType, name: str) -> Property | None:
         """A definition, or None."""
-        return self.properties[kind.id].get(name)
+        found = self.properties[kind.id].get(name)
+        if found is None and kind is DEAL and name.startswith(ENTERED):
+            return next((each for each in self._entered() if each.name == name), None)
+        return found
+
+    def all(self, kind: ObjectType) -> list[Property]:
+        """All definitions of a type, those that a portal has for each of its stages among them."""
+        return [*self.properties[kind.id].values(), *(self._entered() if kind is DEAL else ())]
+
+    def _entered(self) -> Iterator[Property]:
+        for pipeline in self.pipelines:
+            for stage in pipeline.stages:
+                label = f'Date entered "{stage.label} ({pipeline.label})"'
+                yield Property(
+                    entered(stage.id), label, "datetime", "date", DEAL.group, hubspot_defined=True, read_only=True
+                )
 
     def get(self, kind: ObjectType, name: str) -> Property:
         """A definition. Raises ApiError 404."""

@@ -74,7 +74,7 @@ def _properties(routes: Blueprint, world: World) -> None:
         if flag("archived"):
             gone = schema.archived[found.id].values()
             return {"results": [each.as_json() | {"archived": True} for each in gone]}
-        return {"results": [shown(world, found, each) for each in schema.properties[found.id].values()]}
+        return {"results": [shown(world, found, each) for each in schema.all(found)]}
 
     @api(routes, "GET", *_paths("/<name>"))
     def read(kind: str, name: str) -> ResponseReturnValue:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from sandbox.hubspot.associations import Associations
 from sandbox.hubspot.definitions import CONTACT, DEAL, OBJECT_TYPES, TASK, AssociationType, ObjectType
 from sandbox.hubspot.errors import ApiError, Problem, invalid, invalid_properties, missing_objects
-from sandbox.hubspot.schema import Schema
+from sandbox.hubspot.schema import Schema, entered
 from sandbox.hubspot.values import canonical, iso
 from sandbox.kit import Clock
 
@@ -248,7 +248,9 @@ class World:
         record = Record(kind, record_id or str(next(self._ids)), now, now)
         self.records[kind.id][record.id] = record
         values = {**self._defaults(kind), **values, "hs_object_id": record.id, kind.created: iso(now)}
-        self._set(record, {name: value for name, value in values.items() if value is not None}, source, now)
+        filled = {name: value for name, value in values.items() if value is not None}
+        derived = self._derived(kind, filled, now) if kind is DEAL else {}
+        self._set(record, {**filled, **derived}, source, now)
         for link in links:
             for each in link.types:
                 self.associations.link((kind.id, record.id), (link.end.id, link.id), each, now)
@@ -344,6 +346,8 @@ class World:
         return {"hs_task_status": "NOT_STARTED", "hs_task_type": "TODO"} if kind is TASK else {}
 
     def _derived(self, kind: ObjectType, changed: Mapping[str, str | None], now: datetime) -> dict[str, str | None]:
+        if kind is DEAL and changed.get("dealstage"):
+            return {entered(changed["dealstage"] or ""): iso(now)}
         if kind is not TASK or "hs_task_status" not in changed:
             return {}
         return {"hs_task_completion_date": iso(now) if changed["hs_task_status"] == "COMPLETED" else None}
