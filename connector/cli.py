@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from connector.admin_cli import admin_app
 from connector.cases_cli import cases_app
 from connector.cli_app import app_command
 from connector.cli_base import (
@@ -46,6 +47,7 @@ app = typer.Typer(
 )
 db_app = typer.Typer(help="Look after the database.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(cases_app, name="cases")
+app.add_typer(admin_app, name="admin", rich_help_panel=MORE)
 app.add_typer(db_app, name="db", rich_help_panel=MORE)
 app.add_typer(playbook_app, name="playbook")
 
@@ -68,11 +70,13 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
 
 
 def _exit_code(error: Exception) -> int:
+    from connector.admins import AdminProblem
     from connector.casework import NoSuchCase, NotPossible
     from connector.consent import NotInBrowser
     from connector.store.database import SchemaOutdated
 
-    return WRONG_USE if isinstance(error, NoSuchCase | NotPossible | NotInBrowser | SchemaOutdated) else NOT_WELL
+    wrong_use = (NoSuchCase, NotPossible, NotInBrowser, SchemaOutdated, AdminProblem)
+    return WRONG_USE if isinstance(error, wrong_use) else NOT_WELL
 
 
 @app.callback()

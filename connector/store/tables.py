@@ -337,3 +337,32 @@ class OAuthStateRow(Base):
     verifier: Mapped[str]
     redirect_uri: Mapped[str]
     expires_at: Mapped[datetime]
+
+
+class AdminRow(Base):
+    """Someone who may sign in to the console. ``email`` is kept casefolded; ``password`` is an argon2 hash.
+
+    ``invitation`` is the digest of a link to set a password with, good once and until ``invited_until``.
+    """
+
+    __tablename__ = "admins"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    email: Mapped[str] = mapped_column(unique=True)
+    password: Mapped[str | None]
+    invitation: Mapped[str | None] = mapped_column(unique=True)
+    invited_until: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    signed_in_at: Mapped[datetime | None]
+
+
+class AdminSessionRow(Base):
+    """A signed-in browser. ``id`` is the digest of what its cookie holds, so that a copy of the database opens nothing.
+
+    Signing out, a new password and removing the admin delete the row: the cookie is worth nothing from then on.
+    """
+
+    __tablename__ = "admin_sessions"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    admin_id: Mapped[int] = mapped_column(ForeignKey("admins.id", ondelete="CASCADE"), index=True)
+    made_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
