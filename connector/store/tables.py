@@ -63,6 +63,7 @@ class AccountRow(Base):
 
     ``started_at``: the moment of switch-on (P-71). ``state``: what the adapter wants remembered.
     ``known``: users and pipelines as last read, so that short commands cost no calls. ``trouble``: why calls stopped.
+    ``worked_at``: the last round of work that ended well.
     """
 
     __tablename__ = "accounts"
@@ -79,6 +80,7 @@ class AccountRow(Base):
     polled_at: Mapped[datetime | None]
     pushed_at: Mapped[datetime | None]
     compared_at: Mapped[datetime | None]
+    worked_at: Mapped[datetime | None]
 
 
 class TokenRow(Base):
@@ -106,7 +108,7 @@ class AgendaRow(Base):
     """Look at this deal, not before ``due_at``. ``version`` rises with each signal, so that none is lost during a look.
 
     ``tasks``: also read the states of the case's tasks. ``asked``: an admin takes in an older ending. ``why``: the last
-    signal, for the log. ``attempts``: looks that failed in a row.
+    signal, for the log. ``attempts``: looks that failed in a row, ``troubled_at``: since when.
     """
 
     __tablename__ = "agenda"
@@ -119,6 +121,7 @@ class AgendaRow(Base):
     why: Mapped[str] = mapped_column(default="")
     attempts: Mapped[int] = mapped_column(default=0)
     trouble: Mapped[str | None]
+    troubled_at: Mapped[datetime | None]
 
     __table_args__ = (Index("ix_agenda_account_due_at", "account", "due_at"),)
 
@@ -366,3 +369,40 @@ class AdminSessionRow(Base):
     admin_id: Mapped[int] = mapped_column(ForeignKey("admins.id", ondelete="CASCADE"), index=True)
     made_at: Mapped[datetime]
     seen_at: Mapped[datetime]
+
+
+class PauseRow(Base):
+    """A playbook whose cases in this account wait until it is resumed (P-76)."""
+
+    __tablename__ = "pauses"
+    account: Mapped[str] = mapped_column(primary_key=True)
+    playbook: Mapped[str] = mapped_column(primary_key=True)
+    paused_at: Mapped[datetime]
+
+
+class NoticeRow(Base):
+    """A trouble that people were told of inside the CRM (P-75). ``key``: that of the task that tells it.
+
+    ``subject`` names the trouble for us; ``mended_at`` is set when it was over and the task was closed.
+    """
+
+    __tablename__ = "notices"
+    account: Mapped[str] = mapped_column(primary_key=True)
+    subject: Mapped[str] = mapped_column(primary_key=True)
+    deal_id: Mapped[str]
+    key: Mapped[str]
+    told_at: Mapped[datetime]
+    mended_at: Mapped[datetime | None]
+
+
+class ErasureRow(Base):
+    """Someone whose data was erased here (P-79). ``who`` is a keyed digest: it recognises them, and names nobody.
+
+    ``receipt`` is what the confirmation says: counts and moments.
+    """
+
+    __tablename__ = "erasures"
+    account: Mapped[str] = mapped_column(primary_key=True)
+    who: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    receipt: Mapped[dict[str, Any]] = mapped_column(default=dict)
