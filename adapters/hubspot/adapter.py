@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from adapters.hubspot import past
 from adapters.hubspot.changes import SEARCH_DEALS, SEARCH_TASKS, Cursor, changed, in_stages
 from adapters.hubspot.checkup import Checkup
 from adapters.hubspot.client import Client
@@ -25,6 +26,7 @@ from adapters.port import (
     Page,
     SchemaReport,
     Services,
+    Traced,
     Wanted,
 )
 from workflows.fields import FieldSpec
@@ -46,6 +48,7 @@ class HubSpotCrm:
         self._account_id, self._settings, self._fields = account_id, settings, fields
         self._client = Client(account, account_id, settings, services)
         self._reader = Reader(self._client, fields, ZoneInfo(services.time_zone), settings.association_labels)
+        self._entries: Sequence[str] | None = None
         self._writer = Writer(self._client, self._reader, TaskKeys.from_state(state))
 
     @property
@@ -76,6 +79,19 @@ class HubSpotCrm:
     def deals_in_stages(self, stage_ids: Sequence[str], cursor: str | None) -> Page:
         """By id, so that deals which move meanwhile push none out of sight."""
         return in_stages(self._client, stage_ids, cursor)
+
+    def ended_between(self, stage_ids: Sequence[str], since: datetime, until: datetime, cursor: str | None) -> Page:
+        """One call a page, and one for the names of properties that tell when a stage was entered.
+
+        Deals that entered after ``until`` are among them: HubSpot lets nothing but the last entry be searched for.
+        """
+        if self._entries is None or cursor is None:
+            self._entries = past.entry_properties(self._client)
+        return past.ended_between(self._client, stage_ids, since, cursor, self._entries)
+
+    def trace(self, deal_ids: Sequence[str]) -> Mapping[str, Traced]:
+        """One call for each fifty deals, and two for all; HubSpot keeps the last 20 values of a property."""
+        return past.trace(self._reader, deal_ids)
 
     def observe(self, deal_ids: Sequence[str]) -> Mapping[str, Observed]:
         """One call for one deal; about two for each fifty and two more for many."""

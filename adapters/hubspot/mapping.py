@@ -258,7 +258,8 @@ def history_of(record: Mapping[str, Any], name: str) -> list[PastValue]:
     return kept[::-1]
 
 
-def _amount(text: str | None) -> Decimal | None:
+def amount_of(text: str | None) -> Decimal | None:
+    """A number, or None where there is none."""
     try:
         amount = Decimal(text) if text else None
     except InvalidOperation:
@@ -287,7 +288,7 @@ def deal_from(
         stage_history=tuple(StageEntry(stage_id=entry.value, at=entry.at) for entry in stages if entry.value),
         owner_id=owner,
         past_owner_ids=tuple(dict.fromkeys(past_owners)),
-        amount=_amount(values.get("amount")),
+        amount=amount_of(values.get("amount")),
         currency=values.get("deal_currency_code"),
         close_date=parse_date(values.get("closedate"), zone),
         contract_end=parse_date(values.get(end), zone),

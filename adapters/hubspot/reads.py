@@ -93,7 +93,7 @@ class Reader:
         seen = {}
         for deal_id in wanted:
             if deal_id in found:
-                ids = _primary(companies[deal_id]), [target.id for target in contacts[deal_id]]
+                ids = primary(companies[deal_id]), [target.id for target in contacts[deal_id]]
                 seen[deal_id] = Observed(deal_from(found[deal_id], self.fields, self.zone, *ids))
             else:
                 # A batch leaves out what it could not get just now as well as what is gone or merged.
@@ -109,7 +109,7 @@ class Reader:
             return Deal(id=deal_id, state=DealState.MERGED, merged_into=str(record["id"]))
         if record.get("archived"):
             return Deal(id=deal_id, state=DealState.ARCHIVED)
-        company = _primary(self._inline(record, "companies"))
+        company = primary(self._inline(record, "companies"))
         contacts = [target.id for target in self._inline(record, "contacts")]
         return deal_from(record, self.fields, self.zone, company, contacts)
 
@@ -354,7 +354,7 @@ def _refuse_gaps(answer: Answer, op: Op) -> None:
             raise Unavailable("HubSpot answered only in part", operation=op.name, status=answer.status)
 
 
-def _primary(companies: Sequence[Target]) -> str | None:
+def primary(companies: Sequence[Target]) -> str | None:
     """The deal's primary company, else the first."""
     primary = next((target.id for target in companies if PRIMARY_COMPANY in target.type_ids), None)
     return primary or (companies[0].id if companies else None)

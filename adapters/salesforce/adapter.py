@@ -17,9 +17,10 @@ from adapters.port import (
     Page,
     SchemaReport,
     Services,
+    Traced,
     Wanted,
 )
-from adapters.salesforce import changes, checkup, mapping, schema
+from adapters.salesforce import changes, checkup, mapping, past, schema
 from adapters.salesforce.client import Client
 from adapters.salesforce.reads import Reader
 from adapters.salesforce.settings import SalesforceSettings
@@ -85,6 +86,14 @@ class SalesforceCrm:
     def deals_in_stages(self, stage_ids: Sequence[str], cursor: str | None) -> Page:
         """Opportunities that sit in these stages, by id."""
         return changes.deals_in_stages(self._client, stage_ids, cursor)
+
+    def ended_between(self, stage_ids: Sequence[str], since: datetime, until: datetime, cursor: str | None) -> Page:
+        """By the history of stages; up to 2,000 of its rows a page."""
+        return past.ended_between(self._client, stage_ids, since, until, cursor)
+
+    def trace(self, deal_ids: Sequence[str]) -> Mapping[str, Traced]:
+        """One call for about 300, people included."""
+        return self._reader.trace(deal_ids)
 
     def observe(self, deal_ids: Sequence[str]) -> Mapping[str, Observed]:
         """Deals with their people: one call, and one more when some are gone."""

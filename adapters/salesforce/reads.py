@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 
 from adapters.errors import Rejected
-from adapters.port import Change, FieldMap, Observed, Wanted
-from adapters.salesforce import mapping
+from adapters.port import Change, FieldMap, Observed, Traced, Wanted
+from adapters.salesforce import mapping, past
 from adapters.salesforce.client import Client
 from adapters.salesforce.mapping import KEY_FIELD, PREFIXES, Row, is_whole, parse_datetime, stored_key, to18
 from adapters.salesforce.shape import FALLBACK_KEY_FIELD, OPTIONAL, Shape
@@ -55,6 +55,20 @@ class Reader:
         seen = {full: self._observed(full, found.get(full)) for full in set(asked.values())}
         return {deal_id: seen[full] for deal_id, full in asked.items()}
 
+    def trace(self, deal_ids: Sequence[str]) -> dict[str, Traced]:
+        """Deals with people and past: one query for about 300, and one more for those that are gone."""
+        asked = {deal_id: to18(deal_id) for deal_id in deal_ids}
+        known = list(dict.fromkeys(one for one in asked.values() if is_whole(one, PREFIXES["Opportunity"])))
+        rows = {row["Id"]: row for row in self._deal_rows(known, self._past_fields)}
+        untold = past.untold(rows.values(), self._fields)
+        found = {**rows, **self._missing([one for one in known if one not in rows])}
+        seen = {}
+        for deal_id, full in asked.items():
+            observed = self._observed(full, found.get(full))
+            values = past.past_of(rows[full], self._fields) if full in rows else ()
+            seen[deal_id] = Traced(observed.deal, observed.people, values, untold)
+        return seen
+
     def _missing(self, deal_ids: Sequence[str]) -> dict[str, Row]:
         """Those of the deals that lie in the recycle bin."""
         fields = ["Id", "Name", "StageName", "AccountId", "OwnerId", "IsDeleted"]
@@ -64,25 +78,34 @@ class Reader:
             for row in self._client.query("look for missing deals", soql, deleted=True)
         }
 
-    def _deal_rows(self, deal_ids: Sequence[str]) -> list[Row]:
+    def _deal_rows(self, deal_ids: Sequence[str], fields: Callable[[], list[str]] | None = None) -> list[Row]:
         try:
-            return self._query_deals(deal_ids)
+            return self._query_deals(deal_ids, fields or self._deal_fields)
         except Rejected as error:
             # An optional field may have been hidden since we looked; anything else is for the admin to mend.
             if (error.field or "").rpartition(".")[2] not in OPTIONAL_NAMES:
                 raise
             self._forget()
-            return self._query_deals(deal_ids)
+            return self._query_deals(deal_ids, fields or self._deal_fields)
 
-    def _query_deals(self, deal_ids: Sequence[str]) -> list[Row]:
-        fields = self._deal_fields()
+    def _query_deals(self, deal_ids: Sequence[str], wanted: Callable[[], list[str]]) -> list[Row]:
+        fields = wanted()
         return [
             self._whole(row)
             for soql in chunks(lambda ids: select(fields, "Opportunity", is_in("Id", ids)), deal_ids)
             for row in self._client.query("read deals", soql)
         ]
 
-    def _deal_fields(self) -> list[str]:
+    def _past_fields(self) -> list[str]:
+        """As :meth:`_deal_fields`, with all that was tracked."""
+        names = tuple(name for each in past.tracked_names(self._fields).values() for name in each)
+        return self._deal_fields(past.HISTORY_FIELDS, names)
+
+    def _deal_fields(
+        self,
+        history: Sequence[str] = ("StageName", "CreatedDate"),
+        tracked: Sequence[str] = OWNER_HISTORY,
+    ) -> list[str]:
         """All that a look needs, people and history as sub-queries."""
         shape = self._shape()
         mapped = [one for one in (self._fields.contract_end, self._fields.exit_reason) if one]
@@ -96,11 +119,11 @@ class Reader:
             *self._deal_figures,
             *(f"Account.{name}" for name in ("Name", "OwnerId", *self._company_figures)),
             f"({select(roles, 'OpportunityContactRoles', order='CreatedDate, Id')})",
-            f"({select(['StageName', 'CreatedDate'], 'OpportunityHistories', order='CreatedDate, Id')})",
+            f"({select(history, 'OpportunityHistories', order='CreatedDate, Id')})",
         ]
         if shape.owner_history:
             fields = ["Field", "OldValue", "NewValue", "CreatedDate"]
-            parts.append(f"({select(fields, 'Histories', is_in('Field', OWNER_HISTORY), 'CreatedDate, Id')})")
+            parts.append(f"({select(fields, 'Histories', is_in('Field', tracked), 'CreatedDate, Id')})")
         return parts
 
     def _whole(self, row: Row) -> Row:
