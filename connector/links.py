@@ -20,7 +20,8 @@ from workflows.model import LinkKind
 
 _BYTES = 16
 _CHARS = 26
-_PATHS = {LinkKind.SURVEY: "s", LinkKind.INTERVIEW: "interview"}
+_SHORT = {LinkKind.SURVEY: "s"}
+"""Paths of pages that go by a shorter name than their kind."""
 
 
 class _Short(HMACAlgorithm):
@@ -55,7 +56,7 @@ class LinkSigner:
     def address(self, kind: LinkKind, case_id: str, contact_id: str | None, questionnaire: str) -> str:
         """The full address of the page."""
         token = self.token(kind, self.link_id(kind, case_id, contact_id, questionnaire))
-        return f"{self._public_url}/{_PATHS[kind]}/{token}"
+        return f"{self._public_url}/{_SHORT.get(kind, kind.value)}/{token}"
 
     def token(self, kind: LinkKind, link: str) -> str:
         """The token for a link's id."""

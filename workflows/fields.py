@@ -17,6 +17,7 @@ class FieldType(StrEnum):
     LONG_TEXT = "long_text"
     NUMBER = "number"
     DATETIME = "datetime"
+    DATE = "date"
     BOOLEAN = "boolean"
     ENUM = "enum"
     URL = "url"
@@ -62,6 +63,13 @@ REASON_OPTIONS = (
 )
 """The reason taxonomy of P-34: stable values behind wording that may change."""
 
+DEGREE_OPTIONS = (
+    _option("yes", "Yes", "Oui"),
+    _option("partly", "Partly", "En partie"),
+    _option("no", "No", "Non"),
+)
+"""How far something held."""
+
 
 def _feedback(record: RecordKind) -> tuple[FieldSpec, ...]:
     return (
@@ -89,6 +97,29 @@ def _feedback(record: RecordKind) -> tuple[FieldSpec, ...]:
         ),
         FieldSpec(
             record=record,
+            name="exit_reason_second",
+            type=FieldType.ENUM,
+            label="Exit reason, second (customer)",
+            description="A further reason for leaving, as the customer gave it.",
+            options=REASON_OPTIONS,
+        ),
+        FieldSpec(
+            record=record,
+            name="exit_avoidable",
+            type=FieldType.ENUM,
+            label="Exit avoidable (customer)",
+            description="Whether the customer thinks that the end could have been avoided.",
+            options=DEGREE_OPTIONS,
+        ),
+        FieldSpec(
+            record=record,
+            name="leaving_score",
+            type=FieldType.NUMBER,
+            label="Leaving score (0-10)",
+            description="How well the leaving itself went, as the customer rated it about a month later.",
+        ),
+        FieldSpec(
+            record=record,
             name="exit_feedback",
             type=FieldType.LONG_TEXT,
             label="Exit feedback",
@@ -104,7 +135,79 @@ def _feedback(record: RecordKind) -> tuple[FieldSpec, ...]:
     )
 
 
-FIELDS: tuple[FieldSpec, ...] = (
+def _quiet(record: RecordKind) -> FieldSpec:
+    return FieldSpec(
+        record=record,
+        name="quiet",
+        type=FieldType.BOOLEAN,
+        label="Offboarding: keep quiet",
+        description="True while the customer is leaving: no renewal reminders, sales sequences or dunning (P-25).",
+    )
+
+
+def _nurture(record: RecordKind) -> tuple[FieldSpec, ...]:
+    return (
+        FieldSpec(
+            record=record,
+            name="nurture",
+            type=FieldType.BOOLEAN,
+            label="May hear from us again",
+            description="True while a former customer has agreed to hear from us now and then (P-55).",
+        ),
+        FieldSpec(
+            record=record,
+            name="nurture_until",
+            type=FieldType.DATE,
+            label="May hear from us until",
+            description="The last day of that agreement (P-55).",
+        ),
+    )
+
+
+def _lesson(record: RecordKind) -> tuple[FieldSpec, ...]:
+    return (
+        FieldSpec(
+            record=record,
+            name="fit",
+            type=FieldType.ENUM,
+            label="Was a good fit",
+            description="Whether this customer was ever a fit, for those who qualify new deals (P-43).",
+            options=DEGREE_OPTIONS,
+        ),
+        FieldSpec(
+            record=record,
+            name="exit_reason_interview",
+            type=FieldType.ENUM,
+            label="Exit reason (interviewer)",
+            description="Main reason for leaving, as the interviewer understood it (P-39).",
+            options=REASON_OPTIONS,
+        ),
+        FieldSpec(
+            record=record,
+            name="exit_reason_team",
+            type=FieldType.ENUM,
+            label="Exit reason (account team)",
+            description="Main reason for leaving, as the account team saw it before it read any answer (P-39).",
+            options=REASON_OPTIONS,
+        ),
+        FieldSpec(
+            record=record,
+            name="team_score",
+            type=FieldType.NUMBER,
+            label="Score expected by the team (0-10)",
+            description="The exit score that the account team expected before it saw any answer (P-39).",
+        ),
+        FieldSpec(
+            record=record,
+            name="win_back_on",
+            type=FieldType.DATE,
+            label="Win-back on",
+            description="When the customer wants to be asked again, or when the reason may no longer hold (P-56).",
+        ),
+    )
+
+
+FIELDS: tuple[FieldSpec, ...] = (  # the dearest first: an account may take only some
     FieldSpec(
         record=RecordKind.TASK,
         name="key",
@@ -150,6 +253,27 @@ FIELDS: tuple[FieldSpec, ...] = (
         type=FieldType.URL,
         label="Exit survey link",
         description="This contact's own survey page; empty until the end is effective and after it closes (P-31).",
+    ),
+    _quiet(RecordKind.DEAL),
+    _quiet(RecordKind.COMPANY),
+    _quiet(RecordKind.CONTACT),
+    *_lesson(RecordKind.DEAL),
+    *_lesson(RecordKind.COMPANY),
+    *_nurture(RecordKind.COMPANY),
+    *_nurture(RecordKind.CONTACT),
+    FieldSpec(
+        record=RecordKind.DEAL,
+        name="timeline_link",
+        type=FieldType.URL,
+        label="Offboarding timeline link",
+        description="The page that shows the customer the steps and dates of the exit (P-2A).",
+    ),
+    FieldSpec(
+        record=RecordKind.DEAL,
+        name="returned",
+        type=FieldType.BOOLEAN,
+        label="Returned customer",
+        description="True where a customer who had left has come back with this deal (P-56).",
     ),
 )
 

@@ -31,6 +31,7 @@ TYPES: Mapping[FieldType, tuple[str, str]] = {
     FieldType.LONG_TEXT: ("string", "textarea"),
     FieldType.NUMBER: ("number", "number"),
     FieldType.DATETIME: ("datetime", "date"),
+    FieldType.DATE: ("date", "date"),
     FieldType.BOOLEAN: ("bool", "booleancheckbox"),
     FieldType.ENUM: ("enumeration", "select"),
     FieldType.URL: ("string", "text"),

@@ -27,6 +27,7 @@ _TYPES: Mapping[FieldType, Mapping[str, Any]] = {
     FieldType.LONG_TEXT: {"type": "LongTextArea", "length": LONG_TEXT_LENGTH, "visibleLines": 6},
     FieldType.NUMBER: {"type": "Number", "precision": 18, "scale": 0},
     FieldType.DATETIME: {"type": "DateTime"},
+    FieldType.DATE: {"type": "Date"},
     FieldType.BOOLEAN: {"type": "Checkbox", "defaultValue": "false"},
     FieldType.ENUM: {"type": "Picklist"},
     FieldType.URL: {"type": "Url"},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -55,6 +55,8 @@ def _typed(kind: FieldType, value: FieldValue) -> FieldValue:
     """JSON knows neither moments nor decimals; what the field holds tells what the text stands for."""
     if isinstance(value, str) and kind is FieldType.DATETIME:
         return datetime.fromisoformat(value)
+    if isinstance(value, str) and kind is FieldType.DATE:
+        return date.fromisoformat(value)
     if isinstance(value, str) and kind is FieldType.NUMBER:
         return Decimal(value)
     return value
@@ -158,6 +160,14 @@ def retry(session: Session, case_id: str) -> int:
     for row in rows:
         row.state = IntentState.PLANNED.value
         row.sent_at = row.ended_at = None
+    return len(rows)
+
+
+def leave(session: Session, case_id: str, now: datetime) -> int:
+    """The refused writes of a case are not wanted any more; gives how many."""
+    rows = refused(session, case_id=case_id)
+    for row in rows:
+        row.state, row.ended_at = IntentState.WITHDRAWN.value, now
     return len(rows)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
 
 from connector.store import intake
 from workflows.model import LinkKind
@@ -85,11 +87,11 @@ def test_a_customer_answers_on_a_phone_without_script_in_three_taps(
     phone.locator(".scale label", has_text="9").first.tap()
     phone.get_by_label("Prix ou valeur").first.tap()
     phone.get_by_role("button", name="Envoyer mes réponses").tap()
-    assert phone.get_by_role("heading", level=1).inner_text() == "Merci"
+    expect(phone.get_by_role("heading", level=1)).to_have_text("Merci")  # waits for the page to come
     (row,) = [row for row in site[0].answers() if row.case_id == f"case-{links['deal']}"]
     assert (row.given["recommend"], row.given["reason"]) == (9, "price")
     phone.get_by_role("link", name="Modifier mes réponses").tap()
-    assert phone.get_by_label("Prix ou valeur").first.is_checked()
+    expect(phone.get_by_label("Prix ou valeur").first).to_be_checked()
 
 
 def test_everything_to_touch_is_large_enough(phone: Any, links: dict[str, str]) -> None:
@@ -136,9 +138,9 @@ def test_an_error_leads_to_its_question_and_keeps_what_was_written(phone: Any, l
     phone.locator("textarea").first.fill("Deux lignes,\net une pensée.")
     phone.get_by_role("button", name="Envoyer mes réponses").tap()
     alert = phone.get_by_role("alert")
-    assert "2 questions sont à revoir" in alert.inner_text()
+    expect(alert).to_contain_text("2 questions sont à revoir")
     alert.get_by_role("link").first.tap()
-    assert phone.url.endswith("#q-recommend")
+    expect(phone).to_have_url(re.compile(r"#q-recommend$"))
     assert phone.locator("textarea").first.input_value() == "Deux lignes,\net une pensée."
 
 
@@ -150,7 +152,7 @@ def test_a_choice_can_be_taken_back_and_only_once_there_is_one(browser: Any, lin
     assert not question.get_by_label("No answer").is_visible()
     question.get_by_label("Partly").tap()
     question.get_by_label("No answer").tap()
-    assert question.get_by_label("No answer").is_checked()
+    expect(question.get_by_label("No answer")).to_be_checked()
     context.close()
 
 
