@@ -244,6 +244,7 @@ def _verify(hashed: str | None, password: str) -> bool:
 
     with _ONE_HASH_AT_A_TIME:
         try:
-            return _hasher().verify(hashed or _nobodys(), password) and hashed is not None
+            _hasher().verify(hashed or _nobodys(), password)
         except (VerificationError, InvalidHashError):
             return False
+    return hashed is not None

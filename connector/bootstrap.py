@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 
@@ -12,19 +14,23 @@ from adapters.errors import Unavailable
 from adapters.port import Adapter
 from connector.account import Account
 from connector.clock import Clock, SystemClock
-from connector.engine import Engine, LocalEngine, Round
+from connector.engine import Engine, LocalEngine, Round, work_lock
 from connector.library import Library
 from connector.links import LinkSigner
 from connector.presence import SERVE
 from connector.reconciler import Reconciler
+from connector.reload import Live, Reloader, require_names
 from connector.scheduler import Scheduler
 from connector.settings import Settings
+from connector.source import Source
 from connector.store import Store, accounts
+from connector.store.database import AWAY, Busy
 from connector.vault import Vault
 from connector.watcher import Watcher
 from connector.web.runtime import Readiness
 
 GROUP = "aurevoir.adapters"
+LETTING_GO_SECONDS = 300.0
 
 
 class Adapters(Mapping[str, Adapter]):
@@ -54,15 +60,19 @@ class Runtime:
     clock: Clock
     store: Store
     adapters: Mapping[str, Adapter]
-    accounts: Mapping[str, Account]
+    accounts: Live[Account]
     library: Library
     links: LinkSigner
     vault: Vault
-    rounds: Mapping[str, Round]
+    rounds: Live[Round]
     engine: Engine
+    source: Source | None = None
     scheduler: Scheduler | None = None
     _works_elsewhere: bool = False
     _stops: list[Callable[[], None]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.reloader = Reloader(self)
 
     def start(self, engine: Engine | None = None) -> None:
         """Begin to work: wake accounts that rested before the last stop, then tick.
@@ -72,7 +82,7 @@ class Runtime:
         for one in self.rounds.values():
             one.wake()
         self.engine = engine or LocalEngine(self.rounds)
-        self.scheduler = Scheduler(self.accounts.values(), self.engine, self.store, self.clock)
+        self.scheduler = Scheduler(self.accounts, self.engine, self.store, self.clock)
         self._stops = [self.scheduler.stop, self.engine.stop]
         self.scheduler.start()
 
@@ -84,6 +94,7 @@ class Runtime:
 
     def close(self) -> None:
         """Stop working, finish what is under way, give everything back."""
+        self.reloader.stop()
         for stop in self._stops:
             stop()
         self._stops = []
@@ -91,13 +102,56 @@ class Runtime:
             account.close()
         self.store.close()
 
+    def take_on(self, settings: Settings) -> None:
+        """Go on with these settings from the next round of work on; see :mod:`connector.reload`.
+
+        Raises :class:`~adapters.errors.ConfigError`, with everything left as it was, when they cannot be used.
+        """
+        library = Library(settings)
+        former = dict(self.accounts.items())
+        connected = {
+            name: former[name]
+            if name in former and former[name].config == config
+            else Account(name, config, self.adapters[config.crm], self.store, self.vault, self.clock)
+            for name, config in settings.accounts.items()
+        }
+        new = [account for name, account in connected.items() if former.get(name) is not account]
+        require_names(new)
+        self.settings, self.library = settings, library
+        self.rounds.replace(_rounds(connected, self.store, library, self.links, self.clock))
+        self.accounts.replace(connected)
+        for account in new:
+            self.rounds[account.name].wake()
+            self.engine.nudge(account.name)
+        for name, account in former.items():
+            if connected.get(name) is not account:
+                threading.Thread(target=self._let_go, args=(account,), name=f"lets go of {name}", daemon=True).start()
+
+    def _let_go(self, account: Account) -> None:
+        """Give an account's connection back when the round of work under way is over."""
+        with suppress(Busy, *AWAY), self.store.exclusive(work_lock(account.name), wait=LETTING_GO_SECONDS):
+            pass
+        account.close()
+
     def ready(self) -> Sequence[Readiness]:
         """What must be well for work to be done: ``(subject, ok, text)`` each. Never raises."""
         try:
             self.store.check()
-            return [("database", True, "answers"), self._ready_to_work(), *self._ready_accounts()]
+            return [
+                ("database", True, "answers"),
+                *self._ready_settings(),
+                self._ready_to_work(),
+                *self._ready_accounts(),
+            ]
         except SQLAlchemyError as error:
             return [("database", False, type(error).__name__)]
+
+    def _ready_settings(self) -> Iterator[Readiness]:
+        """Work goes on with the former settings, so a fault in changed ones is told, and is no reason to be unready."""
+        if self.reloader.trouble is not None:
+            yield ("settings", True, f"the changed file is not used: {self.reloader.trouble}")
+        elif self.reloader.waiting:
+            yield ("settings", True, f"a restart is needed for: {', '.join(self.reloader.waiting)}")
 
     def _ready_to_work(self) -> Readiness:
         if self._works_elsewhere:
@@ -134,8 +188,14 @@ class _NoEngine:
         """Nothing to give back."""
 
 
-def build(settings: Settings, *, adapters: Mapping[str, Adapter] | None = None, clock: Clock | None = None) -> Runtime:
-    """The parts for these settings; nothing is started and no call is made.
+def build(
+    settings: Settings,
+    *,
+    adapters: Mapping[str, Adapter] | None = None,
+    clock: Clock | None = None,
+    source: Source | None = None,
+) -> Runtime:
+    """The parts for these settings; nothing is started and no call is made. ``source``: where they can be changed.
 
     Raises :class:`~adapters.errors.ConfigError` when playbooks or questionnaires cannot be used.
     """
@@ -149,7 +209,25 @@ def build(settings: Settings, *, adapters: Mapping[str, Adapter] | None = None, 
         name: Account(name, config, adapters[config.crm], store, vault, clock)
         for name, config in settings.accounts.items()
     }
-    rounds = {
+    return Runtime(
+        settings=settings,
+        clock=clock,
+        store=store,
+        adapters=adapters,
+        accounts=Live(connected),
+        library=library,
+        links=links,
+        vault=vault,
+        rounds=Live(_rounds(connected, store, library, links, clock)),
+        engine=_NoEngine(),
+        source=source,
+    )
+
+
+def _rounds(
+    connected: Mapping[str, Account], store: Store, library: Library, links: LinkSigner, clock: Clock
+) -> dict[str, Round]:
+    return {
         name: Round(
             account,
             Reconciler(account, store, library, links, clock),
@@ -159,15 +237,3 @@ def build(settings: Settings, *, adapters: Mapping[str, Adapter] | None = None, 
         )
         for name, account in connected.items()
     }
-    return Runtime(
-        settings=settings,
-        clock=clock,
-        store=store,
-        adapters=adapters,
-        accounts=connected,
-        library=library,
-        links=links,
-        vault=vault,
-        rounds=rounds,
-        engine=_NoEngine(),
-    )

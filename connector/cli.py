@@ -30,6 +30,7 @@ from connector.cli_base import (
     print_json,
     settings_of,
     short_runtime,
+    source_of,
 )
 from connector.playbook_cli import playbook_app
 
@@ -249,7 +250,7 @@ def serve(context: typer.Context, config: Config = None) -> None:
     _start_quickly()
     from connector.serve import serve as run
 
-    run(settings_of(context, config), known_adapters())
+    run(source_of(context, config))
 
 
 @app.command(rich_help_panel=MORE)
@@ -261,7 +262,7 @@ def web(context: typer.Context, config: Config = None) -> None:
     _start_quickly()
     from connector.serve import web as run
 
-    run(settings_of(context, config), known_adapters())
+    run(source_of(context, config))
 
 
 @app.command(rich_help_panel=MORE)
@@ -273,7 +274,7 @@ def worker(context: typer.Context, config: Config = None) -> None:
     _start_quickly()
     from connector.serve import worker as run
 
-    run(settings_of(context, config), known_adapters())
+    run(source_of(context, config))
 
 
 @app.command()

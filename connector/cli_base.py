@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from adapters.port import Adapter
     from connector.bootstrap import Runtime
     from connector.settings import Settings
+    from connector.source import Source
 
 NOT_WELL = 1
 WRONG_USE = 2
@@ -61,11 +62,15 @@ def settings_of(context: typer.Context, config: Path | None) -> Settings:
     Raises:
         ConfigError: with all faults.
     """
-    from connector.config import environment, load
+    return source_of(context, config).load()
+
+
+def source_of(context: typer.Context, config: Path | None) -> Source:
+    """The same file, to be read again when it changes."""
+    from connector.source import Source
 
     given = config or context.find_root().obj or os.environ.get("AUREVOIR_CONFIG") or "config.yaml"
-    path = Path(given)
-    return load(path, environment(path, os.environ), known_adapters())
+    return Source(Path(given), known_adapters(), os.environ)
 
 
 @contextmanager
@@ -75,7 +80,8 @@ def short_runtime(context: typer.Context, config: Path | None) -> Iterator[Runti
     from connector.bootstrap import build
 
     our_logging.set_up(as_json=False, level=os.environ.get("AUREVOIR_LOG_LEVEL", "ERROR"))
-    runtime = build(settings_of(context, config), adapters=known_adapters())
+    source = source_of(context, config)
+    runtime = build(source.load(), adapters=source.adapters, source=source)
     with in_words(runtime):
         if runtime.store.is_sqlite and runtime.store.schema_version() is None:
             runtime.store.upgrade(now=runtime.clock.now())

@@ -84,8 +84,9 @@ def run_worker(store: Store, rounds: Mapping[str, Round], *, on_start: Callable[
 
     @app.task(name=TASK, queue=QUEUE)
     def work(account: str) -> None:
-        if account in rounds:
-            rounds[account].run()
+        one = rounds.get(account)
+        if one is not None:
+            one.run()
 
     asyncio.run(_until_told(app, store, on_start))
 

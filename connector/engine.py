@@ -197,7 +197,9 @@ class LocalEngine:
 
     def _run(self, account: str) -> None:
         try:
-            self._rounds[account].run()
+            one = self._rounds.get(account)  # gone, where the settings have changed meanwhile
+            if one is not None:
+                one.run()
         finally:
             with self._guard:
                 self._running.discard(account)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
 import structlog
@@ -29,9 +29,9 @@ class Scheduler:
     The sweep reads the database: it finds what a lost nudge, another process or a stop left behind.
     """
 
-    def __init__(self, connected: Iterable[Account], engine: Engine, store: Store, clock: Clock) -> None:
-        self._accounts = tuple(connected)
-        self._watchers = {account.name: Watcher(account, store, clock) for account in self._accounts}
+    def __init__(self, connected: Mapping[str, Account], engine: Engine, store: Store, clock: Clock) -> None:
+        self._connected = connected
+        self._watchers: dict[Account, Watcher] = {}
         self._engine = engine
         self._store = store
         self._clock = clock
@@ -50,6 +50,11 @@ class Scheduler:
         """Let the job under way finish."""
         if self._jobs.running:
             self._jobs.shutdown(wait=True)
+
+    @property
+    def _accounts(self) -> tuple[Account, ...]:
+        """As they are now: changed settings bring others."""
+        return tuple(self._connected.values())
 
     @property
     def running(self) -> bool:
@@ -73,9 +78,16 @@ class Scheduler:
             resting = set(accounts.resting(session, now))
         return [
             name
-            for name, watcher in self._watchers.items()
+            for name, watcher in self._watching()
             if name not in resting and (name in due or watcher.poll_due() or watcher.compare_due())
         ]
+
+    def _watching(self) -> Iterator[tuple[str, Watcher]]:
+        present = self._accounts
+        self._watchers = {
+            account: self._watchers.get(account) or Watcher(account, self._store, self._clock) for account in present
+        }
+        return ((account.name, watcher) for account, watcher in self._watchers.items())
 
     def refresh(self) -> None:
         """Refresh tokens that lay still for the better part of a day: a consent that nobody uses lapses."""

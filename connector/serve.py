@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -13,13 +13,14 @@ from typing import Any
 import structlog
 import waitress.server
 
-from adapters.errors import AdapterError, AurevoirError, ConfigError, Fault
-from adapters.port import Adapter
+from adapters.errors import AurevoirError, ConfigError, Fault
 from connector import logging as our_logging
 from connector.app import create_app, server_options
 from connector.bootstrap import Runtime, build, cannot_be_used
 from connector.presence import SERVE, WEB, present
+from connector.reload import require_names
 from connector.settings import Settings
+from connector.source import Source
 from connector.store.database import AWAY, Busy
 
 log = structlog.get_logger(__name__)
@@ -29,47 +30,49 @@ class CannotListen(AurevoirError):
     """The address is taken, or not ours."""
 
 
-def serve(settings: Settings, adapters: Mapping[str, Adapter]) -> None:
+def serve(source: Source) -> None:
     """Receive, watch and work until SIGTERM or SIGINT; what is under way is finished first.
 
     Raises :class:`~connector.store.database.Busy` when another process works on the same database, and
     :class:`~connector.store.database.SchemaOutdated` for a server database with another schema.
     """
-    with _running(settings, adapters) as runtime, present(runtime.store, SERVE):
+    with _running(source, source.load()) as runtime, present(runtime.store, SERVE):
         if runtime.store.is_sqlite:
             copy = runtime.store.upgrade(now=runtime.clock.now())
             if copy is not None:
                 log.info("schema upgraded", copy=str(copy))
         runtime.store.require_current()
-        _require_names(runtime)
+        require_names(runtime.accounts.values())
         _listen(runtime, runtime.start)
 
 
-def web(settings: Settings, adapters: Mapping[str, Adapter]) -> None:
+def web(source: Source) -> None:
     """Receive and show pages until SIGTERM or SIGINT; workers do the rest.
 
     Raises :class:`~adapters.errors.ConfigError` without PostgreSQL, and
     :class:`~connector.store.database.SchemaOutdated` when ``aurevoir db upgrade`` is due.
     """
+    settings = source.load()
     _require_postgresql(settings, "web")
     from connector import distributed  # with the optional dependencies of PostgreSQL
 
-    with _running(settings, adapters) as runtime, present(runtime.store, WEB, shared=True):
+    with _running(source, settings) as runtime, present(runtime.store, WEB, shared=True):
         runtime.store.require_current()
         distributed.require_installed(runtime.store)
         engine = distributed.ProcrastinateEngine(runtime.store.url, runtime.accounts)
         _listen(runtime, lambda: runtime.hand_over(engine))
 
 
-def worker(settings: Settings, adapters: Mapping[str, Adapter]) -> None:
+def worker(source: Source) -> None:
     """Watch and work until SIGTERM or SIGINT; a round under way is finished first. Raises as :func:`web`."""
+    settings = source.load()
     _require_postgresql(settings, "worker")
     from connector import distributed
 
-    with _running(settings, adapters) as runtime, present(runtime.store, SERVE, shared=True):
+    with _running(source, settings) as runtime, present(runtime.store, SERVE, shared=True):
         runtime.store.require_current()
         distributed.require_installed(runtime.store)
-        _require_names(runtime)
+        require_names(runtime.accounts.values())
         runtime.start(distributed.ProcrastinateEngine(runtime.store.url, runtime.accounts))
         threads = distributed.ROUNDS_AT_ONCE
         distributed.run_worker(
@@ -80,10 +83,11 @@ def worker(settings: Settings, adapters: Mapping[str, Adapter]) -> None:
 
 
 @contextmanager
-def _running(settings: Settings, adapters: Mapping[str, Adapter]) -> Iterator[Runtime]:
-    """The parts of a process that stays, given back at its end, with its faults in words."""
+def _running(source: Source, settings: Settings) -> Iterator[Runtime]:
+    """The parts of a process that stays, given back at its end, with its faults in words; changed settings come in."""
     our_logging.set_up(as_json=not sys.stderr.isatty(), level=os.environ.get("AUREVOIR_LOG_LEVEL", "INFO"))
-    runtime = build(settings, adapters=adapters)
+    runtime = build(settings, adapters=source.adapters, source=source)
+    runtime.reloader.start()
     try:
         yield runtime
     except Busy as error:
@@ -103,21 +107,6 @@ def _require_postgresql(settings: Settings, command: str) -> None:
             "which does everything in one process"
         )
         raise ConfigError([Fault("database_url", settings.database_url, cure)])
-
-
-def _require_names(runtime: Runtime) -> None:
-    """Start nothing while the settings name what an account does not have; a CRM that is away is no reason to wait."""
-    faults: list[Fault] = []
-    for account in runtime.accounts.values():
-        try:
-            if account.is_switched_on():
-                account.require_names()
-        except ConfigError as error:
-            faults += error.faults
-        except AdapterError as error:
-            log.warning("names not checked", account=account.name, reason=error.message)
-    if faults:
-        raise ConfigError(faults)
 
 
 def _listen(runtime: Runtime, start: Callable[[], None]) -> None:
