@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from connector.cli_base import AccountName, AsJson, Config, chosen, print_json, short_runtime
+from connector.cli_base import NOT_WELL, AccountName, AsJson, Config, chosen, print_json, short_runtime
 
 cases_app = typer.Typer(help="Look after single cases.", invoke_without_command=True, rich_markup_mode=None)
 
@@ -30,15 +30,16 @@ def list_cases(
 ) -> None:
     """List cases, the newest first."""
     from connector.cli_print import print_cases
-    from connector.store import cases
+    from connector.store import cases, pauses
 
     with short_runtime(context, config) as runtime, runtime.store.read() as session:
         name = chosen(runtime, account)[0] if account else None
         found = cases.listing(session, account=name, open_only=open_only)
+        held = {(one, key) for one in runtime.accounts for key in pauses.playbooks(session, one)}
     if as_json:
         print_json([case.model_dump(mode="json", exclude={"written"}) for case in found])
     else:
-        print_cases(found)
+        print_cases(found, held)
 
 
 @cases_app.command()
@@ -56,6 +57,45 @@ def show(context: typer.Context, case_id: CaseId, as_json: AsJson = False, confi
         print_json(case_as_json(case, events, refused))
     else:
         print_case(case, events, refused)
+
+
+@cases_app.command("failed")
+def list_failed(
+    context: typer.Context, account: AccountName = None, as_json: AsJson = False, config: Config = None
+) -> None:
+    """List everything that failed: why, since when, and for which deal.
+
+    Ends with 1 if there is anything.
+    """
+    from connector.cli_ops_print import print_failed
+    from connector.operations import all_failed
+
+    with short_runtime(context, config) as runtime:
+        found = list(all_failed(runtime, chosen(runtime, account) if account else None))
+    if as_json:
+        print_json([one.as_json() for one in found])
+    else:
+        print_failed(found)
+    raise typer.Exit(NOT_WELL if found else 0)
+
+
+@cases_app.command()
+def start(
+    context: typer.Context,
+    account: Annotated[str, typer.Option("--account", metavar="NAME", help="Which account.")],
+    deal: Annotated[str, typer.Option("--deal", metavar="ID", help="The deal's id in the CRM.")],
+    config: Config = None,
+) -> None:
+    """Start the case of one deal by hand, even if it ended before the switch-on.
+
+    The deal must be in a stage that you watch. `aurevoir preview` shows the plan before.
+    """
+    from connector import casework
+
+    with short_runtime(context, config) as runtime:
+        (name,) = chosen(runtime, account)
+        told = casework.start_now(runtime, name, deal)
+    typer.echo(told)
 
 
 @cases_app.command()
@@ -80,6 +120,12 @@ def cancel(context: typer.Context, case_id: CaseId, config: Config = None) -> No
 def retry(context: typer.Context, case_id: CaseId, config: Config = None) -> None:
     """Send again what the CRM refused of a case, and nothing else."""
     _change_case(context, config, "retry", case_id, "{}: refused writes are sent again at the next look.")
+
+
+@cases_app.command()
+def leave(context: typer.Context, case_id: CaseId, config: Config = None) -> None:
+    """Leave what the CRM refused of a case unwritten, and list it no longer."""
+    _change_case(context, config, "leave", case_id, "{}: what was refused is left as it is.")
 
 
 def _change_case(context: typer.Context, config: Path | None, what: str, case_id: str, told: str) -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 
 from sqlalchemy.orm import Session
 
 from adapters.errors import AurevoirError
 from connector.bootstrap import Runtime
 from connector.engine import work_lock
+from connector.presence import SERVE
 from connector.reconciler import Reconciler
-from connector.store import agenda, cases, intents
+from connector.store import accounts, agenda, cases, intents
 from connector.store.database import Busy
-from workflows.model import Case, Event
+from workflows.draft import PAUSED_AT, put_off
+from workflows.model import Case, Event, StepStatus
 
 WAIT_SECONDS = 60.0
 """How long to wait for a round of work under way on the account."""
@@ -40,23 +43,30 @@ def find(runtime: Runtime, case_id: str) -> Case:
 def pause(runtime: Runtime, case_id: str) -> Case:
     """Write nothing for this case until it is resumed."""
 
+    now = runtime.clock.now()
+
     def change(_session: Session, case: Case) -> Case:
         if not case.is_open or case.paused:
             raise NotPossible(
                 f"the case is {case.status.value}{' and paused' if case.paused else ''}: nothing to pause"
             )
-        return case.model_copy(update={"paused": True})
+        return case.model_copy(update={"paused": True, "written": {**case.written, PAUSED_AT: now.isoformat()}})
 
     return _change(runtime, case_id, "paused", change)
 
 
 def resume(runtime: Runtime, case_id: str) -> Case:
-    """Go on where the case was paused."""
+    """Go on where the case was paused; what counts from the plan's start comes as much later."""
+    now = runtime.clock.now()
 
     def change(_session: Session, case: Case) -> Case:
         if not case.paused:
             raise NotPossible("the case is not paused: nothing to resume")
-        return case.model_copy(update={"paused": False})
+        written = dict(case.written)
+        since = datetime.fromisoformat(written.pop(PAUSED_AT, now.isoformat()))
+        if case.confirmed_at is not None:
+            written = put_off(written, now - max(since, case.confirmed_at))
+        return case.model_copy(update={"paused": False, "written": written})
 
     return _change(runtime, case_id, "resumed", change)
 
@@ -72,6 +82,10 @@ def cancel(runtime: Runtime, case_id: str) -> Case:
     account = runtime.accounts.get(case.account)
     if account is None:
         raise NotPossible(f"the settings have no account {case.account!r}, which this case belongs to")
+    with runtime.store.read() as session:
+        row = accounts.get(session, case.account)
+    if row is not None and row.paused_at is not None:
+        raise NotPossible(f"{case.account} is paused, so nothing is written there: resume the account first")
     with runtime.store.exclusive(work_lock(case.account), wait=WAIT_SECONDS):
         reconciler = Reconciler(account, runtime.store, runtime.library, runtime.links, runtime.clock)
         if not reconciler.cancel(case.deal_id):
@@ -80,6 +94,68 @@ def cancel(runtime: Runtime, case_id: str) -> Case:
     if ended.is_open:
         raise Busy(f"the case is still {ended.status.value}: `aurevoir check` says what is in the way")
     return ended
+
+
+def leave(runtime: Runtime, case_id: str) -> Case:
+    """Send what was refused of this case no more, and list it no longer: an admin has seen it.
+
+    Steps whose task was refused count as left out from now on.
+    """
+    now = runtime.clock.now()
+
+    def change(session: Session, case: Case) -> Case:
+        failed = any(step.status is StepStatus.FAILED for step in case.steps)
+        if not intents.leave(session, case.id, now) and not failed:
+            raise NotPossible("nothing of this case was refused: nothing to leave")
+        steps = (
+            step.model_copy(update={"status": StepStatus.SKIPPED}) if step.status is StepStatus.FAILED else step
+            for step in case.steps
+        )
+        return case.model_copy(update={"steps": tuple(steps)})
+
+    return _change(runtime, case_id, "left as it is", change)
+
+
+def start(runtime: Runtime, account: str, deal_id: str) -> None:
+    """Put a deal on the agenda whose case is to begin now, older endings included (P-71, P-72); as from the CRM.
+
+    What becomes of it is decided by the next look: a deal that is not in such a stage gets no case.
+    """
+    now = runtime.clock.now()
+    with runtime.store.write() as session:
+        row = accounts.get(session, account)
+        if row is None or row.started_at is None:
+            raise NotPossible(f"{account} is not switched on: run `aurevoir provision --account {account}`")
+        agenda.put(session, account, [agenda.Entry(deal_id, now, "by hand", asked=True)])
+    runtime.engine.nudge(account)
+
+
+def start_now(runtime: Runtime, account: str, deal_id: str) -> str:
+    """As :func:`start`, and do the looking here unless a ``serve`` runs beside; gives a sentence on what became of it.
+
+    Raises :class:`NotPossible` when no case begins, with the reason.
+    """
+    start(runtime, account, deal_id)
+    with runtime.store.read() as session:
+        before = cases.open_by_deal(session, account, [deal_id]).get(deal_id)
+    if before is not None:
+        return f"Deal {deal_id} has its case already: {before.id[:8]} ({before.status.value})."
+    try:
+        with runtime.store.exclusive(SERVE):
+            runtime.rounds[account].wake()
+            runtime.rounds[account].run()
+    except Busy:
+        return f"Deal {deal_id} is on the agenda of the running serve: see `aurevoir cases list`."
+    with runtime.store.read() as session:
+        case = cases.open_by_deal(session, account, [deal_id]).get(deal_id)
+        row = accounts.get(session, account)
+        still = agenda.of_deal(session, account, deal_id)
+    if case is not None:
+        return f"Case {case.id[:8]} of deal {deal_id} has begun ({case.status.value}, playbook {case.playbook})."
+    trouble = (row.trouble if row is not None else None) or (still.trouble if still is not None else None)
+    if trouble is not None:
+        raise NotPossible(f"no case has begun yet: {trouble}")
+    raise NotPossible(f"no case begins for deal {deal_id}: `aurevoir preview` says why")
 
 
 def retry(runtime: Runtime, case_id: str) -> Case:

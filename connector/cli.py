@@ -32,6 +32,7 @@ from connector.cli_base import (
     short_runtime,
     source_of,
 )
+from connector.ops_cli import accounts_app
 from connector.playbook_cli import playbook_app
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ app = typer.Typer(
 )
 db_app = typer.Typer(help="Look after the database.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(cases_app, name="cases")
+app.add_typer(accounts_app, name="accounts")
 app.add_typer(admin_app, name="admin", rich_help_panel=MORE)
 app.add_typer(db_app, name="db", rich_help_panel=MORE)
 app.add_typer(playbook_app, name="playbook")

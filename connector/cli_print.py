@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -36,6 +36,10 @@ def _table(*columns: str) -> Table:
     for column in columns:
         table.add_column(column, overflow="fold")
     return table
+
+
+output, table = _out, _table
+"""For modules that print more of the same."""
 
 
 def _moment(at: datetime | None) -> str:
@@ -174,18 +178,20 @@ def print_preview(seen: Preview) -> None:
     out.print(f"{'~ depends on when an earlier step is done. ' if estimated else ''}Nothing was written.")
 
 
-def print_cases(found: Sequence[Case]) -> None:
-    """Cases as a table."""
+def print_cases(found: Sequence[Case], held: Container[tuple[str, str]] = ()) -> None:
+    """Cases as a table. ``held``: account and playbook of those that wait with their playbook."""
     if not found:
         _out().print("There are no cases.")
         return
-    table = _table("case", "account", "deal", "status", "contract end", "steps", "opened (UTC)")
+    table = _table("case", "account", "kind", "deal", "status", "contract end", "steps", "opened (UTC)")
     for case in found:
-        status = case.status.value + (" (paused)" if case.paused else "")
+        waits = case.is_open and (case.account, case.playbook) in held
+        status = case.status.value + (" (paused)" if case.paused else " (playbook paused)" if waits else "")
         ended = sum(step.status.value in ("done", "closed", "deleted", "skipped") for step in case.steps)
         table.add_row(
             case.id[:8],
             Text(case.account),
+            case.kind.value,
             Text(case.deal_name or case.deal_id),
             status,
             str(case.contract_end or ""),

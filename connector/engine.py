@@ -31,6 +31,8 @@ AFTER_REFUSAL = timedelta(hours=1)
 DATABASE_PAUSE_SECONDS = 2.0
 """How long an account rests when the database is away; noted in memory, for want of anything else."""
 MOST_LOOKS = 10_000
+NOTED_EVERY = timedelta(minutes=1)
+"""How exactly it is remembered when an account last worked well."""
 
 
 def work_lock(account: str) -> str:
@@ -150,15 +152,18 @@ class Round:
         RESTS.labels(self.account.name, kind).inc()
         with self._store.write() as session:
             accounts.hold(session, self.account.name, accounts.ROUNDS, until)
-            accounts.change(session, self.account.name, trouble=reason, trouble_at=self._clock.now())
+            accounts.troubled(session, self.account.name, reason, self._clock.now())
 
     def _well(self) -> None:
+        """Note that all went well, once a minute at most: somebody may wait for it (P-75)."""
+        now = self._clock.now()
         with self._store.read() as session:
             row = accounts.get(session, self.account.name)
-            if row is None or row.trouble is None:
-                return
+        noted = row is not None and row.worked_at is not None and now - row.worked_at < NOTED_EVERY
+        if row is None or (noted and row.trouble is None):
+            return
         with self._store.write() as session:
-            accounts.change(session, self.account.name, trouble=None, trouble_at=None)
+            accounts.change(session, self.account.name, trouble=None, trouble_at=None, worked_at=now)
 
 
 class LocalEngine:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,7 +25,7 @@ from connector.clock import Clock
 from connector.library import Library
 from connector.links import LinkSigner
 from connector.metrics import LOOKS, WRITES
-from connector.store import Store, agenda, cases, intake, intents
+from connector.store import Store, agenda, cases, intake, intents, pauses
 from connector.store.tables import AgendaRow, IntentRow, IntentState, LinkRow
 from workflows.decide import cancel, decide, record
 from workflows.look import Decision, Look
@@ -49,6 +49,11 @@ SOON = timedelta(seconds=5)
 LONGEST_BACKOFF = timedelta(minutes=15)
 KEYLESS_KINDS = frozenset({"fields", "update_task"})
 """Writes that set values: sending them again does no harm, and there is nothing to look for."""
+_ENDS = {
+    Result.DONE: IntentState.DONE,
+    Result.REFUSED: IntentState.REFUSED,
+    Result.GONE: IntentState.WITHDRAWN,  # a person deleted what it was about: nothing to mend
+}
 
 
 @dataclass
@@ -67,6 +72,7 @@ class DealLook:
     decision: Decision = field(default_factory=Decision)
     trouble: str | None = None
     cancelled: bool = False
+    held: bool = False
 
 
 class Reconciler:
@@ -126,7 +132,7 @@ class Reconciler:
             intents.back_to_planned(session, self._account.name, [intent.key for intent in again], "sent again")
             for row in rows:
                 if row.deal_id in too_soon:
-                    agenda.failed(session, row, too_soon[row.deal_id], "waiting to see whether a write arrived")
+                    agenda.failed(session, row, too_soon[row.deal_id], "waiting to see whether a write arrived", now)
         waiting = set(too_soon) | self._adopt([intent for intent in search if intent.deal_id not in too_soon], rows)
         return [row for row in rows if row.deal_id not in waiting]
 
@@ -144,10 +150,11 @@ class Reconciler:
             found = self._account.crm().find(wanted)
         except Unavailable as error:
             deals = {intent.deal_id for intent in search}
+            now = self._clock.now()
             with self._store.write() as session:
                 for row in rows:
                     if row.deal_id in deals:
-                        agenda.failed(session, row, self._clock.now() + backoff(row.attempts), error.message)
+                        agenda.failed(session, row, now + backoff(row.attempts), error.message, now)
             return deals
         now = self._clock.now()
         with self._store.write() as session:
@@ -172,6 +179,7 @@ class Reconciler:
             look.cancelled = cancelled
         with self._store.read() as session:
             load = Counter(cases.load_by_owner(session, self._account.name))
+            paused = pauses.playbooks(session, self._account.name)
             playbooks = {
                 case.id: cases.playbook(session, case.playbook, case.playbook_version)
                 for case in map(_followed, looks)
@@ -183,6 +191,7 @@ class Reconciler:
                 followed = _followed(look)
                 frozen = playbooks.get(followed.id) if followed is not None else None
                 self._decide(look, load, users=users, rules=rules, playbook=frozen)
+                _hold(look, paused)
                 load.update(write.owner_id for write in look.decision.writes if isinstance(write, CreateTask))
             undecided = self._ask_for_more(undecided)
             if not undecided:
@@ -194,10 +203,10 @@ class Reconciler:
 
     def _set_aside(self, looks: Sequence[DealLook]) -> None:
         """One deal's fault must not stop the other ninety-nine; it stays on the agenda, and the admin sees it."""
+        now = self._clock.now()
         with self._store.write() as session:
             for look in looks:
-                until = self._clock.now() + backoff(look.row.attempts)
-                agenda.failed(session, look.row, until, look.trouble or "")
+                agenda.failed(session, look.row, now + backoff(look.row.attempts), look.trouble or "", now)
 
     def _observe(self, rows: Sequence[AgendaRow]) -> list[DealLook]:
         crm = self._account.crm()
@@ -284,7 +293,7 @@ class Reconciler:
         with self._store.write() as session:
             for look in looks:
                 self._try_to_keep(session, look, now)
-            paused = {look.case.id for look in looks if look.case is not None and look.case.paused}
+            paused = {look.case.id for look in looks if look.case is not None and (look.case.paused or look.held)}
             planned = [
                 intent
                 for intent in intents.open_for(
@@ -302,7 +311,7 @@ class Reconciler:
         def keep(session: Session) -> None:
             self._keep_outcomes(session, list(zip(planned, outcomes, strict=True)), now)
             for look in looks:
-                self._move_on(session, look, come_back)
+                self._move_on(session, look, come_back, now)
 
         self._store.transaction(keep)  # the answers are not to be had again
         LOOKS.labels(self._account.name).inc(len(looks))
@@ -353,8 +362,7 @@ class Reconciler:
             elif outcome.result is Result.UNKNOWN:
                 intents.unclear(session, name, intent.key, outcome.reason)
             else:
-                done = outcome.result is Result.DONE
-                state = IntentState.DONE if done else IntentState.REFUSED
+                state = _ENDS[outcome.result]
                 intents.ended(session, name, intent.key, state, now, record_id=outcome.record_id, reason=outcome.reason)
                 by_case.setdefault(intent.case_id, []).append((intent, outcome))
         for case in cases.by_ids(session, list(by_case)):
@@ -388,11 +396,13 @@ class Reconciler:
                 found[intent.deal_id] = (until, outcome.reason)
         return found
 
-    def _move_on(self, session: Session, look: DealLook, come_back: Mapping[str, tuple[datetime, str]]) -> None:
+    def _move_on(
+        self, session: Session, look: DealLook, come_back: Mapping[str, tuple[datetime, str]], now: datetime
+    ) -> None:
         deal_id = look.decision.case.deal_id if look.decision.case is not None else look.row.deal_id
         if deal_id in come_back:
             until, reason = come_back[deal_id]
-            agenda.failed(session, look.row, until, reason)
+            agenda.failed(session, look.row, until, reason, now)
         else:
             agenda.looked(session, look.row, look.decision.next_look)
 
@@ -421,6 +431,15 @@ class _RememberedLinks:
             )
         )
         return self._links.address(kind, case_id, contact_id, questionnaire)
+
+
+def _hold(look: DealLook, paused: Container[str]) -> None:
+    """Drop what was decided by a paused playbook, or would lead into one: the case stays where it is (P-76)."""
+    after = look.decision.case
+    if after is not None and after.playbook in paused and not look.cancelled:
+        look.decision = Decision(case=look.case)
+        look.links.clear()
+        look.held = True
 
 
 def _followed(look: DealLook) -> Case | None:

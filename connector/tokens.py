@@ -41,7 +41,7 @@ def keep_alive(connected: Iterable[Account], store: Store, clock: Clock) -> None
             with store.write() as session:
                 now = clock.now()
                 accounts.hold(session, account.name, accounts.ROUNDS, now + REST)
-                accounts.change(session, account.name, trouble=str(error), trouble_at=now)
+                accounts.troubled(session, account.name, str(error), now)
         except AdapterError as error:
             log.info("a token could not be kept alive yet", account=account.name, failure=type(error).__name__)
 

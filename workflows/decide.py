@@ -81,6 +81,9 @@ def record(case: Case, key: str, *, record_id: str | None, refused: str | None, 
     elif refused is not None:
         if step.status is StepStatus.WRITING:
             changes = {"status": StepStatus.FAILED}
+    elif gone:
+        if step.status is StepStatus.WRITING:
+            changes = {"status": StepStatus.DELETED}  # it was made, and a person deleted it before we knew
     elif record_id is not None and step.status not in (StepStatus.OPEN, StepStatus.DONE, StepStatus.DELETED):
         # Also for a step that was closed meanwhile: its task exists after all, and the next look closes it.
         changes = {"status": StepStatus.OPEN, "task_id": record_id}

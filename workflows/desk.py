@@ -13,7 +13,7 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from workflows.dates import calendar, day_of, due_time, local_date, opening, remind_time, zone, zone_or
-from workflows.draft import FINISHED, Draft
+from workflows.draft import FINISHED, Draft, delay_of
 from workflows.look import Links
 from workflows.model import (
     Anchor,
@@ -114,12 +114,13 @@ class Desk:
         if moment.anchor is Anchor.CONTRACT_END:
             return Base(case.contract_end, None) if case.contract_end is not None else Waiting.CONTRACT_END
         if moment.anchor is Anchor.CONFIRMED:
-            if self._confirmed is None or self._confirmed.moment != case.confirmed_at:
-                start = case.confirmed_at or self.draft.now
+            start = case.confirmed_at + delay_of(case) if case.confirmed_at is not None else self.draft.now
+            if self._confirmed is None or self._confirmed.moment != start:
                 self._confirmed = Base(local_date(start, self.tz), start)
             return self._confirmed
         if moment.anchor is Anchor.OPENED:
-            return Base(local_date(case.opened_at, self.tz), case.opened_at)
+            opened = case.opened_at + delay_of(case)
+            return Base(local_date(opened, self.tz), opened)
         known: datetime | Waiting = case.answered_at or Waiting.ANSWER
         if moment.anchor is Anchor.STEP:
             known = self.done(moment.step or "", contact_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from workflows.look import Look
@@ -25,13 +25,28 @@ FINISHED = frozenset({StepStatus.DONE, StepStatus.CLOSED, StepStatus.DELETED, St
 """Step states after which nothing of the step is left to do."""
 
 
+DELAY = "delay"
+PAUSED_AT = "paused_at"
+
+
+def delay_of(case: Case) -> timedelta:
+    """For how many days the case was paused since its plan started (P-76)."""
+    return timedelta(days=int(case.written.get(DELAY, "0")))
+
+
+def put_off(written: Mapping[str, str], by: timedelta) -> dict[str, str]:
+    """:attr:`Case.written` of a case that goes on after a pause: what counts from the plan's start comes later."""
+    days = int(written.get(DELAY, "0")) + max(by.days, 0)
+    return {**written, DELAY: str(days)} if days else dict(written)
+
+
 class Draft:
     """Collects one decision. Reads of people and tasks that it turns out to need are noted, not done.
 
     Besides digests of what was written, :attr:`written` keeps under names of its own: ``#<name>`` how often something
     was written, ``hold:<step>`` until when a step cannot be released, ``end:<step>`` the contract end that its due date
-    was counted from, ``due:<step>`` and ``owner:<step>`` what a person set instead of us, and ``round`` how often the
-    case was taken up again.
+    was counted from, ``due:<step>`` and ``owner:<step>`` what a person set instead of us, ``round`` how often the case
+    was taken up again, :data:`PAUSED_AT` since when it is paused, and :data:`DELAY` for how many days it was.
     """
 
     def __init__(self, look: Look, case: Case) -> None:

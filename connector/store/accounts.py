@@ -39,6 +39,11 @@ def change(session: Session, name: str, **values: Any) -> None:
     session.execute(update(AccountRow).where(AccountRow.name == name).values(**values))
 
 
+def troubled(session: Session, name: str, reason: str, now: datetime) -> None:
+    """Work on the account had to stop; ``trouble_at`` stays at the moment since when it cannot be worked on."""
+    change(session, name, trouble=reason, trouble_at=func.coalesce(AccountRow.trouble_at, now))
+
+
 def token(session: Session, account: str) -> TokenRow | None:
     """The account's sealed token."""
     return session.get(TokenRow, account, populate_existing=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import and_, case, delete, or_, select, update
+from sqlalchemy import and_, case, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from connector.store.database import insert_or
@@ -101,16 +101,21 @@ def looked(session: Session, row: AgendaRow, next_look: datetime | None) -> None
         session.execute(
             update(AgendaRow)
             .where(unchanged)
-            .values(due_at=next_look, tasks=False, asked=False, attempts=0, trouble=None, why="timer")
+            .values(due_at=next_look, tasks=False, asked=False, attempts=0, trouble=None, troubled_at=None, why="timer")
         )
 
 
-def failed(session: Session, row: AgendaRow, until: datetime, trouble: str) -> None:
+def failed(session: Session, row: AgendaRow, until: datetime, trouble: str, now: datetime) -> None:
     """A look could not be finished: come back at ``until``. A signal that came meanwhile does not hurry it."""
     session.execute(
         update(AgendaRow)
         .where(AgendaRow.account == row.account, AgendaRow.deal_id == row.deal_id)
-        .values(due_at=until, attempts=AgendaRow.attempts + 1, trouble=trouble)
+        .values(
+            due_at=until,
+            attempts=AgendaRow.attempts + 1,
+            trouble=trouble,
+            troubled_at=func.coalesce(AgendaRow.troubled_at, now),
+        )
     )
 
 

@@ -1,0 +1,59 @@
+"""How operations show on a terminal: standings of accounts, the failed list."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.text import Text
+
+from connector.cli_print import _moment, _out, _table
+from connector.operations import Standing
+from connector.store.failed import Failed, FailedKind
+
+
+def print_standings(found: Sequence[Standing]) -> None:
+    """Accounts as a table."""
+    table = _table("account", "CRM", "stands", "last worked (UTC)", "open cases", "failed")
+    for one in found:
+        table.add_row(
+            Text(one.account),
+            one.crm,
+            Text(_stands(one), style="" if one.well else "bold red"),
+            _moment(one.worked_at) or "never",
+            str(one.open_cases),
+            str(one.failed),
+        )
+    _out().print(table)
+
+
+def _stands(one: Standing) -> str:
+    if one.started_at is None:
+        return f"not switched on: aurevoir provision --account {one.account}"
+    paused = f"; paused playbooks: {', '.join(one.paused_playbooks)}" if one.paused_playbooks else ""
+    if one.paused_at is not None:
+        return f"paused since {_moment(one.paused_at)}{paused}"
+    if one.trouble is not None:
+        return f"{one.trouble}{paused}"
+    return ("works" if one.well else "silent: is `aurevoir serve` running?") + paused
+
+
+def print_failed(found: Sequence[Failed]) -> None:
+    """The failed list, with what to do about each kind."""
+    out = _out()
+    if not found:
+        out.print("Nothing failed.")
+        return
+    table = _table("since (UTC)", "account", "deal", "case", "what", "why")
+    for one in found:
+        table.add_row(
+            _moment(one.since),
+            Text(one.account),
+            Text(one.deal_name or one.deal_id or ""),
+            (one.case_id or "")[:8],
+            Text(one.what),
+            Text(one.reason + (" (tried again by itself)" if one.again else "")),
+        )
+    out.print(table)
+    if any(one.kind is FailedKind.WRITE and one.case_id for one in found):
+        out.print("When the reason is mended: aurevoir cases retry CASE (sends what was refused, and nothing else).")
+        out.print("When it need not be written any more: aurevoir cases leave CASE")

@@ -1,0 +1,95 @@
+"""``aurevoir accounts``, and pausing playbooks: looking after whole accounts."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from connector.cli_base import NOT_WELL, AccountName, AsJson, Config, chosen, print_json, short_runtime
+from connector.playbook_cli import playbook_app
+
+accounts_app = typer.Typer(
+    help="See how accounts stand; pause and resume them.", invoke_without_command=True, rich_markup_mode=None
+)
+
+_Account = Annotated[str, typer.Argument(metavar="ACCOUNT", help="Which account.")]
+_Playbook = Annotated[str, typer.Argument(metavar="KEY", help="The playbook, by its name.")]
+
+
+@accounts_app.callback()
+def _accounts(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        list_accounts(context)
+
+
+@accounts_app.command("list")
+def list_accounts(context: typer.Context, as_json: AsJson = False, config: Config = None) -> None:
+    """Say how each account stands, and when it last worked.
+
+    Ends with 1 if one does not work. Costs no call to a CRM.
+    """
+    from connector.cli_ops_print import print_standings
+    from connector.operations import standings
+
+    with short_runtime(context, config) as runtime:
+        found = standings(runtime)
+    if as_json:
+        print_json([one.as_json() for one in found])
+    else:
+        print_standings(found)
+    raise typer.Exit(0 if all(one.well for one in found) else NOT_WELL)
+
+
+@accounts_app.command("pause")
+def pause_account(context: typer.Context, account: _Account, config: Config = None) -> None:
+    """Read and write nothing more in an account until it is resumed.
+
+    What the CRM and customers tell meanwhile is kept.
+    """
+    from connector import operations
+
+    with short_runtime(context, config) as runtime:
+        operations.pause_account(runtime, chosen(runtime, account)[0])
+    typer.echo(f"{account} is paused. `aurevoir accounts resume {account}` lets it go on.")
+
+
+@accounts_app.command("resume")
+def resume_account(context: typer.Context, account: _Account, config: Config = None) -> None:
+    """Let a paused account go on where it was."""
+    from connector import operations
+
+    with short_runtime(context, config) as runtime:
+        count = operations.resume_account(runtime, chosen(runtime, account)[0])
+    typer.echo(f"{account} goes on, with {count} open case{'s' if count != 1 else ''}.")
+
+
+@playbook_app.command("pause")
+def pause_playbook(
+    context: typer.Context, playbook: _Playbook, account: AccountName = None, config: Config = None
+) -> None:
+    """Hold the cases of a playbook where they are.
+
+    Nothing is written for them, and no case begins with it; answers are still taken in.
+    """
+    from connector import operations
+
+    with short_runtime(context, config) as runtime:
+        held = operations.pause_playbook(runtime, playbook, chosen(runtime, account))
+    typer.echo(f"The playbook {playbook} is paused in {', '.join(held)}.")
+
+
+@playbook_app.command("resume")
+def resume_playbook(
+    context: typer.Context, playbook: _Playbook, account: AccountName = None, config: Config = None
+) -> None:
+    """Let the cases of a paused playbook go on.
+
+    What counts from the start of a plan comes as much later as it was paused.
+    """
+    from connector import operations
+
+    with short_runtime(context, config) as runtime:
+        found = operations.resume_playbook(runtime, playbook, chosen(runtime, account))
+    for name, count in found.items():
+        typer.echo(f"{name}: the playbook {playbook} goes on, with {count} open case{'s' if count != 1 else ''}.")

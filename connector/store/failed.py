@@ -1,0 +1,158 @@
+"""Everything that failed, in one list (P-75): what, why, since when, and what it belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from connector.store.tables import AccountRow, AgendaRow, BadEventRow, CaseRow, IntentRow, IntentState, StepRow
+from workflows.model import OPEN_STATUSES, StepStatus
+
+
+class FailedKind(StrEnum):
+    """What failed.
+
+    WRITE: the CRM refused it for good. LOOK: a deal cannot be worked on, and is tried again. STEP: a step of an open
+    case has no task. EVENT: a delivery's event could not be read. ACCOUNT: nothing can be done in it now.
+    """
+
+    WRITE = "write"
+    LOOK = "look"
+    STEP = "step"
+    EVENT = "event"
+    ACCOUNT = "account"
+
+
+@dataclass(frozen=True)
+class Failed:
+    """One line of the list. ``what`` says it in a few words, ``key`` is ours of the write, step or event.
+
+    ``again``: it is tried again by itself. Writes are retried by their case; the rest mends itself with its reason.
+    """
+
+    kind: FailedKind
+    account: str
+    since: datetime
+    what: str
+    reason: str
+    key: str = ""
+    deal_id: str | None = None
+    deal_name: str = ""
+    case_id: str | None = None
+    again: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """For scripts."""
+        return asdict(self) | {"kind": self.kind.value, "since": self.since.isoformat()}
+
+
+def listing(session: Session, account: str | None = None) -> list[Failed]:
+    """All that failed and is not mended, the oldest first."""
+    found = [*_accounts(session, account), *_writes(session, account), *_steps(session, account)]
+    found += [*_looks(session, account), *_events(session, account)]
+    return sorted(found, key=lambda one: (one.since, one.key))
+
+
+def _accounts(session: Session, account: str | None) -> Iterator[Failed]:
+    query = select(AccountRow).where(AccountRow.trouble.is_not(None))
+    for row in session.scalars(query if account is None else query.where(AccountRow.name == account)):
+        since = row.trouble_at or row.worked_at or row.started_at
+        if since is not None:
+            yield Failed(FailedKind.ACCOUNT, row.name, since, "all work", row.trouble or "", again=True)
+
+
+def _writes(session: Session, account: str | None) -> Iterator[Failed]:
+    query = (
+        select(IntentRow, CaseRow.deal_name)
+        .outerjoin(CaseRow, CaseRow.id == IntentRow.case_id)
+        .where(IntentRow.state == IntentState.REFUSED.value)
+    )
+    for row, deal_name in session.execute(query if account is None else query.where(IntentRow.account == account)):
+        yield Failed(
+            FailedKind.WRITE,
+            row.account,
+            row.ended_at or row.planned_at,
+            _said(row),
+            row.reason,
+            key=row.key,
+            deal_id=row.deal_id,
+            deal_name=deal_name or "",
+            case_id=row.case_id or None,
+        )
+
+
+def _said(row: IntentRow) -> str:
+    """Which write it is, in words: task thanks, fields of the contact."""
+    part = row.key.removeprefix(f"{row.case_id}:") if row.case_id else ""
+    if row.kind == "fields":
+        return f"fields of the {row.content.get('target', {}).get('kind', 'record')}"
+    name = {"update_task": "change of the task"}.get(row.kind, row.kind)
+    return f"{name} {part.partition(':')[0]}".strip() if row.kind in ("task", "update_task") else name
+
+
+def _steps(session: Session, account: str | None) -> Iterator[Failed]:
+    """Steps without a task whose write is not in the list itself."""
+    key = CaseRow.id + ":" + StepRow.key
+    refused = (
+        select(IntentRow.key)
+        .where(IntentRow.case_id == CaseRow.id, IntentRow.state == IntentState.REFUSED.value)
+        .where(or_(IntentRow.key == key, IntentRow.key.startswith(key + "~")))
+        .exists()
+    )
+    query = (
+        select(StepRow, CaseRow)
+        .join(CaseRow, CaseRow.id == StepRow.case_id)
+        .where(StepRow.status == StepStatus.FAILED.value, ~refused)
+        .where(CaseRow.status.in_([status.value for status in OPEN_STATUSES]))
+    )
+    for step, case in session.execute(query if account is None else query.where(StepRow.account == account)):
+        yield Failed(
+            FailedKind.STEP,
+            step.account,
+            case.confirmed_at or case.opened_at,
+            f"task {step.key}",
+            "the CRM refused its task, and it was left at that",
+            key=step.key,
+            deal_id=case.deal_id,
+            deal_name=case.deal_name,
+            case_id=case.id,
+        )
+
+
+def _looks(session: Session, account: str | None) -> Iterator[Failed]:
+    query = (
+        select(AgendaRow, CaseRow.id, CaseRow.deal_name)
+        .outerjoin(
+            CaseRow,
+            (CaseRow.account == AgendaRow.account)
+            & (CaseRow.deal_id == AgendaRow.deal_id)
+            & CaseRow.status.in_([status.value for status in OPEN_STATUSES]),
+        )
+        .where(AgendaRow.trouble.is_not(None))
+    )
+    for row, case_id, deal_name in session.execute(
+        query if account is None else query.where(AgendaRow.account == account)
+    ):
+        yield Failed(
+            FailedKind.LOOK,
+            row.account,
+            row.troubled_at or row.due_at,
+            "work on the deal",
+            row.trouble or "",
+            deal_id=row.deal_id,
+            deal_name=deal_name or "",
+            case_id=case_id,
+            again=True,
+        )
+
+
+def _events(session: Session, account: str | None) -> Iterator[Failed]:
+    query = select(BadEventRow)
+    for row in session.scalars(query if account is None else query.where(BadEventRow.account == account)):
+        yield Failed(FailedKind.EVENT, row.account or "", row.at, "a delivery's event", row.reason, key=str(row.id))

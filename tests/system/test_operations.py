@@ -1,0 +1,122 @@
+"""Looking after it, on every CRM: pauses, the failed list, being told inside the CRM."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from connector import casework, operations
+from connector.store import failed
+from connector.store.failed import FailedKind
+from workflows.model import CaseStatus, RecordKind, StepStatus
+
+
+def all_failed(system: Any) -> list[failed.Failed]:
+    with system.runtime.store.read() as session:
+        return failed.listing(session)
+
+
+def begun(system: Any, name: str = "Northwind renewal") -> str:
+    deal: str = system.renewal(name)
+    system.lose(deal)
+    system.work()
+    assert system.case(deal).status is CaseStatus.ACTIVE
+    return deal
+
+
+# --- pauses (P-76) --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.row("P-76")
+def test_a_paused_playbook_holds_its_cases_and_opens_none_until_it_is_resumed(system: Any) -> None:
+    deal = begun(system)
+    before = len(system.rig.tasks(deal))
+    operations.pause_playbook(system.runtime, "saas", ["acme"])
+    other = system.renewal("Globex renewal")
+    system.lose(other)
+    system.signal(deal)
+    system.advance(days=40)
+    assert len(system.rig.tasks(deal)) == before, "nothing is written while it is paused"
+    assert system.case(other) is None
+    found = operations.resume_playbook(system.runtime, "saas", ["acme"])
+    assert found == {"acme": 1}
+    system.work()
+    assert system.case(other).status is CaseStatus.ACTIVE, "what ended meanwhile is found by the comparison"
+    system.advance(days=5)
+    assert system.case(deal).is_open
+
+
+@pytest.mark.row("P-76")
+def test_what_counts_from_the_plans_start_comes_as_much_later_as_the_pause_was_long(system: Any) -> None:
+    deal, twin = begun(system), begun(system, "Globex renewal")
+    casework.pause(system.runtime, system.case(deal).id)
+    system.advance(days=21)
+    casework.resume(system.runtime, system.case(deal).id)
+    system.work()
+    paused, straight = system.case(deal), system.case(twin)
+    assert paused.written["delay"] == "21"
+
+    def waiting(case: Any) -> int:
+        return sum(step.status is StepStatus.WAITING for step in case.steps)
+
+    assert waiting(paused) > waiting(straight), "its steps do not all appear at once"
+
+
+@pytest.mark.row("P-76")
+def test_a_paused_account_writes_nothing_and_misses_nothing(system: Any) -> None:
+    deal = system.renewal()
+    operations.pause_account(system.runtime, "acme")
+    system.lose(deal)
+    system.work()
+    assert system.rig.tasks(deal) == []
+    (standing,) = operations.standings(system.runtime)
+    assert standing.well
+    assert standing.paused_at is not None
+    operations.resume_account(system.runtime, "acme")
+    system.work()
+    assert system.case(deal).status is CaseStatus.ACTIVE
+    with pytest.raises(casework.NotPossible, match="is not paused"):
+        operations.resume_account(system.runtime, "acme")
+
+
+def test_a_paused_account_is_not_written_to_by_cancelling_either(system: Any) -> None:
+    deal = begun(system)
+    operations.pause_account(system.runtime, "acme")
+    with pytest.raises(casework.NotPossible, match="resume the account first"):
+        casework.cancel(system.runtime, system.case(deal).id)
+
+
+# --- what failed (P-75) ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.row("P-75")
+def test_a_refused_write_is_listed_with_its_reason_and_retried_alone(system: Any) -> None:
+    deal = system.renewal()
+    system.rig.trouble(system.kit.Trouble.INVALID, system.kit.Where.UPDATE)
+    system.lose(deal)
+    system.work()
+    listed = all_failed(system)
+    assert listed, "a refusal is never silent"
+    write = listed[0]
+    assert (write.kind, write.deal_id, write.case_id) == (FailedKind.WRITE, deal, system.case(deal).id)
+    assert write.reason
+    casework.retry(system.runtime, system.case(deal).id)
+    system.work()
+    assert all_failed(system) == []
+    assert system.rig.value(RecordKind.DEAL, deal, "status") == "active"
+    subjects = [task.subject for task in system.rig.tasks(deal)]
+    assert subjects, "steps that had failed have their tasks now"
+    assert len(subjects) == len(set(subjects)), "what had worked is not repeated"
+    assert all(step.status is not StepStatus.FAILED for step in system.case(deal).steps)
+
+
+def test_what_an_admin_leaves_is_listed_no_longer_and_never_sent(system: Any) -> None:
+    deal = system.renewal()
+    system.rig.trouble(system.kit.Trouble.INVALID, system.kit.Where.UPDATE)
+    system.lose(deal)
+    system.work()
+    casework.leave(system.runtime, system.case(deal).id)
+    system.work()
+    assert all_failed(system) == []
+    assert system.rig.value(RecordKind.DEAL, deal, "status") is None
