@@ -76,10 +76,11 @@ class Scheduler:
         with self._store.read() as session:
             due = set(agenda.due_accounts(session, now))
             resting = set(accounts.resting(session, now))
+            last = accounts.last_rounds(session)
         return [
             name
             for name, watcher in self._watching()
-            if name not in resting and (name in due or watcher.poll_due() or watcher.compare_due())
+            if name not in resting and (name in due or watcher.is_due(*last.get(name, (None, None))))
         ]
 
     def _watching(self) -> Iterator[tuple[str, Watcher]]:

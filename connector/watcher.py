@@ -35,12 +35,20 @@ class Watcher:
 
     def poll_due(self) -> bool:
         """Whether the account is to be polled now: its time has come, or nobody listened since the last poll."""
-        last = self._last("polled_at")
-        return last is None or last < self._since or last + self._account.config.poll_every <= self._clock.now()
+        return self._is_poll_due(self._last()[0])
 
     def compare_due(self) -> bool:
         """Whether a day has passed since everything was compared."""
-        last = self._last("compared_at")
+        return self._is_compare_due(self._last()[1])
+
+    def is_due(self, polled_at: datetime | None, compared_at: datetime | None) -> bool:
+        """Whether there is a poll or a comparison due, by what is known of the last ones."""
+        return self._is_poll_due(polled_at) or self._is_compare_due(compared_at)
+
+    def _is_poll_due(self, last: datetime | None) -> bool:
+        return last is None or last < self._since or last + self._account.config.poll_every <= self._clock.now()
+
+    def _is_compare_due(self, last: datetime | None) -> bool:
         return last is None or last + COMPARE_EVERY <= self._clock.now()
 
     def poll(self) -> int:
@@ -130,8 +138,6 @@ class Watcher:
             now = self._clock.now()
             agenda.put(session, self._account.name, [agenda.Entry(deal_id, now, why) for deal_id in deal_ids])
 
-    def _last(self, column: str) -> datetime | None:
+    def _last(self) -> accounts.Rounds:
         with self._store.read() as session:
-            row = accounts.get(session, self._account.name)
-        last: datetime | None = getattr(row, column) if row is not None else None
-        return last
+            return accounts.last_rounds(session).get(self._account.name, (None, None))

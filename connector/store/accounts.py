@@ -15,6 +15,9 @@ from connector.store.tables import AccountRow, CallRow, CursorRow, HoldRow, Toke
 ROUNDS = "rounds"
 """The bucket of holds that keeps an account's rounds of work waiting; all others are buckets of calls."""
 
+Rounds = tuple[datetime | None, datetime | None]
+"""When an account was last polled, and last compared."""
+
 SEALED = "tokens.sealed"
 """The column that a sealed token is bound to."""
 
@@ -22,6 +25,12 @@ SEALED = "tokens.sealed"
 def get(session: Session, name: str) -> AccountRow | None:
     """The account's row."""
     return session.get(AccountRow, name)
+
+
+def last_rounds(session: Session) -> dict[str, Rounds]:
+    """When each account was last polled and compared, without the rest of its row."""
+    rows = session.execute(select(AccountRow.name, AccountRow.polled_at, AccountRow.compared_at))
+    return {name: (polled_at, compared_at) for name, polled_at, compared_at in rows}
 
 
 def ensure(session: Session, name: str, crm: str, account_id: str) -> AccountRow:
