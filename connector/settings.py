@@ -202,6 +202,14 @@ class AccountConfig(ConfigModel):
     reason_wait: Duration = Field(
         default=timedelta(days=5), description="How long a missing reason holds the plan back (0s: not at all)."
     )
+    tell_troubles: bool = Field(
+        default=True,
+        description="Give people.manager, or who stands in, a task when something cannot be written; it closes itself.",
+    )
+    weekly_note: bool = Field(
+        default=False,
+        description="Give them a short task each Monday as well, with what was done in the week before: a sign of life.",
+    )
     vendor: Any = Field(default=None, exclude=True, repr=False)
 
     @model_validator(mode="after")
@@ -260,6 +268,23 @@ class ServerConfig(ConfigModel):
         examples=["${AUREVOIR_METRICS_TOKEN}"],
     )
 
+    heartbeat_url: SecretStr | None = Field(
+        default=None,
+        description="Fetched each minute in which all is well; a service there raises the alarm when that stops.",
+        examples=["https://alive.example.com/5f0c"],
+    )
+
+    @field_validator("heartbeat_url")
+    @classmethod
+    def _heartbeat_url(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            parts = urlsplit(value.get_secret_value())
+            if parts.scheme not in ("http", "https") or not parts.hostname:
+                raise ValueError("write the whole web address that your monitoring service gave you")
+            if parts.scheme != "https" and not is_loopback(parts.hostname):
+                raise ValueError("use https: whoever sees this address can feign that all is well")
+        return value
+
     @field_validator("listen")
     @classmethod
     def _listen(cls, value: str) -> str:
@@ -315,6 +340,28 @@ class OAuthConfig(ConfigModel):
     client_secret: SecretStr = Field(min_length=1, description="The app's client secret.")
 
 
+class RetentionConfig(ConfigModel):
+    """How long what is stored here is kept; what the CRM holds is not touched. 0s: for ever.
+
+    What belongs to an open case is kept in any case, and that an ending had its case is never forgotten.
+    """
+
+    texts: Duration = Field(
+        default=timedelta(days=90),
+        description="Texts of tasks and notes that were written, from the end of their case; they may hold names.",
+    )
+    answers: Duration = Field(
+        default=timedelta(days=730), description="Answers of customers and colleagues, from the end of their case."
+    )
+    cases: Duration = Field(
+        default=timedelta(days=1095), description="Names, reason, people and steps of a case, from its end."
+    )
+    log: Duration = Field(default=timedelta(days=730), description="Lines of the log, from when they were written.")
+    bad_events: Duration = Field(
+        default=timedelta(days=90), description="Events of webhooks that could not be read, and daily counts."
+    )
+
+
 class Settings(ConfigModel):
     """All of config.yaml, checked."""
 
@@ -339,6 +386,10 @@ class Settings(ConfigModel):
     )
     oauth: dict[str, OAuthConfig] = Field(
         default_factory=dict, description="Apps of yours, for accounts that admins connect in the browser."
+    )
+
+    retention: RetentionConfig = Field(
+        default=RetentionConfig(), description="How long what is stored here is kept; 0s: for ever."
     )
 
     @field_validator("database_url")
