@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -254,6 +254,39 @@ class AttachFile(Model):
     at: AwareDatetime
 
 
+class DocumentKind(StrEnum):
+    """An editable document that a step attaches to the deal.
+
+    LETTER: thanks, to sign by the head of the company (P-23). ACHIEVEMENTS: what the relation brought (P-24).
+    FAREWELL: a goodbye message (P-28). CASE_STUDY: four questions to a former customer (P-54). PLAN: the steps and
+    dates of the exit on one page (P-21). INVENTORY: what is the customer's, to sign for (P-22).
+    """
+
+    LETTER = "letter"
+    ACHIEVEMENTS = "achievements"
+    FAREWELL = "farewell"
+    CASE_STUDY = "case-study"
+    PLAN = "plan"
+    INVENTORY = "inventory"
+
+
+class AttachDocument(Model):
+    """A document to make and attach. ``values`` is all that it says, as plain data (see :mod:`workflows.papers`).
+
+    It becomes an :class:`AttachFile` of the same key when it is sent, so that it stays small until then; adapters never
+    see it.
+    """
+
+    kind: Literal["document"] = "document"
+    key: str
+    deal_id: str
+    document: DocumentKind
+    language: str
+    name: str
+    values: Mapping[str, Any]
+    at: AwareDatetime
+
+
 FieldValue = str | int | Decimal | bool | AwareDatetime | date | None
 
 
@@ -267,7 +300,9 @@ class UpdateFields(Model):
     values: Mapping[str, FieldValue]
 
 
-Write = Annotated[CreateTask | UpdateTask | CreateNote | AttachFile | UpdateFields, Field(discriminator="kind")]
+Write = Annotated[
+    CreateTask | UpdateTask | CreateNote | AttachFile | AttachDocument | UpdateFields, Field(discriminator="kind")
+]
 
 
 # --- playbooks ------------------------------------------------------------------------------------------------------
@@ -283,7 +318,15 @@ class Anchor(StrEnum):
     CONFIRMED = "confirmed"
     CONTRACT_END = "contract_end"
     ANSWERED = "answered"
+    ITEM = "item"
+    NOTICE_END = "notice_end"
+    SWITCHING_END = "switching_end"
+    RETRIEVAL_END = "retrieval_end"
     STEP = "step"
+
+
+RIGHTS_ANCHORS = frozenset({Anchor.NOTICE_END, Anchor.SWITCHING_END, Anchor.RETRIEVAL_END})
+"""Days of the exit-rights clock: steps that hang on them are left out where an account keeps none (P-2B)."""
 
 
 class Moment(Model):
@@ -331,7 +374,9 @@ class StepRule(Model):
     ``contacts``, ``case`` and ``days_left``. ``call_title`` and ``call_body`` replace title and
     body for a contact who cannot be written to (P-16). ``link`` puts the address of one of our pages into the task.
     The step appears at ``release``, and not before ``not_before`` where that is given: it keeps a plan that begins
-    late, or after the contract's end, from appearing all at once.
+    late, or after the contract's end, from appearing all at once. ``per_item`` makes one task for each day and person
+    of the inventory's items that are not received yet (P-22). ``document`` is attached to the deal when the step
+    appears. ``customer`` is what the customer reads of the step on their page; without it, they see nothing (P-2A).
     """
 
     key: str
@@ -342,6 +387,8 @@ class StepRule(Model):
     owner: str
     when: str | None = None
     per_contact: bool = False
+    per_item: bool = False
+    document: DocumentKind | None = None
     linked_to: tuple[Linked, ...] = (Linked.COMPANY,)
     priority: Priority = Priority.NORMAL
     reminder: timedelta | None = None
@@ -351,6 +398,7 @@ class StepRule(Model):
     body: Texts
     call_title: Texts = Field(default_factory=dict)
     call_body: Texts = Field(default_factory=dict)
+    customer: Texts = Field(default_factory=dict)
 
 
 class Phase(Model):
@@ -493,6 +541,41 @@ class Event(Model):
     data: Mapping[str, str] = Field(default_factory=dict)
 
 
+# --- what is the customer's -----------------------------------------------------------------------------------------
+
+
+class ItemKind(StrEnum):
+    """What an item of the inventory is (P-22)."""
+
+    FILES = "files"
+    EXPORT = "export"
+    DOCUMENTS = "documents"
+    CONTRACTS = "contracts"
+    REPORTS = "reports"
+    LOGINS = "logins"
+    TRAINING = "training"
+    OTHER = "other"
+
+
+class InventoryItem(Model):
+    """One thing that belongs to the customer (P-22): who hands it over, where it is found, and by when.
+
+    ``owner_id`` is one of our users; None: the customer's own counterpart sees to it. ``received_on`` closes the item.
+    Never holds a secret: logins go through a password manager.
+    """
+
+    id: str
+    kind: ItemKind = ItemKind.OTHER
+    title: str
+    owner_id: str | None = None
+    place: str = ""
+    due_on: date | None = None
+    evidence: str = ""
+    received_on: date | None = None
+    received_by: str = ""
+    changed_at: AwareDatetime
+
+
 # --- feedback -------------------------------------------------------------------------------------------------------
 
 
@@ -603,13 +686,28 @@ class PlaybookRule(Model):
     playbook: str
 
 
+class ExitRights(Model):
+    """The periods of the exit-rights clock (P-2B), from the day on which the customer gave notice.
+
+    The defaults are those of the EU Data Act (Regulation 2023/2854, articles 25 and 29): notice of at most two months,
+    30 days to switch, at least 30 days to retrieve data, no switching charges from 2027-01-12 on. What applies to a
+    contract is for the admin to judge.
+    """
+
+    notice_months: int = Field(default=2, ge=0, le=24)
+    switching_days: int = Field(default=30, ge=0, le=366)
+    retrieval_days: int = Field(default=30, ge=0, le=366)
+    no_charges_from: date = date(2027, 1, 12)
+
+
 class AccountRules(Model):
     """What the domain needs to know of an account. ``calendar`` is a country code such as ``FR`` or ``US-CA``.
 
     ``playbooks`` are tried in order, and ``playbook`` is what an offboarding follows where none of them fits. Without a
     ``save_playbook`` negotiations open no case, without a ``baseline_playbook`` deals that were won open none.
     ``reason_wait`` is how long a missing reason holds the plan back (P-04); zero: not at all.
-    ``starts_at`` is the moment of switch-on: endings before it open no case (P-71).
+    ``starts_at`` is the moment of switch-on: endings before it open no case (P-71). ``our_name`` is our company's name
+    as customers know it; empty: nobody said. Without ``exit_rights`` no such clock runs (P-2B).
     """
 
     account: str
@@ -625,3 +723,5 @@ class AccountRules(Model):
     asks_reason: bool = False
     reason_wait: timedelta = timedelta(days=5)
     starts_at: datetime | None = None
+    our_name: str = ""
+    exit_rights: ExitRights | None = None
