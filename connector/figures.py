@@ -1,0 +1,142 @@
+"""The figures of one account from the database (P-44): cases are read page by page, and none is kept."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal, InvalidOperation
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from connector.store.tables import AnswerRow, CaseRow, LinkRow, StepRow
+from workflows.figures import AnswerFacts, CaseFacts, Figures, Gathering, StepFacts, Who
+from workflows.model import CaseKind, CaseStatus, LinkKind, Questionnaire
+
+PAGE = 500
+_WHO = {LinkKind.INTERVIEW: Who.INTERVIEWER, LinkKind.TEAM: Who.TEAM}
+
+
+def gather(
+    session: Session,
+    account: str,
+    questionnaires: Mapping[str, Questionnaire],
+    now: datetime,
+    tz: ZoneInfo,
+    since: date | None = None,
+    until: date | None = None,
+) -> Figures:
+    """The figures of the cases that were opened from ``since`` on and before ``until``, days in the zone ``tz``."""
+    gathering = Gathering(now, tz, since, until)
+    for case in _cases(session, account, questionnaires, _period(tz, since, until)):
+        gathering.add(case)
+    return gathering.figures()
+
+
+def _period(tz: ZoneInfo, since: date | None, until: date | None) -> tuple[datetime | None, datetime | None]:
+    begin, end = (None if day is None else datetime.combine(day, time(), tz) for day in (since, until))
+    return begin, end
+
+
+def _cases(
+    session: Session,
+    account: str,
+    questionnaires: Mapping[str, Questionnaire],
+    period: tuple[datetime | None, datetime | None],
+) -> Iterator[CaseFacts]:
+    last = ""
+    while page := session.execute(
+        select(*_COLUMNS).where(CaseRow.account == account, CaseRow.id > last).order_by(CaseRow.id).limit(PAGE)
+    ).all():
+        last = page[-1].id
+        counted = [row.id for row in page if _within(row.opened_at, period)]
+        steps, asked = _steps(session, counted), _asked(session, counted)
+        answers = _answers(session, [row.id for row in page], questionnaires)
+        for row in page:
+            amount, currency = worth(row.written)
+            yield CaseFacts(
+                id=row.id,
+                kind=CaseKind(row.kind),
+                status=CaseStatus(row.status),
+                outcome=row.outcome,
+                playbook=row.playbook,
+                version=row.playbook_version,
+                opened_at=row.opened_at,
+                confirmed_at=row.confirmed_at,
+                reason=row.reason,
+                amount=amount,
+                currency=currency,
+                company_id=row.company_id,
+                returned="returned" in row.written,
+                asked=asked.get(row.id, (0, 0))[0],
+                answered=asked.get(row.id, (0, 0))[1],
+                steps=tuple(steps.get(row.id, ())),
+                answers=tuple(answers.get(row.id, ())),
+            )
+
+
+_COLUMNS = (
+    CaseRow.id,
+    CaseRow.kind,
+    CaseRow.status,
+    CaseRow.outcome,
+    CaseRow.playbook,
+    CaseRow.playbook_version,
+    CaseRow.opened_at,
+    CaseRow.confirmed_at,
+    CaseRow.reason,
+    CaseRow.company_id,
+    CaseRow.written,
+)
+
+
+def worth(written: Mapping[str, str]) -> tuple[Decimal | None, str | None]:
+    """The deal's amount and currency as the case last saw them."""
+    amount, _, currency = written.get("worth", "").partition(" ")
+    try:
+        return Decimal(amount), currency or None
+    except InvalidOperation:
+        return None, None
+
+
+def _within(at: datetime, period: tuple[datetime | None, datetime | None]) -> bool:
+    begin, end = period
+    room = timedelta(days=1)  # who counts days exactly is the domain
+    return (begin is None or at >= begin - room) and (end is None or at < end + room)
+
+
+def _steps(session: Session, case_ids: Sequence[str]) -> dict[str, list[StepFacts]]:
+    found: dict[str, list[StepFacts]] = defaultdict(list)
+    columns = (StepRow.case_id, StepRow.rule, StepRow.status, StepRow.due_at, StepRow.completed_at)
+    for row in session.execute(select(*columns).where(StepRow.case_id.in_(case_ids))) if case_ids else ():
+        found[row.case_id].append(StepFacts(row.rule, row.status, row.due_at, row.completed_at))
+    return found
+
+
+def _asked(session: Session, case_ids: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """By case: how many of the customer's pages were given out, and how many were answered."""
+    rows = session.execute(
+        select(LinkRow.case_id, func.count(), func.count(AnswerRow.link_id))
+        .outerjoin(AnswerRow, AnswerRow.link_id == LinkRow.id)
+        .where(LinkRow.case_id.in_(case_ids), LinkRow.kind == LinkKind.SURVEY.value)
+        .group_by(LinkRow.case_id)
+    )
+    return {case_id: (given, filled) for case_id, given, filled in rows}
+
+
+def _answers(
+    session: Session, case_ids: Sequence[str], questionnaires: Mapping[str, Questionnaire]
+) -> dict[str, list[AnswerFacts]]:
+    feeds = {key: {q.key: q.field for q in one.questions() if q.field} for key, one in questionnaires.items()}
+    found: dict[str, list[AnswerFacts]] = defaultdict(list)
+    columns = (AnswerRow.case_id, AnswerRow.contact_id, AnswerRow.questionnaire, AnswerRow.by, AnswerRow.at)
+    for row in session.execute(select(*columns, AnswerRow.given).where(AnswerRow.case_id.in_(case_ids))):
+        one = questionnaires.get(row.questionnaire)
+        who = Who.CUSTOMER if row.by == "customer" else _WHO.get(one.kind if one else LinkKind.TEAM, Who.TEAM)
+        values = {key: tuple(value) if isinstance(value, list) else value for key, value in row.given.items()}
+        mapped = feeds.get(row.questionnaire, {})
+        fields = {mapped[key]: value for key, value in values.items() if key in mapped}
+        found[row.case_id].append(AnswerFacts(who, row.contact_id, row.at, fields, values))
+    return found
