@@ -21,7 +21,7 @@ from pydantic import BaseModel
 
 from adapters.errors import ConsentTrouble
 from workflows.fields import FieldSpec
-from workflows.model import Deal, PastValue, People, Pipeline, Ref, TaskState, User, Write
+from workflows.model import Deal, Involvement, PastValue, People, Pipeline, Ref, Role, TaskState, User, Write
 
 # --- what an adapter gets -------------------------------------------------------------------------------------------
 
@@ -31,13 +31,15 @@ class FieldMap:
     """Which of the CRM's own fields hold what, by the CRM's names, as the admin set them.
 
     ``contract_end`` None: the close date. ``figures`` are ``("company"|"deal", field)`` pairs. ``language`` is the
-    contact's language field, where the CRM has none of its own.
+    contact's language field, where the CRM has none of its own. ``roles`` says what a role or label of a contact means,
+    by its name in small letters; it goes before what the adapter knows of its CRM's usual names (P-11).
     """
 
     contract_end: str | None = None
     exit_reason: str | None = None
     language: str | None = None
     figures: tuple[tuple[str, str], ...] = ()
+    roles: Mapping[str, Role] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -370,6 +372,12 @@ class Crm(Protocol):
 
     def people(self, deals: Sequence[Deal]) -> Mapping[str, People]:
         """Company and contacts of these deals, by deal id; needless where :meth:`observe` gave them."""
+
+    def involved(self, deals: Sequence[Deal]) -> Mapping[str, tuple[Involvement, ...]]:
+        """Who of ours took part in these deals besides their owners, by deal id; up to 100 deals (P-10).
+
+        Asked only when a neutral person is to be chosen. Our own tasks do not count. At most one entry a user and part.
+        """
 
     def task_states(self, task_ids: Sequence[str]) -> Mapping[str, TaskState]:
         """The tasks as they stand, by id; up to 1,000. A deleted one comes with ``found=False``."""

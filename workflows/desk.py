@@ -43,7 +43,7 @@ MAX_CONTACTS = 10
 MAX_SUBJECT = 255
 _LATE_ROOM = 2
 _DAY_AFTER = Moment(anchor=Anchor.CONTRACT_END, days=1)
-_ROLE_ORDER = {Role.DECIDER: 0, Role.USER: 1, Role.INFLUENCER: 2, Role.OTHER: 3}
+_ROLE_ORDER = {Role.DECIDER: 0, Role.USER: 1, Role.INFLUENCER: 2, Role.COUNTERPART: 3, Role.OTHER: 4}
 
 
 class Waiting(StrEnum):

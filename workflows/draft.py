@@ -21,7 +21,16 @@ from workflows.model import (
     Write,
 )
 
-FINISHED = frozenset({StepStatus.DONE, StepStatus.CLOSED, StepStatus.DELETED, StepStatus.SKIPPED, StepStatus.FAILED})
+FINISHED = frozenset(
+    {
+        StepStatus.DONE,
+        StepStatus.NOT_APPLICABLE,
+        StepStatus.CLOSED,
+        StepStatus.DELETED,
+        StepStatus.SKIPPED,
+        StepStatus.FAILED,
+    }
+)
 """Step states after which nothing of the step is left to do."""
 
 

@@ -13,6 +13,7 @@ from workflows.model import (
     Case,
     Deal,
     Event,
+    Involvement,
     LinkKind,
     Model,
     People,
@@ -34,7 +35,8 @@ class Links(Protocol):
 class Look(Model):
     """All that a decision rests on.
 
-    ``people`` is None while they have not been read. ``case`` is the deal's open case, ``last`` its newest ended one.
+    ``people`` is None while they have not been read, and so is ``involved``: who else took part in the deal (P-10).
+    ``case`` is the deal's open case, ``last`` its newest ended one.
     ``playbook`` is the version that the open case follows (or a stopped one that may be taken up again); without one,
     the account's usual one. ``playbooks`` holds by key the newest version of all that a case could begin with.
     ``tasks`` holds the states of those tasks of ours that were read just now, by task id. ``load`` counts the open
@@ -48,6 +50,7 @@ class Look(Model):
     rules: AccountRules
     deal: Deal
     people: People | None = None
+    involved: tuple[Involvement, ...] | None = None
     case: Case | None = None
     last: Case | None = None
     playbook: Playbook
@@ -65,8 +68,8 @@ class Look(Model):
 class Decision(Model):
     """What follows from a look.
 
-    ``needs_people``, ``needs_tasks``: nothing is decided yet; read the people, the states of the tasks with these ids,
-    and look again. ``case`` is the case's next state (None: there is none); it may be the ended case that the look
+    ``needs_people``, ``needs_involved``, ``needs_tasks``: nothing is decided yet; read the people, who else took part,
+    the states of the tasks with these ids, and look again. ``case`` is the case's next state (None: there is none); it may be the ended case that the look
     gave as its last, and may have moved to another ``deal_id``, which is then to be looked at (P-09). ``writes`` are
     new: each is decided once and becomes an intent. ``withdraw`` names writes of the case that must no longer be sent
     if they were not sent yet. ``next_look`` None: nothing will change by time alone. ``close_links``: the case's pages
@@ -74,6 +77,7 @@ class Decision(Model):
     """
 
     needs_people: bool = False
+    needs_involved: bool = False
     needs_tasks: tuple[str, ...] = ()
     case: Case | None = None
     writes: tuple[Write, ...] = ()

@@ -71,16 +71,20 @@ class Pipeline(Model):
 
 
 class Role(StrEnum):
-    """What a contact is to the decision (P-11)."""
+    """What a contact is to the decision (P-11); COUNTERPART: who says "received" for the handover (P-13)."""
 
     DECIDER = "decider"
     USER = "user"
     INFLUENCER = "influencer"
+    COUNTERPART = "counterpart"
     OTHER = "other"
 
 
 class Contact(Model):
-    """A person at the customer's. Without ``email`` they get a call, not a link (P-16)."""
+    """A person at the customer's. Who cannot be written to gets a call, not a link (P-16).
+
+    ``bounced``: the CRM saw mail to their address come back.
+    """
 
     id: str
     name: str
@@ -90,6 +94,7 @@ class Contact(Model):
     roles: tuple[Role, ...] = ()
     primary: bool = False
     opted_out: bool = False
+    bounced: bool = False
 
 
 class Company(Model):
@@ -108,6 +113,13 @@ class StageEntry(Model):
     at: AwareDatetime
 
 
+class OwnerEntry(Model):
+    """From ``at`` on, the deal was owned by this user; None: by nobody."""
+
+    owner_id: str | None
+    at: AwareDatetime
+
+
 class DealState(StrEnum):
     """Whether the record can still be worked with (P-09)."""
 
@@ -121,8 +133,9 @@ class Deal(Model):
     """One deal as the CRM shows it now.
 
     ``stage_history`` is newest first; its first entry is the present stage. A CRM that tells only the last change
-    gives one entry. ``past_owner_ids`` are former owners, for P-10. ``contract_end`` is the mapped end of the
-    contract, or None when the field is empty (P-07). ``merged_into`` is set with :attr:`DealState.MERGED`.
+    gives one entry. ``past_owner_ids`` are former owners, for P-10; ``owner_history`` says when each owned it, newest
+    first, as far as the CRM tells. ``contract_end`` is the mapped end of the contract, or None when the field is empty
+    (P-07). ``merged_into`` is set with :attr:`DealState.MERGED`.
     """
 
     id: str
@@ -134,6 +147,7 @@ class Deal(Model):
     stage_history: tuple[StageEntry, ...] = ()
     owner_id: str | None = None
     past_owner_ids: tuple[str, ...] = ()
+    owner_history: tuple[OwnerEntry, ...] = ()
     amount: Decimal | None = None
     currency: str | None = None
     close_date: date | None = None
@@ -163,12 +177,36 @@ class People(Model):
     contacts: tuple[Contact, ...] = ()
 
 
+class Part(StrEnum):
+    """How someone of ours took part in a deal or an account, as the CRM shows it (P-10)."""
+
+    TASK = "task"
+    CALL = "call"
+    MEETING = "meeting"
+    DEAL_TEAM = "deal_team"
+    COMPANY_TEAM = "company_team"
+
+
+class Involvement(Model):
+    """This user took part in a deal in this way; ``at`` is the last time, where the CRM tells."""
+
+    user_id: str
+    part: Part
+    at: AwareDatetime | None = None
+
+
 class TaskState(Model):
-    """A task of ours as it stands in the CRM now. ``found`` is False when the CRM no longer has it."""
+    """A task of ours as it stands in the CRM now. ``found`` is False when the CRM no longer has it.
+
+    ``deferred``: a person set it aside without doing it. ``text`` is the body as plain text, only where the task is
+    done or set aside: people may say there that the step was not applicable, and why (P-2E).
+    """
 
     id: str
     found: bool = True
     done: bool = False
+    deferred: bool = False
+    text: str = ""
     completed_at: AwareDatetime | None = None
     due_at: AwareDatetime | None = None
     owner_id: str | None = None
@@ -312,7 +350,7 @@ Texts = Mapping[str, str]
 
 
 class Anchor(StrEnum):
-    """The moment that an offset counts from. ``step:<key>`` is spelt in :class:`Moment`."""
+    """The moment that an offset counts from. ``step:<key>`` and ``overdue:<key>`` are spelt in :class:`Moment`."""
 
     OPENED = "opened"
     CONFIRMED = "confirmed"
@@ -323,6 +361,7 @@ class Anchor(StrEnum):
     SWITCHING_END = "switching_end"
     RETRIEVAL_END = "retrieval_end"
     STEP = "step"
+    OVERDUE = "overdue"
 
 
 RIGHTS_ANCHORS = frozenset({Anchor.NOTICE_END, Anchor.SWITCHING_END, Anchor.RETRIEVAL_END})
@@ -332,7 +371,9 @@ RIGHTS_ANCHORS = frozenset({Anchor.NOTICE_END, Anchor.SWITCHING_END, Anchor.RETR
 class Moment(Model):
     """A moment relative to an anchor. Business days (``bd``) follow the account's calendar; days (``d``) do not.
 
-    ``step`` names the step for :attr:`Anchor.STEP`; the anchor is then the moment at which that step was done.
+    ``step`` names the step for :attr:`Anchor.STEP`, and the anchor is then the moment at which that step was done; or
+    for :attr:`Anchor.OVERDUE`, and the anchor is then the day on which its task was due. What hangs on the latter comes
+    only if the task is still open by then, and goes when it is done (P-13).
     """
 
     anchor: Anchor
@@ -421,12 +462,27 @@ class CaseKind(StrEnum):
     BASELINE = "baseline"
 
 
+class Quiet(StrEnum):
+    """Where the CRM shows that other automations should keep quiet (P-25): on the deal alone, or on the deal, its
+    company and its contacts."""
+
+    NOWHERE = "nowhere"
+    DEAL = "deal"
+    CUSTOMER = "customer"
+
+
 class Playbook(Model):
-    """A versioned list of phases (P-29). ``version`` is ``<number>-<digest of the content>``."""
+    """A versioned list of phases (P-29). ``version`` is ``<number>-<digest of the content>``.
+
+    ``quiet`` says where other automations are asked to keep quiet while a case follows it, ``quiet_for`` for how long
+    after the case has run to its end; None: until people say otherwise (P-25).
+    """
 
     key: str
     version: str
     kind: CaseKind = CaseKind.OFFBOARDING
+    quiet: Quiet = Quiet.CUSTOMER
+    quiet_for: timedelta | None = None
     languages: tuple[str, ...]
     title: Texts
     phases: tuple[Phase, ...]
@@ -460,12 +516,13 @@ OPEN_STATUSES = frozenset({CaseStatus.SETTLING, CaseStatus.AWAITING_REASON, Case
 
 
 class StepStatus(StrEnum):
-    """Where a step stands. WRITING: its task is on the way to the CRM."""
+    """Where a step stands. WRITING: its task is on the way to the CRM. NOT_APPLICABLE: a person said so (P-2E)."""
 
     WAITING = "waiting"
     WRITING = "writing"
     OPEN = "open"
     DONE = "done"
+    NOT_APPLICABLE = "not_applicable"
     CLOSED = "closed"
     DELETED = "deleted"
     SKIPPED = "skipped"
@@ -476,7 +533,8 @@ class Step(Model):
     """One step of one case. ``key`` is the rule's key, with ``@<contact id>`` for a per-contact step.
 
     ``due_at`` and ``owner_id`` are what we last wrote; a person's own change in the CRM wins over them (P-7B).
-    ``why`` explains the choice of the owner in one line (P-15).
+    ``why`` explains the choice of the owner in one line (P-15). ``reason`` is what people gave for a step that is not
+    applicable (P-2E).
     """
 
     key: str
@@ -488,6 +546,7 @@ class Step(Model):
     why: str = ""
     task_id: str | None = None
     completed_at: AwareDatetime | None = None
+    reason: str = ""
 
 
 class Case(Model):
@@ -671,12 +730,26 @@ class WatchRule(Model):
     only_if: str | None = None
 
 
+class Absence(Model):
+    """Someone of ours is away from the first day to the last, both included; ``stand_in`` takes their tasks."""
+
+    user_id: str
+    first: date
+    last: date
+    stand_in: str | None = None
+
+
 class PeopleRule(Model):
-    """Who may be chosen for what; user ids, resolved from e-mail addresses (P-10, P-14)."""
+    """Who may be chosen for what; user ids, resolved from e-mail addresses (P-10, P-14).
+
+    ``languages`` are those that someone speaks besides the one that the CRM tells, by user id.
+    """
 
     neutral_pool: tuple[str, ...] = ()
     manager: str | None = None
     fallback: tuple[str, ...] = ("deal_owner", "company_owner", "manager")
+    absences: tuple[Absence, ...] = ()
+    languages: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
 
 
 class PlaybookRule(Model):

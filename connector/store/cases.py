@@ -34,6 +34,7 @@ def _to_step(row: StepRow) -> Step:
         why=row.why,
         task_id=row.task_id,
         completed_at=row.completed_at,
+        reason=row.reason,
     )
 
 

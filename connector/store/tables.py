@@ -184,6 +184,7 @@ class StepRow(Base):
     why: Mapped[str]
     task_id: Mapped[str | None]
     completed_at: Mapped[datetime | None]
+    reason: Mapped[str]
 
     __table_args__ = (
         Index("ix_steps_account_task_id", "account", "task_id"),
