@@ -9,7 +9,7 @@ READY  := $(VENV)/.ready
 PIP    := $(BIN)/python -m pip install --disable-pip-version-check --no-input --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench trust schema package lock clean
+.PHONY: help setup demo test check format bench trust schema package practice lock clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ schema: $(READY)  ## write config.example.yaml and docs/config.schema.json anew 
 
 package: $(READY)  ## write the Salesforce package's source anew from our fields
 	$(BIN)/python -c 'from adapters.salesforce.packaging import write_committed as write; write()'
+
+practice: $(READY)  ## write docs/practice.md anew: each row of the practice and the tests that prove it
+	$(BIN)/python tests/practice.py
 
 lock:  ## resolve the dependencies anew, with hashes (needs uv)
 	@command -v uv >/dev/null || { echo "uv was not found: pipx install uv"; exit 1; }

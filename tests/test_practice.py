@@ -1,0 +1,28 @@
+"""The page that says which tests prove which row of the practice tells the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import practice
+import pytest
+
+
+@pytest.fixture(scope="module")
+def found() -> Mapping[str, Sequence[Any]]:
+    return practice.collect()
+
+
+@pytest.mark.timeout(300)
+def test_every_row_has_a_test(found: Mapping[str, Sequence[Any]]) -> None:
+    assert [row for row in practice.row_names() if row not in found] == []
+
+
+def test_no_marker_names_a_row_that_there_is_not(found: Mapping[str, Sequence[Any]]) -> None:
+    strangers = {row: [proof.name for proof in proofs] for row, proofs in found.items()}
+    assert {row: names for row, names in strangers.items() if row not in practice.row_names()} == {}
+
+
+def test_the_page_is_up_to_date(found: Mapping[str, Sequence[Any]]) -> None:
+    assert practice.PAGE.read_text("utf-8") == practice.page(found), "run `make practice`"
