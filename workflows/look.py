@@ -42,8 +42,9 @@ class Look(Model):
     ``tasks`` holds the states of those tasks of ours that were read just now, by task id. ``load`` counts the open
     tasks of ours by user id.
     ``new_case_id`` is the id for a case that opens now. ``asked`` is True when an admin asked for this deal to be taken
-    in although its ending is older than the switch-on (P-71, P-72). ``survivor`` is set with a merged deal: the open
-    case of the deal that it was merged into, if that has one (P-09).
+    in although its ending is older than the switch-on (P-71, P-72). ``surveyed`` says when contacts, by id, were last
+    sent a survey for another case, if that was within the rest period (P-3A). ``survivor`` is set with a merged deal:
+    the open case of the deal that it was merged into, if that has one (P-09).
     """
 
     now: AwareDatetime
@@ -60,6 +61,7 @@ class Look(Model):
     load: Mapping[str, int] = Field(default_factory=dict)
     tasks: Mapping[str, TaskState] = Field(default_factory=dict)
     answers: tuple[Answer, ...] = ()
+    surveyed: Mapping[str, AwareDatetime] = Field(default_factory=dict)
     new_case_id: str
     asked: bool = False
     survivor: Case | None = None
@@ -69,8 +71,8 @@ class Decision(Model):
     """What follows from a look.
 
     ``needs_people``, ``needs_involved``, ``needs_tasks``: nothing is decided yet; read the people, who else took part,
-    the states of the tasks with these ids, and look again. ``case`` is the case's next state (None: there is none); it may be the ended case that the look
-    gave as its last, and may have moved to another ``deal_id``, which is then to be looked at (P-09). ``writes`` are
+    the states of the tasks with these ids, and look again. ``case`` is the case's next state (None: there is none); it
+    may be the ended case that the look gave as its last, and may have moved to another ``deal_id``, which is then to be looked at (P-09). ``writes`` are
     new: each is decided once and becomes an intent. ``withdraw`` names writes of the case that must no longer be sent
     if they were not sent yet. ``next_look`` None: nothing will change by time alone. ``close_links``: the case's pages
     no longer take answers; those of a case that is open again do.

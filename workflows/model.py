@@ -83,7 +83,8 @@ class Role(StrEnum):
 class Contact(Model):
     """A person at the customer's. Who cannot be written to gets a call, not a link (P-16).
 
-    ``bounced``: the CRM saw mail to their address come back.
+    ``bounced``: the CRM saw mail to their address come back. ``start_score`` is our own field of that name as it stands
+    in the CRM (P-33); a company has one as well.
     """
 
     id: str
@@ -95,6 +96,7 @@ class Contact(Model):
     primary: bool = False
     opted_out: bool = False
     bounced: bool = False
+    start_score: int | None = None
 
 
 class Company(Model):
@@ -103,6 +105,7 @@ class Company(Model):
     id: str
     name: str
     owner_id: str | None = None
+    start_score: int | None = None
     figures: Mapping[str, str] = Field(default_factory=dict)
 
 
@@ -418,6 +421,8 @@ class StepRule(Model):
     late, or after the contract's end, from appearing all at once. ``per_item`` makes one task for each day and person
     of the inventory's items that are not received yet (P-22). ``document`` is attached to the deal when the step
     appears. ``customer`` is what the customer reads of the step on their page; without it, they see nothing (P-2A).
+    ``until`` says what makes the step needless, such as a reminder once the contact has answered (P-3A): it is left out
+    then, or its open task is closed.
     """
 
     key: str
@@ -425,6 +430,7 @@ class StepRule(Model):
     due: Moment
     release: Moment
     not_before: Moment | None = None
+    until: Literal["answered"] | None = None
     owner: str
     when: str | None = None
     per_contact: bool = False
@@ -648,16 +654,23 @@ class QuestionType(StrEnum):
 
 
 class Option(Model):
-    """One choice. ``value`` is stable; the texts may be reworded (P-34)."""
+    """One choice. ``value`` is stable; the texts may be reworded (P-34).
+
+    A reason of an admin's own names with ``category`` the stable reason that it counts as. ``steps`` are those steps of
+    a playbook that the choice is about: without any of them in the case, nobody is offered it (P-35).
+    """
 
     value: str
     text: Texts
+    category: str | None = None
+    steps: tuple[str, ...] = ()
 
 
 class Question(Model):
     """One question. ``field`` names the feedback field that the answer feeds, if any.
 
-    A scale runs from ``low`` to ``high`` inclusive, with the meaning of both ends in ``ends``.
+    A scale runs from ``low`` to ``high`` inclusive, with the meaning of both ends in ``ends``. With ``roles``, only
+    people in one of these roles are asked (P-11).
     """
 
     key: str
@@ -670,7 +683,8 @@ class Question(Model):
     high: int = 10
     ends: tuple[Texts, ...] = ()
     options: tuple[Option, ...] = ()
-    max_length: int = 5000
+    roles: tuple[Role, ...] = ()
+    max_length: int = 60_000
 
 
 class Section(Model):
@@ -704,7 +718,10 @@ AnswerValue = int | str | tuple[str, ...]
 
 
 class Answer(Model):
-    """What one person answered, by question key; unanswered questions are absent. ``by`` is ``customer`` or ``csm``."""
+    """What one person answered, by question key; unanswered questions are absent.
+
+    ``by`` is ``customer``, ``csm`` (who held the conversation) or ``team`` (the account's own people).
+    """
 
     case_id: str
     contact_id: str | None
@@ -781,6 +798,7 @@ class AccountRules(Model):
     ``reason_wait`` is how long a missing reason holds the plan back (P-04); zero: not at all.
     ``starts_at`` is the moment of switch-on: endings before it open no case (P-71). ``our_name`` is our company's name
     as customers know it; empty: nobody said. Without ``exit_rights`` no such clock runs (P-2B).
+    A score of ``low_score`` or below calls for care at once (P-36).
     """
 
     account: str
@@ -796,5 +814,6 @@ class AccountRules(Model):
     asks_reason: bool = False
     reason_wait: timedelta = timedelta(days=5)
     starts_at: datetime | None = None
+    low_score: int = 6
     our_name: str = ""
     exit_rights: ExitRights | None = None
