@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from adapters.errors import ConfigError, CredentialsInvalid, RateLimited, Retryable, Unavailable
 from adapters.port import Adapter, Crm, SchemaReport, Services, Token
 from connector.clock import Clock
+from connector.readonly import ReadOnly
 from connector.resolve import resolve_rules
 from connector.settings import AccountConfig
 from connector.store import Store, accounts
@@ -133,18 +134,30 @@ class Account:
         """The connection."""
         with self._guard:
             if self._crm is None:
-                with self._store.read() as session:
-                    row = accounts.get(session, self.name)
-                    state = dict(row.state) if row is not None else {}
-                self._crm = self.adapter.connect(
-                    self.name,
-                    self.account_id,
-                    self.config.vendor,
-                    self.config.field_map(),
-                    self._services,
-                    state=state,
-                )
+                self._crm = self._connect()
             return self._crm
+
+    @contextmanager
+    def reading(self) -> Iterator[ReadOnly]:
+        """A connection of its own that cannot write, for work of any length beside the account's rounds."""
+        crm = self._connect()
+        try:
+            yield ReadOnly(crm)
+        finally:
+            crm.close()
+
+    def _connect(self) -> Crm:
+        with self._store.read() as session:
+            row = accounts.get(session, self.name)
+            state = dict(row.state) if row is not None else {}
+        return self.adapter.connect(
+            self.name,
+            self.account_id,
+            self.config.vendor,
+            self.config.field_map(),
+            self._services,
+            state=state,
+        )
 
     def users(self) -> Mapping[str, User]:
         """All users by id, as last read."""

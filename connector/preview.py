@@ -10,6 +10,7 @@ from typing import Any
 from adapters.errors import NotFound
 from connector.bootstrap import Runtime
 from connector.links import LinkSigner
+from connector.readonly import ReadOnly
 from connector.store import cases
 from workflows.guard import occasion, refusal
 from workflows.look import Look
@@ -42,11 +43,12 @@ def preview_deal(runtime: Runtime, name: str, deal_id: str) -> Preview:
     Raises :class:`~adapters.errors.NotFound` for a deal that is not there.
     """
     account = runtime.accounts[name]
-    observed = account.crm().observe([deal_id])[deal_id]
+    crm = ReadOnly(account.crm())
+    observed = crm.observe([deal_id])[deal_id]
     deal, rules = observed.deal, account.rules()
     if deal.state is not DealState.LIVE:
         raise NotFound(f"deal {deal_id} is {deal.state.value} in the CRM", account=name)
-    people = observed.people or account.crm().people([deal]).get(deal.id, People())
+    people = observed.people or crm.people([deal]).get(deal.id, People())
     newest = runtime.library.playbook(rules.playbook)
     with runtime.store.read() as session:
         case = cases.open_by_deal(session, name, [deal_id]).get(deal_id)

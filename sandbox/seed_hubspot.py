@@ -9,6 +9,7 @@ from sandbox.hubspot.definitions import COMPANY, CONTACT, DEAL, AssociationType,
 from sandbox.hubspot.schema import Pipeline, Stage
 from sandbox.hubspot.values import iso
 from sandbox.hubspot.world import Owner, Source, World
+from sandbox.seed_past import PAST, PastDeal, Step
 
 PEOPLE = Source.person(9586504, "Camille Roux")
 OWNERS = (
@@ -140,6 +141,47 @@ def _deals(world: World, now: datetime) -> None:
         if stage != first:
             with world.at(now - timedelta(days=12)):
                 world.update(world.records[DEAL.id][record_id], {"dealstage": stage}, source=PEOPLE)
+
+
+_STAGES = {Step.NEGOTIATED: "1002", Step.LOST: "1004", Step.RENEWED: "1003"}
+_ROLES = {"decider": "DECISION_MAKER", "user": "END_USER", "influencer": "INFLUENCER"}
+
+
+def hubspot_past(world: World) -> None:
+    """Add last year's lost renewals to a seeded portal, with all that happened to them."""
+    now = world.clock.now()
+    owners = {each.email.partition("@")[0]: each.id for each in OWNERS}
+    for number, past in enumerate(PAST):
+        company, deal, first = str(5_101 + number), str(9_101 + number), 7_101 + 10 * number
+        for at, step in past.story(now):
+            with world.at(at):
+                if step is Step.CREATED:
+                    _beginning(world, past, company, deal, first, owners.get(past.owner or ""), now)
+                elif step is Step.REASON:
+                    world.update(world.records[DEAL.id][deal], {"exit_reason": past.reason}, source=PEOPLE)
+                elif step is Step.DELETED:
+                    world.archive(world.records[DEAL.id][deal], source=PEOPLE)
+                else:
+                    moved = {"dealstage": _STAGES[step]} | ({"closedate": iso(at)} if step is Step.LOST else {})
+                    world.update(world.records[DEAL.id][deal], moved, source=PEOPLE)
+
+
+def _beginning(
+    world: World, past: PastDeal, company: str, deal: str, first: int, owner: str | None, now: datetime
+) -> None:
+    about = {"name": past.company, "domain": past.site, "country": past.country, "hubspot_owner_id": owner}
+    _add(world, COMPANY, company, {**about, "active_users": str(past.users or ""), "plan": "Business"})
+    values = {"dealname": past.name, "pipeline": "renewals", "dealstage": "1001", "amount": str(past.amount)}
+    values |= {"deal_currency_code": "EUR", "closedate": iso(now - timedelta(days=past.ago - 90))}
+    end = past.contract_end(now)
+    _add(world, DEAL, deal, {**values, "hubspot_owner_id": owner, "contract_end_date": end, "nps_start": "8"})
+    _join(world, DEAL, deal, COMPANY, company)
+    for at, (given, last, email, language, role) in enumerate(past.people):
+        contact = str(first + at)
+        person = {"firstname": given, "lastname": last, "email": email, "hs_language": language}
+        _add(world, CONTACT, contact, {**person, "hs_buying_role": _ROLES[role]})
+        _join(world, CONTACT, contact, COMPANY, company)
+        world.associations.link((DEAL.id, deal), (CONTACT.id, contact), _plain(world, DEAL, CONTACT), world.now())
 
 
 def _add(world: World, kind: ObjectType, record_id: str, values: Mapping[str, str | None]) -> None:

@@ -5,11 +5,12 @@ In Salesforce every account and opportunity has an owner; the gap here is an own
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sandbox.salesforce import SalesforceSandbox
 from sandbox.salesforce.schema import Field, PicklistValue
+from sandbox.seed_past import PAST, PastDeal, Step
 
 USERS = (
     ("Camille", "Roux", "camille.roux@globex.example", "Head of customer success", "fr", "Europe/Paris"),
@@ -146,3 +147,63 @@ def _deals(sandbox: SalesforceSandbox, ids: dict[str, str]) -> None:
             link = {"OpportunityId": ids[name], "ContactId": ids[contact], "Role": role, "IsPrimary": at == 0}
             world.insert("OpportunityContactRole", link, at=now - timedelta(days=300))
         world.update(ids[name], {"StageName": stage}, at=now - timedelta(days=12))
+
+
+_STAGES = {Step.NEGOTIATED: "Negotiation/Review", Step.LOST: "Not Renewing", Step.RENEWED: "Closed Won"}
+_ROLES = {"decider": "Decision Maker", "user": "Business User", "influencer": "Influencer"}
+
+
+def salesforce_past(sandbox: SalesforceSandbox, ids: dict[str, str]) -> None:
+    """Add last year's lost renewals to a seeded organisation, with all that happened to them.
+
+    The organisation tracks the history of its own fields, as an admin would have it do.
+    """
+    world = sandbox.world
+    world.settings.tracked["Opportunity"] |= {"Contract_End__c", "Exit_Reason__c"}
+    gone = world.tables["User"][ids[INACTIVE]]
+    world.put("User", {**gone, "IsActive": True})  # whoever left was there then
+    with world.atomic():
+        for past in PAST:
+            _past_deal(sandbox, ids, past)
+    world.put("User", gone)
+
+
+def _past_deal(sandbox: SalesforceSandbox, ids: dict[str, str], past: PastDeal) -> None:
+    world, now, deal = sandbox.world, sandbox.world.now(), ""
+    for at, step in past.story(now):
+        if step is Step.CREATED:
+            deal = _beginning(sandbox, ids, past, at)
+        elif step is Step.DELETED:
+            world.delete(deal, at=at)
+        elif step is Step.REASON:
+            world.update(deal, {"Exit_Reason__c": past.reason}, at=at)
+        else:
+            world.update(deal, {"StageName": _STAGES[step]}, at=at)
+
+
+def _beginning(sandbox: SalesforceSandbox, ids: dict[str, str], past: PastDeal, at: datetime) -> str:
+    world, owner = sandbox.world, ids[f"{past.owner}@globex.example" if past.owner else INACTIVE]
+    account = {"Name": past.company, "Website": f"https://{past.site}", "BillingCountry": past.country}
+    company = world.insert("Account", {**account, "OwnerId": owner, "Active_Users__c": past.users}, at=at)
+    deal = world.insert(
+        "Opportunity",
+        {
+            "Name": past.name,
+            "AccountId": company,
+            "RecordTypeId": ids["Renewal"],
+            "StageName": "Prospecting",
+            "OwnerId": owner,
+            "Amount": past.amount,
+            "CloseDate": (at + timedelta(days=180)).date(),
+            "Type": "Existing Customer - Renewal",
+            "Contract_End__c": past.contract_end(world.now()),
+            "NPS_Start__c": 8,
+        },
+        at=at,
+    )
+    for number, (first, last, email, language, role) in enumerate(past.people):
+        person = {"FirstName": first, "LastName": last, "Email": email or None, "Language__c": language}
+        contact = world.insert("Contact", person | {"AccountId": company}, at=at)
+        link = {"OpportunityId": deal, "ContactId": contact, "Role": _ROLES[role], "IsPrimary": number == 0}
+        world.insert("OpportunityContactRole", link, at=at)
+    return deal

@@ -63,6 +63,11 @@ def available() -> tuple[str, ...]:
     return (FALLBACK, *sorted(path.stem for path in FOLDER.glob("*.po")))
 
 
+def translations(language: str) -> NullTranslations:
+    """Our words in one language, for what is made outside of a request; the fallback's when there are none."""
+    return _load(language)
+
+
 def _translations() -> NullTranslations:
     return _load(current())
 

@@ -25,7 +25,7 @@ from sandbox.hubspot.views import Views
 from sandbox.hubspot.world import Options, World
 from sandbox.kit import Clock, Faults, Gate, Ledger, Server, control
 from sandbox.pages import pages
-from sandbox.seed_hubspot import hubspot_world
+from sandbox.seed_hubspot import hubspot_past, hubspot_world
 
 __all__ = ["HubSpotSandbox", "OAuthApp", "Options", "serve"]
 
@@ -194,6 +194,7 @@ def serve(
     ``webhook_url`` is where its webhooks go, signed with ``secret``; ``now`` sets its clock.
     """
     sandbox = HubSpotSandbox(Clock(now), portal_id, token=token, scale=scale)
+    hubspot_past(sandbox.world)
     if webhook_url:
         sandbox.point_webhooks({"url": webhook_url, "secret": secret})
     server = Server(sandbox.app, port)

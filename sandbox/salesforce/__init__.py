@@ -26,14 +26,14 @@ def serve(
     ``webhook_url``: where outbound messages go when an opportunity enters a lost stage. ``scale`` stretches the gaps
     between their deliveries. ``port`` 0 takes a free one.
     """
-    from sandbox.seed_salesforce import salesforce_world
+    from sandbox.seed_salesforce import salesforce_past, salesforce_world
 
     if edition not in ("enterprise", "professional"):
         raise ValueError(f"edition is enterprise or professional, not {edition}")
     settings = Settings(edition="professional" if edition == "professional" else "enterprise")
     sandbox = SalesforceSandbox(clock=clock, scale=scale, settings=settings)
     if seeded:
-        salesforce_world(sandbox)
+        salesforce_past(sandbox, salesforce_world(sandbox))
     if webhook_url:
         sandbox.point_webhooks({"url": webhook_url})
     server = Server(sandbox.app, port)
