@@ -34,6 +34,7 @@ from connector.cli_base import (
 )
 from connector.ops_cli import accounts_app
 from connector.playbook_cli import playbook_app
+from connector.rehearse_cli import rehearse_command
 
 if TYPE_CHECKING:
     from connector.bootstrap import Runtime
@@ -301,6 +302,9 @@ def poll(
         for one in polled:
             typer.echo(str(one))
     raise typer.Exit(0 if all(one.trouble is None for one in polled) else NOT_WELL)
+
+
+app.command("rehearse")(rehearse_command)
 
 
 @app.command()
