@@ -41,6 +41,8 @@ from workflows.wording import say
 MAX_CONTACTS = 10
 """A per-contact step makes at most so many tasks: primary contact first, then by role, then by id."""
 MAX_SUBJECT = 255
+ASKING = frozenset({LinkKind.SURVEY, LinkKind.INTERVIEW, LinkKind.TEAM, LinkKind.TOUCH})
+"""Pages that ask the questions of a questionnaire; a case has one inventory, one timeline, a page for each document."""
 _LATE_ROOM = 2
 _DAY_AFTER = Moment(anchor=Anchor.CONTRACT_END, days=1)
 _ROLE_ORDER = {Role.DECIDER: 0, Role.USER: 1, Role.INFLUENCER: 2, Role.COUNTERPART: 3, Role.OTHER: 4}
@@ -277,9 +279,11 @@ class Desk:
 
     def link(self, rule: StepRule, contact_id: str | None) -> str | None:
         """The address of the page that the step links to."""
-        if rule.link is None or not rule.questionnaire:
+        if rule.link is None or (rule.link in ASKING and not rule.questionnaire):
             return None
-        return self.links(rule.link, self.draft.case.id, contact_id, rule.questionnaire)
+        if rule.link in ASKING:
+            return self.links(rule.link, self.draft.case.id, contact_id, rule.questionnaire or "")
+        return self.links(rule.link, self.draft.case.id, None, rule.key if rule.link is LinkKind.DOCUMENT else "")
 
     def text(self, texts: Texts) -> str:
         """The text in the case's language, or in the playbook's first."""

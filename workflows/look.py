@@ -13,6 +13,7 @@ from workflows.model import (
     Case,
     Deal,
     Event,
+    InventoryItem,
     Involvement,
     LinkKind,
     Model,
@@ -41,6 +42,8 @@ class Look(Model):
     the account's usual one. ``playbooks`` holds by key the newest version of all that a case could begin with.
     ``tasks`` holds the states of those tasks of ours that were read just now, by task id. ``load`` counts the open
     tasks of ours by user id.
+    ``inventory`` is the case's list of what is the customer's (P-22). ``started_with`` holds key figures as they were at
+    the start of the relation, by ``deal.<name>`` and ``company.<name>`` (P-24); None while they have not been read.
     ``new_case_id`` is the id for a case that opens now. ``asked`` is True when an admin asked for this deal to be taken
     in although its ending is older than the switch-on (P-71, P-72). ``surveyed`` says when contacts, by id, were last
     sent a survey for another case, if that was within the rest period (P-3A). ``survivor`` is set with a merged deal:
@@ -62,6 +65,8 @@ class Look(Model):
     tasks: Mapping[str, TaskState] = Field(default_factory=dict)
     answers: tuple[Answer, ...] = ()
     surveyed: Mapping[str, AwareDatetime] = Field(default_factory=dict)
+    inventory: tuple[InventoryItem, ...] = ()
+    started_with: Mapping[str, str] | None = None
     new_case_id: str
     asked: bool = False
     survivor: Case | None = None
@@ -71,7 +76,8 @@ class Decision(Model):
     """What follows from a look.
 
     ``needs_people``, ``needs_involved``, ``needs_tasks``: nothing is decided yet; read the people, who else took part,
-    the states of the tasks with these ids, and look again. ``case`` is the case's next state (None: there is none); it
+    the states of the tasks with these ids, and look again. ``needs_start``: the same for the key
+    figures at the start of the relation. ``case`` is the case's next state (None: there is none); it
     may be the ended case that the look gave as its last, and may have moved to another ``deal_id``, which is then to be looked at (P-09). ``writes`` are
     new: each is decided once and becomes an intent. ``withdraw`` names writes of the case that must no longer be sent
     if they were not sent yet. ``next_look`` None: nothing will change by time alone. ``close_links``: the case's pages
@@ -81,6 +87,7 @@ class Decision(Model):
     needs_people: bool = False
     needs_involved: bool = False
     needs_tasks: tuple[str, ...] = ()
+    needs_start: bool = False
     case: Case | None = None
     writes: tuple[Write, ...] = ()
     withdraw: tuple[str, ...] = ()

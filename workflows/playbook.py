@@ -32,7 +32,19 @@ from workflows.documents import (
     model_faults,
     shipped_texts,
 )
-from workflows.model import Anchor, CaseKind, Linked, LinkKind, Moment, Phase, Playbook, Priority, StepRule, TaskType
+from workflows.model import (
+    Anchor,
+    CaseKind,
+    DocumentKind,
+    Linked,
+    LinkKind,
+    Moment,
+    Phase,
+    Playbook,
+    Priority,
+    StepRule,
+    TaskType,
+)
 from workflows.override import overridden
 from workflows.playbook_checks import Placed, check_playbook, raw_steps
 from workflows.survey import shipped_questionnaires
@@ -49,7 +61,7 @@ __all__ = [
     "shipped_playbooks",
 ]
 
-_MOMENT = re.compile(r"(opened|confirmed|contract_end|answered|step:([a-z0-9-]+))(?:\s*([+-])\s*(\d{1,5})\s*(bd|d))?")
+_MOMENT = re.compile(r"(opened|confirmed|contract_end|answered|item|notice_end|switching_end|retrieval_end|step:([a-z0-9-]+))(?:\s*([+-])\s*(\d{1,5})\s*(bd|d))?")
 _SPAN = re.compile(r"(\d{1,4})\s*(m|h|d)")
 
 
@@ -99,19 +111,24 @@ class StepDoc(Doc):
     owner: str = Field(description="Who gets it.")
     when: str | None = Field(None, description="Only if this condition holds.")
     per_contact: bool = Field(False, description="One task for each contact.")
+    per_item: bool = Field(False, description="One task for each day and owner of the inventory's items.")
+    document: Annotated[DocumentKind, Field(strict=False)] | None = Field(
+        None, description="Attached to the deal: letter, achievements, farewell, case-study, plan or inventory."
+    )
     linked_to: list[Annotated[Linked, Field(strict=False)]] = Field(
         [Linked.COMPANY], description="Where the task is shown, besides the deal: company, contact."
     )
     priority: Annotated[Priority, Field(strict=False)] = Field(Priority.NORMAL, description="low, normal or high.")
     reminder: _SpanText | None = Field(None, description="How long before it is due the CRM reminds its owner.")
     link: Annotated[LinkKind, Field(strict=False)] | None = Field(
-        None, description="A page of ours whose address `{{ link }}` puts into the body: survey or interview."
+        None, description="A page of ours whose address `{{ link }}` puts into the body, such as survey or interview."
     )
     questionnaire: str | None = Field(None, description="Which questions that page asks.")
     title: Wording = Field(description="What to do, by language.")
     body: Wording = Field(description="How to do it, by language.")
     call_title: Wording = Field({}, description="Instead of the title, for a contact without an e-mail address.")
     call_body: Wording = Field({}, description="Instead of the body, for a contact without an e-mail address.")
+    customer: Wording = Field({}, description="What the customer reads of it on their timeline, by language.")
     tone_ok: Allowed = Field({}, description="Rules of tone that its texts may break, each with the reason.")
 
 
