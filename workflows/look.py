@@ -17,6 +17,7 @@ from workflows.model import (
     Involvement,
     LinkKind,
     Model,
+    News,
     People,
     Playbook,
     Questionnaire,
@@ -37,17 +38,18 @@ class Look(Model):
     """All that a decision rests on.
 
     ``people`` is None while they have not been read, and so is ``involved``: who else took part in the deal (P-10).
-    ``case`` is the deal's open case, ``last`` its newest ended one.
-    ``playbook`` is the version that the open case follows (or a stopped one that may be taken up again); without one,
-    the account's usual one. ``playbooks`` holds by key the newest version of all that a case could begin with.
-    ``tasks`` holds the states of those tasks of ours that were read just now, by task id. ``load`` counts the open
-    tasks of ours by user id.
-    ``inventory`` is the case's list of what is the customer's (P-22). ``started_with`` holds key figures as they were at
-    the start of the relation, by ``deal.<name>`` and ``company.<name>`` (P-24); None while they have not been read.
-    ``new_case_id`` is the id for a case that opens now. ``asked`` is True when an admin asked for this deal to be taken
-    in although its ending is older than the switch-on (P-71, P-72). ``surveyed`` says when contacts, by id, were last
-    sent a survey for another case, if that was within the rest period (P-3A). ``survivor`` is set with a merged deal:
-    the open case of the deal that it was merged into, if that has one (P-09).
+    ``case`` is the deal's open case, ``last`` its newest ended one. ``playbook`` is the version that the open case
+    follows (or the last one, where that was stopped or completed: it may be taken up again, or have lasting steps);
+    without one, the account's usual one. ``playbooks`` holds by key the newest version of all that a case could
+    begin with. ``tasks`` holds the states of those tasks of ours that were read just now, by task id. ``load``
+    counts the open tasks of ours by user id. ``inventory`` is the case's list of what is the customer's (P-22).
+    ``started_with`` holds key figures as they were at the start of the relation, by ``deal.<name>`` and
+    ``company.<name>`` (P-24); None while they have not been read. ``new_case_id`` is the id for a case that opens
+    now. ``asked`` is True when an admin asked for this deal to be taken in although its ending is older than the
+    switch-on (P-71, P-72). ``surveyed`` says when contacts, by id, were last sent a survey for another case, if
+    that was within the rest period (P-3A). ``survivor`` is set with a merged deal: the open case of the deal that
+    it was merged into, if that has one (P-09). ``news`` is what was learned of a customer after the newest case of
+    the deal began (P-52, P-53, P-56).
     """
 
     now: AwareDatetime
@@ -70,18 +72,19 @@ class Look(Model):
     new_case_id: str
     asked: bool = False
     survivor: Case | None = None
+    news: tuple[News, ...] = ()
 
 
 class Decision(Model):
     """What follows from a look.
 
-    ``needs_people``, ``needs_involved``, ``needs_tasks``: nothing is decided yet; read the people, who else took part,
-    the states of the tasks with these ids, and look again. ``needs_start``: the same for the key
-    figures at the start of the relation. ``case`` is the case's next state (None: there is none); it
-    may be the ended case that the look gave as its last, and may have moved to another ``deal_id``, which is then to be looked at (P-09). ``writes`` are
-    new: each is decided once and becomes an intent. ``withdraw`` names writes of the case that must no longer be sent
-    if they were not sent yet. ``next_look`` None: nothing will change by time alone. ``close_links``: the case's pages
-    no longer take answers; those of a case that is open again do.
+    ``needs_people``, ``needs_involved``, ``needs_tasks``: nothing is decided yet; read the people, who else took
+    part, the states of the tasks with these ids, and look again. ``needs_start``: the same for the key figures at
+    the start of the relation. ``case`` is the case's next state (None: there is none); it may be the ended case
+    that the look gave as its last, and may have moved to another ``deal_id``, which is then to be looked at (P-09).
+    ``writes`` are new: each is decided once and becomes an intent. ``withdraw`` names writes of the case that must
+    no longer be sent if they were not sent yet. ``next_look`` None: nothing will change by time alone.
+    ``close_links``: the case's pages no longer take answers; those of a case that is open again do.
     """
 
     needs_people: bool = False

@@ -365,6 +365,9 @@ class Anchor(StrEnum):
     RETRIEVAL_END = "retrieval_end"
     STEP = "step"
     OVERDUE = "overdue"
+    WIN_BACK = "win_back"
+    WISH = "wish"
+    MOVED = "moved"
 
 
 RIGHTS_ANCHORS = frozenset({Anchor.NOTICE_END, Anchor.SWITCHING_END, Anchor.RETRIEVAL_END})
@@ -376,13 +379,22 @@ class Moment(Model):
 
     ``step`` names the step for :attr:`Anchor.STEP`, and the anchor is then the moment at which that step was done; or
     for :attr:`Anchor.OVERDUE`, and the anchor is then the day on which its task was due. What hangs on the latter comes
-    only if the task is still open by then, and goes when it is done (P-13).
+    only if the task is still open by then, and goes when it is done (P-13). :attr:`Anchor.WIN_BACK` is the day on which
+    the reason may no longer hold (P-56). What hangs on :attr:`Anchor.WISH` or :attr:`Anchor.MOVED` comes once for each
+    :class:`News` of that kind, which ``step`` then names.
     """
 
     anchor: Anchor
     step: str | None = None
     days: int = 0
     business: bool = False
+
+
+class Repeat(Model):
+    """A step comes again so many days after it was done, unless that is later than ``until`` (P-51)."""
+
+    days: int = Field(ge=1)
+    until: Moment
 
 
 class Linked(StrEnum):
@@ -421,6 +433,7 @@ class StepRule(Model):
     late, or after the contract's end, from appearing all at once. ``per_item`` makes one task for each day and person
     of the inventory's items that are not received yet (P-22). ``document`` is attached to the deal when the step
     appears. ``customer`` is what the customer reads of the step on their page; without it, they see nothing (P-2A).
+    A ``lasting`` step does not hold up the end of the case, and may still appear after it (P-51 … P-56).
     ``until`` says what makes the step needless, such as a reminder once the contact has answered (P-3A): it is left out
     then, or its open task is closed.
     """
@@ -430,6 +443,8 @@ class StepRule(Model):
     due: Moment
     release: Moment
     not_before: Moment | None = None
+    repeat: Repeat | None = None
+    lasting: bool = False
     until: Literal["answered"] | None = None
     owner: str
     when: str | None = None
@@ -732,6 +747,62 @@ class Answer(Model):
     values: Mapping[str, AnswerValue]
 
 
+# --- after the end --------------------------------------------------------------------------------------------------
+
+
+class NewsKind(StrEnum):
+    """What may be learned of a customer who has left.
+
+    WISH: what they wished for is there (P-52). MOVED: one of them works elsewhere now (P-53). RETURNED: they are back
+    with another deal (P-56).
+    """
+
+    WISH = "wish"
+    MOVED = "moved"
+    RETURNED = "returned"
+
+
+class News(Model):
+    """One such piece of news. ``id`` tells it from others of its kind; ``text`` is the wish, or the new company's name.
+
+    ``contact_id`` is the person whom it is about; None: nobody in particular.
+    """
+
+    kind: NewsKind
+    id: str
+    at: AwareDatetime
+    contact_id: str | None = None
+    text: str = ""
+
+
+class StartingFigure(Model):
+    """A key figure as it stood at the start, as the CRM's own text, and when that was."""
+
+    value: str
+    at: AwareDatetime
+
+
+class StartingPerson(Model):
+    """Someone on the stakeholder map of the start. No name: who it is stands in the CRM."""
+
+    contact_id: str
+    roles: tuple[Role, ...] = ()
+
+
+class Baseline(Model):
+    """Where the relation with a company began (P-60, P-61).
+
+    ``figures`` go by their names in the settings, such as ``company.active_users``; what was empty is absent.
+    ``people`` is the stakeholder map as it was last taken, at ``people_at``. ``frame`` is what was agreed on how to work
+    together, by question of the questionnaire ``frame``.
+    """
+
+    figures: Mapping[str, StartingFigure] = Field(default_factory=dict)
+    people: tuple[StartingPerson, ...] = ()
+    people_at: AwareDatetime | None = None
+    frame: Mapping[str, AnswerValue] = Field(default_factory=dict)
+
+
 # --- an account's rules ---------------------------------------------------------------------------------------------
 
 
@@ -790,6 +861,19 @@ class ExitRights(Model):
     no_charges_from: date = date(2027, 1, 12)
 
 
+class DoorRules(Model):
+    """When the reason for leaving may no longer hold (P-56).
+
+    ``after`` gives the days from the end by reason (one of the stable values); None: never ask. ``after_others`` is for
+    reasons that it does not name. A budget is asked about at the next ``budget_year`` (month and day) that begins at
+    least two months after the end, unless ``after`` says otherwise. A gap is not asked about by time: see P-52.
+    """
+
+    after: Mapping[str, int | None] = Field(default_factory=dict)
+    after_others: int | None = 180
+    budget_year: tuple[int, int] = (1, 1)
+
+
 class AccountRules(Model):
     """What the domain needs to know of an account. ``calendar`` is a country code such as ``FR`` or ``US-CA``.
 
@@ -798,7 +882,8 @@ class AccountRules(Model):
     ``reason_wait`` is how long a missing reason holds the plan back (P-04); zero: not at all.
     ``starts_at`` is the moment of switch-on: endings before it open no case (P-71). ``our_name`` is our company's name
     as customers know it; empty: nobody said. Without ``exit_rights`` no such clock runs (P-2B).
-    A score of ``low_score`` or below calls for care at once (P-36).
+    A score of ``low_score`` or below calls for care at once (P-36). ``figures`` names the mapped key figures, such as
+    ``company.active_users``.
     """
 
     account: str
@@ -814,6 +899,8 @@ class AccountRules(Model):
     asks_reason: bool = False
     reason_wait: timedelta = timedelta(days=5)
     starts_at: datetime | None = None
+    figures: tuple[str, ...] = ()
     low_score: int = 6
     our_name: str = ""
     exit_rights: ExitRights | None = None
+    door: DoorRules = Field(default_factory=DoorRules)
