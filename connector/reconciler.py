@@ -25,15 +25,17 @@ from connector.clock import Clock
 from connector.library import Library
 from connector.links import LinkSigner
 from connector.metrics import LOOKS, WRITES
-from connector.store import Store, agenda, cases, intake, intents, pauses
+from connector.store import Store, agenda, baselines, cases, intake, intents, pauses
 from connector.store.tables import AgendaRow, IntentRow, IntentState, LinkRow
 from workflows.decide import cancel, decide, record
 from workflows.look import Decision, Look
 from workflows.model import (
     Answer,
+    Baseline,
     Case,
     CaseStatus,
     CreateTask,
+    Deal,
     Event,
     LinkKind,
     People,
@@ -66,6 +68,7 @@ class DealLook:
     last: Case | None
     survivor: Case | None
     answers: tuple[Answer, ...]
+    baseline: Baseline | None = None
     people: People | None = None
     tasks: dict[str, TaskState] = field(default_factory=dict)
     links: list[LinkRow] = field(default_factory=list)
@@ -218,6 +221,8 @@ class Reconciler:
             last_cases = cases.last_by_deal(session, self._account.name, deal_ids)
             known = [*open_cases.values(), *last_cases.values()]
             answers = intake.answers(session, [case.id for case in known])  # some answer after the case has ended
+            subjects = {_subject(one.deal) for one in observed.values()}
+            started = baselines.by_subject(session, self._account.name, subjects)
         looks = []
         for row in rows:
             seen = observed[row.deal_id]
@@ -231,6 +236,7 @@ class Reconciler:
                     last=last,
                     survivor=open_cases.get(seen.deal.merged_into) if seen.deal.merged_into is not None else None,
                     answers=answers.get(newest.id, ()) if newest is not None else (),
+                    baseline=started.get(_subject(seen.deal)),
                     people=seen.people,
                 )
             )
@@ -274,6 +280,7 @@ class Reconciler:
             load=load,
             tasks=look.tasks,
             answers=look.answers,
+            baseline=look.baseline,
             new_case_id=uuid.uuid4().hex,
             asked=look.row.asked,
         )
@@ -339,6 +346,8 @@ class Reconciler:
             intents.plan(session, self._account.name, case.id, decision.writes, now)
             for link in look.links:
                 intake.keep_link(session, link)
+            if decision.starting is not None:
+                baselines.keep(session, case, decision.starting, now)
             if decision.close_links:
                 intake.close_links(session, case.id, now)
             cases.log(session, self._account.name, decision.events, now, case_id=case.id, deal_id=look.row.deal_id)
@@ -431,6 +440,10 @@ class _RememberedLinks:
             )
         )
         return self._links.address(kind, case_id, contact_id, questionnaire)
+
+
+def _subject(deal: Deal) -> str:
+    return baselines.subject(deal.company_id, deal.id)
 
 
 def _hold(look: DealLook, paused: Container[str]) -> None:

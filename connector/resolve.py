@@ -46,6 +46,7 @@ def resolve_rules(
         asks_reason=config.asks_reason,
         reason_wait=config.reason_wait,
         starts_at=starts_at,
+        figures=tuple(dict.fromkeys(config.fields.figures)),
     )
 
 

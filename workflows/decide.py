@@ -11,6 +11,7 @@ from datetime import datetime
 from functools import lru_cache
 
 from workflows.asks import CONTRACT_END, REASON, ask
+from workflows.baseline import take_start
 from workflows.desk import Desk, hangs_on_end
 from workflows.draft import Draft
 from workflows.ending import cancel as end_by_cancelling
@@ -272,6 +273,7 @@ def _run(desk: Desk) -> datetime | None:
     if people is not None:
         company_id = people.company.id if people.company is not None else None
         draft.set(company_id=company_id, contact_ids=tuple(contact.id for contact in people.contacts))
+    take_start(draft)
     take_reason(desk)
     take_contract_end(desk)
     release_steps(desk)
@@ -325,6 +327,7 @@ def _finish(draft: Draft, next_look: datetime | None = None) -> Decision:
         next_look=next_look,
         events=tuple(draft.events),
         close_links=draft.close_links,
+        starting=draft.starting,
     )
 
 

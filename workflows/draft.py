@@ -8,6 +8,7 @@ from typing import Any
 
 from workflows.look import Look
 from workflows.model import (
+    Baseline,
     Case,
     CaseStatus,
     Event,
@@ -70,6 +71,7 @@ class Draft:
         self.needs_tasks: list[str] = []
         self.needs_people = False
         self.close_links = False
+        self.starting: Baseline | None = None
 
     # --- the case ---------------------------------------------------------------------------------------------------
 

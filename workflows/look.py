@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, Field
 from workflows.model import (
     AccountRules,
     Answer,
+    Baseline,
     Case,
     Deal,
     Event,
@@ -72,6 +73,8 @@ class Look(Model):
     new_case_id: str
     asked: bool = False
     survivor: Case | None = None
+    baseline: Baseline | None = None
+    """Where the relation with the deal's company began, as far as that was noted (P-60)."""
     news: tuple[News, ...] = ()
 
 
@@ -97,3 +100,5 @@ class Decision(Model):
     next_look: AwareDatetime | None = None
     events: tuple[Event, ...] = ()
     close_links: bool = False
+    starting: Baseline | None = None
+    """To be kept of the beginning of a relation, beside what is known of it already (P-60)."""

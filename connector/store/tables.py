@@ -165,6 +165,7 @@ class CaseRow(Base):
             postgresql_where=text(OPEN),
         ),
         Index("ix_cases_account_status", "account", "status"),
+        Index("ix_cases_account_company_id", "account", "company_id"),
     )
 
 
@@ -370,6 +371,22 @@ class AdminSessionRow(Base):
     admin_id: Mapped[int] = mapped_column(ForeignKey("admins.id", ondelete="CASCADE"), index=True)
     made_at: Mapped[datetime]
     seen_at: Mapped[datetime]
+
+
+class BaselineRow(Base):
+    """Where the relation with a company began (P-60); see :class:`workflows.model.Baseline`.
+
+    ``subject`` is ``company:<id>``, or ``deal:<id>`` where the deal has no company. ``figures``: value and moment by
+    name; ``people``: roles by contact id.
+    """
+
+    __tablename__ = "baselines"
+    account: Mapped[str] = mapped_column(primary_key=True)
+    subject: Mapped[str] = mapped_column(primary_key=True)
+    case_id: Mapped[str]
+    figures: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    people: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    people_at: Mapped[datetime | None]
 
 
 class PauseRow(Base):
