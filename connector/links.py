@@ -42,6 +42,12 @@ class LinkSigner:
         oldest_first = list(reversed(keys))
         self._signers = {kind: _signer(oldest_first, f"aurevoir.link.{kind.value}") for kind in LinkKind}
         self._forms = _signer(oldest_first, "aurevoir.form")
+        self._people = _signer(oldest_first, "aurevoir.person")
+
+    @property
+    def public_url(self) -> str:
+        """Where all our pages are, without a slash at the end."""
+        return self._public_url
 
     def __call__(self, kind: LinkKind, case_id: str, contact_id: str | None, questionnaire: str) -> str:
         """As :meth:`address`."""
@@ -76,6 +82,10 @@ class LinkSigner:
     def is_form_seal(self, link: str, seal: str) -> bool:
         """Whether :meth:`form_seal` made this value for this link, with any key that still counts."""
         return seal.isascii() and self._forms.verify_signature(link, seal)
+
+    def person(self, account: str, mail: str) -> str:
+        """Stands for a person by their address, in one account: tells two records of the same one, and names nobody."""
+        return self._people.get_signature(f"{account} {mail.strip().casefold()}").decode()
 
 
 def _signer(oldest_first: Sequence[str], salt: str) -> Signer:

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema
 
 from workflows.documents import (
     Doc,
@@ -33,25 +33,71 @@ from workflows.documents import (
     shipped_texts,
     translation_faults,
 )
-from workflows.fields import REASON_OPTIONS
-from workflows.model import AnswerValue, LinkKind, Option, Question, Questionnaire, QuestionType, Section, Texts
+from workflows.fields import DEGREE_OPTIONS, REASON_OPTIONS
+from workflows.model import AnswerValue, LinkKind, Option, Question, Questionnaire, QuestionType, Role, Section, Texts
 from workflows.tone_check import Allowed, Note, check_tone, survey_texts
 
 MAX_REQUIRED = 5
-MAX_LENGTH = 5000
-FEEDBACK_FIELDS = {
-    "exit_score": QuestionType.SCALE,
-    "exit_reason": QuestionType.CHOICE,
-    "start_score": QuestionType.SCALE,
+MAX_LENGTH = 60_000
+FEEDBACK_FIELDS: Mapping[LinkKind, Mapping[str, QuestionType]] = {
+    LinkKind.SURVEY: {
+        "exit_score": QuestionType.SCALE,
+        "exit_reason": QuestionType.CHOICE,
+        "exit_reason_second": QuestionType.CHOICE,
+        "exit_avoidable": QuestionType.CHOICE,
+        "start_score": QuestionType.SCALE,
+        "leaving_score": QuestionType.SCALE,
+    },
+    LinkKind.INTERVIEW: {"exit_reason_interview": QuestionType.CHOICE},
+    LinkKind.TEAM: {
+        "exit_reason_team": QuestionType.CHOICE,
+        "team_score": QuestionType.SCALE,
+        "fit": QuestionType.CHOICE,
+    },
 }
-"""The CRM fields that a question may feed, and how it must be asked then."""
+"""The CRM fields that a question may feed, by the page that asks it, and how it must be asked then.
+
+Who said so is told by the field (P-34): the customer's own words never mix with those of our people.
+"""
+_CHOICES = {
+    "exit_avoidable": DEGREE_OPTIONS,
+    "fit": DEGREE_OPTIONS,
+    **dict.fromkeys(("exit_reason", "exit_reason_second", "exit_reason_interview", "exit_reason_team"), REASON_OPTIONS),
+}
+OWN_VIEW_FIELDS = frozenset({"exit_reason_team", "team_score"})
+FieldName = Literal[
+    "exit_score",
+    "exit_reason",
+    "exit_reason_second",
+    "exit_avoidable",
+    "start_score",
+    "leaving_score",
+    "exit_reason_interview",
+    "exit_reason_team",
+    "team_score",
+    "fit",
+]
+
+
+_VALUE = r"[a-z][a-z0-9]*([-_][a-z0-9]+)*"
+
+
+def _parse_value(text: object) -> str:
+    if not isinstance(text, str) or not re.fullmatch(_VALUE, text) or len(text) > 40:
+        raise ValueError("write a name of small letters, digits, - and _, up to 40, such as `new-owner`")
+    return text
+
+
+Value = Annotated[str, BeforeValidator(_parse_value), WithJsonSchema({"type": "string", "pattern": f"^{_VALUE}$"})]
 
 
 class OptionDoc(Doc):
     """One choice."""
 
-    value: Name = Field(description="Stable name of the choice; reports rest on it.")
+    value: Value = Field(description="Stable name of the choice; reports rest on it.")
     text: Wording = Field(description="What people read, by language.")
+    category: str | None = Field(None, description="For a reason of your own: the common reason that it counts as.")
+    steps: list[str] = Field([], description="Steps of playbooks that it is about; shown only after one of these.")
 
 
 class QuestionDoc(Doc):
@@ -62,8 +108,9 @@ class QuestionDoc(Doc):
     text: Wording = Field(description="The question, by language.")
     help: Wording = Field({}, description="A line below the question, by language.")
     required: bool = Field(False, description="Whether it must be answered; at most five, none in a folded section.")
-    field: Literal["exit_score", "exit_reason", "start_score"] | None = Field(
-        None, description="The CRM field that it feeds."
+    field: FieldName | None = Field(None, description="The CRM field that it feeds.")
+    roles: list[Annotated[Role, Field(strict=False)]] = Field(
+        [], description="Ask only people in these roles: decider, user, influencer."
     )
     low: int = Field(0, ge=0, le=1, description="Where a scale begins.")
     high: int = Field(10, ge=2, le=10, description="Where a scale ends.")
@@ -91,7 +138,7 @@ class QuestionnaireDoc(Doc):
 
     questionnaire: Name = Field(description="Name of the questionnaire, as steps of a playbook give it.")
     version: int = Field(ge=1, le=99999, description="Count it up when you change what is asked.")
-    kind: Annotated[LinkKind, Field(strict=False)] = Field(description="survey or interview.")
+    kind: Annotated[LinkKind, Field(strict=False)] = Field(description="survey, interview or team.")
     languages: list[str] = Field(min_length=1, description="Languages of its texts; the first is the fallback.")
     title: Wording = Field(description="Heading of the page, by language.")
     intro: Wording = Field(description="First words on the page, by language.")
@@ -111,7 +158,7 @@ def parse_questionnaire(text: str | bytes, file: str) -> Questionnaire:
 def read_questionnaire(text: str | bytes, file: str) -> tuple[Questionnaire, tuple[Note, ...]]:
     """The same, with notes on its tone (P-27): what may hurt a customer, and what its author allowed and why."""
     document = load(text, file)
-    faults = [*language_faults(document), *translation_faults(document, _all_texts(document.data, ()))]
+    faults = [*language_faults(document), *translation_faults(document, all_texts(document.data, ()))]
     doc: QuestionnaireDoc | None = None
     try:
         doc = QuestionnaireDoc.model_validate(document.data)
@@ -126,19 +173,19 @@ def read_questionnaire(text: str | bytes, file: str) -> tuple[Questionnaire, tup
     return _to_questionnaire(doc), tuple(notes)
 
 
-def _all_texts(data: Any, loc: Loc) -> Iterator[tuple[Loc, dict[str, Any]]]:
+def all_texts(data: Any, loc: Loc) -> Iterator[tuple[Loc, dict[str, Any]]]:
     """Every text by language, wherever it stands."""
     if isinstance(data, list):
         for index, item in enumerate(data):
             if loc and loc[-1] == "ends" and isinstance(item, dict):
                 yield (*loc, index), item
             else:
-                yield from _all_texts(item, (*loc, index))
+                yield from all_texts(item, (*loc, index))
     for name, value in data.items() if isinstance(data, dict) else ():
         if name in ("title", "intro", "thanks", "text", "help") and isinstance(value, dict):
             yield (*loc, name), value
         else:
-            yield from _all_texts(value, (*loc, name))
+            yield from all_texts(value, (*loc, name))
 
 
 def _check(document: Document, doc: QuestionnaireDoc) -> Iterator[Fault]:
@@ -148,12 +195,15 @@ def _check(document: Document, doc: QuestionnaireDoc) -> Iterator[Fault]:
     for at, section in enumerate(doc.sections):
         for number, question in enumerate(section.questions):
             loc: Loc = ("sections", at, "questions", number)
-            yield from _check_question(document, loc, question, doc.languages)
+            yield from _check_question(document, loc, question, doc)
             for name, value, known in (("key", question.key, seen), ("field", question.field, fields)):
                 if value in known:
                     yield document.fault((*loc, name), value, f"two questions have this {name}; keep one")
                 known.update({value} if value else ())
             required += question.required
+            if question.required and question.roles:
+                cure = "what only some roles are asked cannot be required; drop one of the two"
+                yield document.fault((*loc, "required"), "true", cure)
             if question.required and section.fold:
                 cure = "nothing in a folded section may be required; people may never open it"
                 yield document.fault((*loc, "required"), "true", cure)
@@ -162,7 +212,7 @@ def _check(document: Document, doc: QuestionnaireDoc) -> Iterator[Fault]:
         yield document.fault(("sections",), None, cure)
 
 
-def _check_question(document: Document, loc: Loc, question: QuestionDoc, languages: Sequence[str]) -> Iterator[Fault]:
+def _check_question(document: Document, loc: Loc, question: QuestionDoc, doc: QuestionnaireDoc) -> Iterator[Fault]:
     chooses = question.type in (QuestionType.CHOICE, QuestionType.CHOICES)
     options = as_list(question.options)
     values = [option.value for option in options]
@@ -170,22 +220,46 @@ def _check_question(document: Document, loc: Loc, question: QuestionDoc, languag
         yield document.fault((*loc, "options"), None, "a choice needs two different options or more, each once")
     if not chooses and question.options:
         yield document.fault((*loc, "options"), None, f"a {question.type} has no options; drop them")
-    if question.options == "reasons" and not set(languages) <= set(REASON_OPTIONS[0].text):
+    if question.options == "reasons" and not set(doc.languages) <= set(REASON_OPTIONS[0].text):
         known = ", ".join(REASON_OPTIONS[0].text)
         cure = f"the common reasons are worded in {known} only; write the options out in your languages"
         yield document.fault((*loc, "options"), "reasons", cure)
     if question.ends and (question.type is not QuestionType.SCALE or len(question.ends) != 2):
         yield document.fault((*loc, "ends"), None, "a scale has two ends, the lowest first; other questions have none")
-    wanted = FEEDBACK_FIELDS.get(question.field or "")
-    if wanted and question.type is not wanted:
+    yield from _check_field(document, loc, question, doc.kind)
+
+
+def _check_field(document: Document, loc: Loc, question: QuestionDoc, kind: LinkKind) -> Iterator[Fault]:
+    """Whether the page may feed this field, and the answer can stand there."""
+    if question.field is None:
+        return
+    feeds = FEEDBACK_FIELDS.get(kind, {})
+    wanted = feeds.get(question.field)
+    if wanted is None:
+        cure = f"a page of the kind {kind} feeds no such field; " + (f"it may feed {', '.join(feeds)}" if feeds else "")
+        yield document.fault((*loc, "field"), question.field, cure.rstrip("; "))
+        return
+    if question.type is not wanted:
         yield document.fault((*loc, "field"), question.field, f"only a {wanted} can feed this field")
-    if question.field in ("exit_score", "start_score") and (question.low, question.high) != (0, 10):
+    if wanted is QuestionType.SCALE and (question.low, question.high) != (0, 10):
         yield document.fault((*loc, "field"), question.field, "this field holds 0 to 10; ask from low: 0 to high: 10")
-    reasons = {option.value for option in REASON_OPTIONS}
-    for index, value in enumerate(values if question.field == "exit_reason" else ()):
-        if value not in reasons:
-            cure = f"the field exit_reason has no such reason; {guess(value, reasons)}"
-            yield document.fault((*loc, "options", index, "value"), value, cure)
+    if question.field in _CHOICES:
+        known = {option.value for option in _CHOICES[question.field]}
+        at: Loc = (*loc, "options")
+        yield from check_choices(document, at, as_list(question.options), question.field, known)
+
+
+def check_choices(
+    document: Document, loc: Loc, options: Sequence[OptionDoc], field: str, known: set[str]
+) -> Iterator[Fault]:
+    """Choices that the CRM field ``field``, which has the ``known`` values, could not hold."""
+    for index, option in enumerate(options):
+        if option.category is not None and option.category not in known:
+            cure = f"the field {field} has no such value; {guess(option.category, known)}"
+            yield document.fault((*loc, index, "category"), option.category, cure)
+        elif option.category is None and option.value not in known:
+            cure = f"the field {field} has no such value; {guess(option.value, known)}, or add a `category` to count it"
+            yield document.fault((*loc, index, "value"), option.value, cure)
 
 
 def _to_questionnaire(doc: QuestionnaireDoc) -> Questionnaire:
@@ -213,9 +287,15 @@ def _to_questionnaire(doc: QuestionnaireDoc) -> Questionnaire:
 
 
 def _to_question(doc: QuestionDoc) -> Question:
-    own = tuple(Option(value=option.value, text=option.text) for option in doc.options if isinstance(option, OptionDoc))
+    own = tuple(to_option(option) for option in doc.options if isinstance(option, OptionDoc))
     options = REASON_OPTIONS if doc.options == "reasons" else own
-    return Question(**doc.model_dump(exclude={"options", "ends", "tone_ok"}), ends=tuple(doc.ends), options=options)
+    given = doc.model_dump(exclude={"options", "ends", "roles", "tone_ok"})
+    return Question(**given, ends=tuple(doc.ends), roles=tuple(doc.roles), options=options)
+
+
+def to_option(doc: OptionDoc) -> Option:
+    """The choice in the domain's words."""
+    return Option(value=doc.value, text=doc.text, category=doc.category, steps=tuple(doc.steps))
 
 
 def questionnaire_schema() -> dict[str, Any]:
@@ -228,7 +308,13 @@ def load_questionnaires(texts: Mapping[str, str | bytes]) -> Mapping[str, Questi
 
     Raises :class:`~workflows.documents.PlaybookError` with the faults of all files.
     """
-    return load_all(texts, parse_questionnaire, "questionnaire")
+    return load_all(
+        {file: text for file, text in texts.items() if file not in REASON_FILES}, parse_questionnaire, "questionnaire"
+    )
+
+
+REASON_FILES = ("reasons.yaml", "reasons.yml")
+"""Beside questionnaires, a folder may hold the reasons for leaving in an admin's own words (P-34)."""
 
 
 @cache

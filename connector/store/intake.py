@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from connector.store.database import insert_or
-from connector.store.tables import AnswerRow, BadEventRow, LinkRow, TallyRow
+from connector.store.tables import AnswerRow, BadEventRow, CaseRow, FeedbackRow, LinkRow, TallyRow
 from workflows.model import Answer
 
 
 def keep_link(session: Session, link: LinkRow) -> None:
-    """Make a link known; it may be known already."""
+    """Make a link known. It may be known already: then only what is known of its person is brought up to date."""
     values = {column.key: getattr(link, column.key) for column in LinkRow.__mapper__.column_attrs}
-    session.execute(insert_or(session, LinkRow).values(**values).on_conflict_do_nothing())
+    insert = insert_or(session, LinkRow).values(**values)
+    newer = {name: values[name] for name in ("roles", "person") if values[name] is not None}
+    if newer:
+        session.execute(insert.on_conflict_do_update(index_elements=[LinkRow.id], set_=newer))
+    else:
+        session.execute(insert.on_conflict_do_nothing())
+
+
+def surveyed(
+    session: Session, account: str, people: Collection[str], contacts: Collection[str], since: datetime
+) -> Sequence[LinkRow]:
+    """Surveys given since then to any of these ``people`` (keyed digests) or ``contacts`` (ids), oldest first."""
+    return session.scalars(
+        select(LinkRow)
+        .where(LinkRow.account == account, LinkRow.kind == "survey", LinkRow.made_at > since)
+        .where(or_(LinkRow.person.in_(people), LinkRow.contact_id.in_(contacts)))
+        .order_by(LinkRow.made_at, LinkRow.id)
+    ).all()
 
 
 def link(session: Session, link_id: str) -> LinkRow | None:
@@ -48,6 +65,7 @@ def answer(session: Session, link_id: str) -> AnswerRow | None:
 def save_answer(session: Session, link_row: LinkRow, answer: Answer) -> None:
     """Keep what was answered through this link; it replaces what the same person answered before."""
     row = session.get(AnswerRow, link_row.id)
+    case = session.get(CaseRow, answer.case_id)
     session.merge(
         AnswerRow(
             link_id=link_row.id,
@@ -59,6 +77,7 @@ def save_answer(session: Session, link_row: LinkRow, answer: Answer) -> None:
             language=answer.language,
             at=answer.at,
             version=row.version + 1 if row is not None else 1,
+            playbook=f"{case.playbook} {case.playbook_version}".strip() if case is not None else "",
             given={key: list(value) if isinstance(value, tuple) else value for key, value in answer.values.items()},
         )
     )
@@ -85,6 +104,24 @@ def to_answer(row: AnswerRow) -> Answer:
         at=row.at,
         values={key: tuple(value) if isinstance(value, list) else value for key, value in row.given.items()},
     )
+
+
+def others_answered(session: Session, case_id: str) -> bool:
+    """Whether a customer or an interviewer has answered anything in this case."""
+    found = select(AnswerRow.link_id).where(AnswerRow.case_id == case_id, AnswerRow.by.in_(("customer", "csm")))
+    return session.scalar(found.limit(1)) is not None
+
+
+def take_once(session: Session, account: str, delivery: str, now: datetime) -> bool:
+    """Note that a delivery of another survey tool was taken; False when it had been before (P-38)."""
+    insert = insert_or(session, FeedbackRow).values(account=account, id=delivery, at=now)
+    taken = session.execute(insert.on_conflict_do_nothing().returning(FeedbackRow.id))
+    return taken.first() is not None
+
+
+def forget_deliveries(session: Session, before: datetime) -> None:
+    """Drop the marks of deliveries that nobody repeats any more."""
+    session.execute(delete(FeedbackRow).where(FeedbackRow.at < before))
 
 
 def keep_bad(session: Session, crm: str, bad: Iterable[tuple[str | None, str, str]], now: datetime) -> None:

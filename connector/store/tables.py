@@ -239,7 +239,11 @@ class PlaybookRow(Base):
 
 
 class LinkRow(Base):
-    """A page of ours that someone was given. Closed links say so kindly and take nothing."""
+    """A page of ours that someone was given. Closed links say so kindly and take nothing.
+
+    ``roles``: of the contact when the link was last given out (P-11). ``person``: a keyed digest of their e-mail
+    address, by which two records of the same person are told (P-3A).
+    """
 
     __tablename__ = "links"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -251,10 +255,17 @@ class LinkRow(Base):
     language: Mapped[str]
     made_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
+    roles: Mapped[list[str] | None]
+    person: Mapped[str | None]
+
+    __table_args__ = (Index("ix_links_account_kind_made_at", "account", "kind", "made_at"),)
 
 
 class AnswerRow(Base):
-    """What one person answered through one link; edited in place until closed (P-3A)."""
+    """What one person answered through one link; edited in place until closed (P-3A).
+
+    ``playbook``: key and version that the case followed then, for figures by version (P-46).
+    """
 
     __tablename__ = "answers"
     link_id: Mapped[str] = mapped_column(ForeignKey("links.id", ondelete="CASCADE"), primary_key=True)
@@ -267,6 +278,16 @@ class AnswerRow(Base):
     at: Mapped[datetime]
     version: Mapped[int]
     given: Mapped[dict[str, Any]]
+    playbook: Mapped[str] = mapped_column(server_default="", default="")
+
+
+class FeedbackRow(Base):
+    """A delivery of another survey tool that was taken, so that the same one counts once (P-38)."""
+
+    __tablename__ = "feedback_deliveries"
+    account: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
 
 
 class EventRow(Base):
