@@ -15,15 +15,17 @@ from adapters.port import Adapter
 from connector.account import Account
 from connector.clock import Clock, SystemClock
 from connector.engine import Engine, LocalEngine, Round, work_lock
+from connector.heartbeat import Heartbeat
 from connector.library import Library
 from connector.links import LinkSigner
+from connector.notices import Notices
 from connector.presence import SERVE
 from connector.reconciler import Reconciler
 from connector.reload import Live, Reloader, require_names
 from connector.scheduler import Scheduler
 from connector.settings import Settings
 from connector.source import Source
-from connector.store import Store, accounts
+from connector.store import Store, accounts, pauses
 from connector.store.database import AWAY, Busy
 from connector.vault import Vault
 from connector.watcher import Watcher
@@ -82,7 +84,9 @@ class Runtime:
         for one in self.rounds.values():
             one.wake()
         self.engine = engine or LocalEngine(self.rounds)
-        self.scheduler = Scheduler(self.accounts, self.engine, self.store, self.clock)
+        url = self.settings.server.heartbeat_url
+        heartbeat = Heartbeat(self.store, self.clock, url.get_secret_value() if url is not None else None)
+        self.scheduler = Scheduler(self.accounts, self.engine, self.store, self.clock, heartbeat)
         self._stops = [self.scheduler.stop, self.engine.stop]
         self.scheduler.start()
 
@@ -168,8 +172,11 @@ class Runtime:
                     yield (f"account {name}", False, "not switched on: run `aurevoir provision`")
                 elif row.trouble is not None:
                     yield (f"account {name}", False, row.trouble)
+                elif row.paused_at is not None:
+                    yield (f"account {name}", True, "paused")
                 else:
-                    yield (f"account {name}", True, "paused" if row.paused_at is not None else "works")
+                    held = ", ".join(pauses.playbooks(session, name))
+                    yield (f"account {name}", True, f"works; paused playbooks: {held}" if held else "works")
 
 
 def cannot_be_used(store: Store, error: Exception) -> Unavailable:
@@ -234,6 +241,7 @@ def _rounds(
             Watcher(account, store, clock),
             store,
             clock,
+            after=Notices(account, store, clock, links.public_url).tell,
         )
         for name, account in connected.items()
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -57,8 +57,18 @@ class Engine(Protocol):
 class Round:
     """One round of work on one account."""
 
-    def __init__(self, account: Account, reconciler: Reconciler, watcher: Watcher, store: Store, clock: Clock) -> None:
+    def __init__(
+        self,
+        account: Account,
+        reconciler: Reconciler,
+        watcher: Watcher,
+        store: Store,
+        clock: Clock,
+        after: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``after`` is called when there is nothing more to look at: what it plans is sent in the same round."""
         self.account = account
+        self._after = after
         self._reconciler = reconciler
         self._watcher = watcher
         self._store = store
@@ -119,11 +129,17 @@ class Round:
             self._watcher.compare()
         if poll or self._watcher.poll_due():
             self._watcher.poll()
+        looked = self._look()
+        self._after()
+        looked += self._look()
+        self._failures = 0
+        self._well()
+        return looked
+
+    def _look(self) -> int:
         looked = 0
         while looked < MOST_LOOKS and (rows := self._reconciler.look()):
             looked += rows
-        self._failures = 0
-        self._well()
         return looked
 
     def _require_switched_on(self) -> None:

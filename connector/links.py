@@ -49,6 +49,11 @@ class LinkSigner:
         """Where all our pages are, without a slash at the end."""
         return self._public_url
 
+    @property
+    def public_url(self) -> str:
+        """Where all our pages are, without a slash at the end."""
+        return self._public_url
+
     def __call__(self, kind: LinkKind, case_id: str, contact_id: str | None, questionnaire: str) -> str:
         """As :meth:`address`."""
         return self.address(kind, case_id, contact_id, questionnaire)

@@ -29,3 +29,4 @@ WEBHOOK_SECONDS = Histogram(
 )
 POLLS = Counter("aurevoir_polls", "Polls for changed deals: done, or failed.", ["account", "result"])
 RESTS = Counter("aurevoir_rests", "Times that an account had to rest: why.", ["account", "reason"])
+BEATS = Counter("aurevoir_heartbeats", "Heartbeats to server.heartbeat_url: done, or failed.", ["result"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
@@ -14,11 +14,7 @@ from connector.bootstrap import Runtime
 from connector.casework import WAIT_SECONDS, NotPossible
 from connector.engine import work_lock
 from connector.store import accounts, cases, failed, pauses
-from connector.store.tables import AccountRow
 from workflows.model import Event
-
-SILENT_AFTER = timedelta(minutes=15)
-"""An account is silent when its last good round is older than this, or than three polls."""
 
 T = TypeVar("T")
 
@@ -65,18 +61,8 @@ def _standing(session: Session, account: Account, now: datetime) -> Standing:
         trouble=row.trouble if row is not None else None,
         open_cases=len(cases.open_deal_ids(session, account.name)),
         failed=len(failed.listing(session, account.name)),
-        well=row is not None and is_well(row, account.config.poll_every, now),
+        well=row is not None and row.trouble is None and accounts.is_well(row, account.config.poll_every, now),
     )
-
-
-def is_well(row: AccountRow, poll_every: timedelta, now: datetime) -> bool:
-    """Whether a switched-on account works; one that is paused need not."""
-    if row.started_at is None:
-        return False
-    if row.paused_at is not None:
-        return True
-    silent = max(SILENT_AFTER, 3 * poll_every)
-    return row.trouble is None and (row.worked_at or row.started_at) + silent > now
 
 
 # --- pauses ---------------------------------------------------------------------------------------------------------

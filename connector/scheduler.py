@@ -11,6 +11,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from connector.account import Account
 from connector.clock import Clock
 from connector.engine import Engine
+from connector.heartbeat import Heartbeat
 from connector.store import Store, accounts, agenda, housekeeping
 from connector.store.database import AWAY
 from connector.tokens import keep_alive
@@ -21,6 +22,7 @@ log = structlog.get_logger(__name__)
 SWEEP_SECONDS = 1
 TIDY_HOURS = 6
 TOKENS_MINUTES = 15
+BEAT_SECONDS = 60
 
 
 class Scheduler:
@@ -29,12 +31,15 @@ class Scheduler:
     The sweep reads the database: it finds what a lost nudge, another process or a stop left behind.
     """
 
-    def __init__(self, connected: Mapping[str, Account], engine: Engine, store: Store, clock: Clock) -> None:
+    def __init__(
+        self, connected: Mapping[str, Account], engine: Engine, store: Store, clock: Clock, heartbeat: Heartbeat
+    ) -> None:
         self._connected = connected
         self._watchers: dict[Account, Watcher] = {}
         self._engine = engine
         self._store = store
         self._clock = clock
+        self._heartbeat = heartbeat
         self._jobs = BackgroundScheduler(
             timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         )
@@ -44,6 +49,7 @@ class Scheduler:
         self._jobs.add_job(self.sweep, "interval", seconds=SWEEP_SECONDS, id="sweep")
         self._jobs.add_job(self.tidy, "interval", hours=TIDY_HOURS, id="tidy")
         self._jobs.add_job(self.refresh, "interval", minutes=TOKENS_MINUTES, id="tokens")
+        self._jobs.add_job(self.beat, "interval", seconds=BEAT_SECONDS, id="heartbeat")
         self._jobs.start()
 
     def stop(self) -> None:
@@ -89,6 +95,10 @@ class Scheduler:
             account: self._watchers.get(account) or Watcher(account, self._store, self._clock) for account in present
         }
         return ((account.name, watcher) for account, watcher in self._watchers.items())
+
+    def beat(self) -> None:
+        """Say that all is well, if it is."""
+        self._heartbeat.beat(self._accounts)
 
     def refresh(self) -> None:
         """Refresh tokens that lay still for the better part of a day: a consent that nobody uses lapses."""

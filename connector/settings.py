@@ -208,7 +208,7 @@ class AccountConfig(ConfigModel):
     )
     weekly_note: bool = Field(
         default=False,
-        description="Give them a short task each Monday as well, with what was done in the week before: a sign of life.",
+        description="Give them a short task each Monday too: what was done in the week before, as a sign of life.",
     )
     vendor: Any = Field(default=None, exclude=True, repr=False)
 

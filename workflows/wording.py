@@ -52,6 +52,67 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "en": "the pool of neutral people has nobody active",
         "fr": "le groupe de personnes neutres n’a personne d’actif",
     },
+    # What people are told of inside the CRM (P-75).
+    "notice.title": {
+        "en": "Something could not be written for {company}: please have a look",
+        "fr": "Une partie du suivi de {company} n’a pas pu être écrite : merci d’y jeter un œil",
+    },
+    "notice.body": {
+        "en": (
+            "Aurevoir looks after the goodbye of this customer, and some of it could not be written here:\n\n{what}\n\n"
+            "Everything else went on as planned. {cure}\n\nThis task closes by itself when it is mended."
+        ),
+        "fr": (
+            "Aurevoir s’occupe du départ de ce client, et une partie n’a pas pu être écrite ici :\n\n{what}\n\n"
+            "Tout le reste a suivi son cours. {cure}\n\nCette tâche se ferme d’elle-même une fois la cause corrigée."
+        ),
+    },
+    "notice.cure.case": {
+        "en": (
+            "Please mend what is said above, or tell whoever looks after this CRM. Then it is sent again from the list "
+            "of failed things in the console ({console}), or by: aurevoir cases retry {case}"
+        ),
+        "fr": (
+            "Merci de corriger ce qui est dit ci-dessus, ou de prévenir la personne qui administre ce CRM. L’envoi se "
+            "relance ensuite depuis la liste des échecs de la console ({console}), ou par : aurevoir cases retry {case}"
+        ),
+    },
+    "notice.cure.deal": {
+        "en": (
+            "It is tried again by itself. Please mend what is said above, or tell whoever looks after this CRM; the "
+            "list of failed things in the console ({console}) says more."
+        ),
+        "fr": (
+            "Un nouvel essai a lieu de lui-même. Merci de corriger ce qui est dit ci-dessus, ou de prévenir la "
+            "personne qui administre ce CRM ; la liste des échecs de la console ({console}) en dit plus."
+        ),
+    },
+    "notice.more": {"en": "- and {count} more", "fr": "- et {count} autres"},
+    "notice.mended": {
+        "en": "It is mended: nothing is left to do here.",
+        "fr": "C’est corrigé : il n’y a plus rien à faire ici.",
+    },
+    "alive.title": {
+        "en": "Aurevoir works: what was done last week",
+        "fr": "Aurevoir est au travail : ce qui a été fait la semaine dernière",
+    },
+    "alive.body": {
+        "en": (
+            "In the last seven days: plans begun {begun}, ended {ended}, tasks laid out {tasks}, answers taken in "
+            "{answers}. {rest}\n\nThis task is a sign of life, and there is nothing to do: tick it off. When it is "
+            "missing on a Monday, please ask whoever looks after this CRM."
+        ),
+        "fr": (
+            "Ces sept derniers jours : plans commencés {begun}, terminés {ended}, tâches posées {tasks}, réponses "
+            "reçues {answers}. {rest}\n\nCette tâche est un signe de vie et ne demande rien : cochez-la. Si elle manque "
+            "un lundi, merci d’en parler à la personne qui administre ce CRM."
+        ),
+    },
+    "alive.well": {"en": "Nothing failed.", "fr": "Rien n’a échoué."},
+    "alive.failed": {
+        "en": "On the list of failed things: {count}. The console shows them.",
+        "fr": "Sur la liste des échecs : {count}. La console les montre.",
+    },
     # Tasks that ask for what is missing (P-04, P-07, P-16).
     "ask.reason.title": {
         "en": "Why does {company} leave? Please fill in the reason on the deal",

@@ -18,6 +18,9 @@ ROUNDS = "rounds"
 Rounds = tuple[datetime | None, datetime | None]
 """When an account was last polled, and last compared."""
 
+SILENT_AFTER = timedelta(minutes=15)
+"""A trouble that lasts longer, or a silence, is worth an alarm."""
+
 SEALED = "tokens.sealed"
 """The column that a sealed token is bound to."""
 
@@ -46,6 +49,20 @@ def ensure(session: Session, name: str, crm: str, account_id: str) -> AccountRow
 def change(session: Session, name: str, **values: Any) -> None:
     """Set columns of the account's row."""
     session.execute(update(AccountRow).where(AccountRow.name == name).values(**values))
+
+
+def is_well(row: AccountRow, poll_every: timedelta, now: datetime) -> bool:
+    """Whether a switched-on account works: not in trouble for a quarter of an hour, nor silent for three polls.
+
+    One that is paused need not work.
+    """
+    if row.started_at is None:
+        return False
+    if row.paused_at is not None:
+        return True
+    if row.trouble is not None and row.trouble_at is not None and row.trouble_at + SILENT_AFTER <= now:
+        return False
+    return max(row.worked_at or row.started_at, row.started_at) + max(SILENT_AFTER, 3 * poll_every) > now
 
 
 def troubled(session: Session, name: str, reason: str, now: datetime) -> None:

@@ -137,6 +137,11 @@ def follow(session: Session, account: str, case_id: str, deal_id: str) -> None:
     )
 
 
+def by_key(session: Session, account: str, key: str) -> IntentRow | None:
+    """The intent with this key, if it was ever planned."""
+    return session.get(IntentRow, (account, key))
+
+
 def of_case(session: Session, case_id: str) -> Sequence[IntentRow]:
     """All intents of a case, in the order in which they were planned."""
     return session.scalars(

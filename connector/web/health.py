@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+from collections import Counter
 from collections.abc import Iterable
 from datetime import timedelta
 
@@ -19,7 +20,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.datastructures import WWWAuthenticate
 
-from connector.store import agenda
+from connector.store import accounts, agenda, failed
 from connector.values import is_loopback
 from connector.web.runtime import Runtime
 
@@ -92,10 +93,21 @@ class _Now(Collector):
         late = GaugeMetricFamily(
             "aurevoir_agenda_oldest_seconds", "For how long the oldest of them has been due.", labels=["account"]
         )
+        last = GaugeMetricFamily(
+            "aurevoir_last_success_timestamp",
+            "When work on the account last ended well, in seconds since 1970; 0: never.",
+            labels=["account"],
+        )
+        paused = GaugeMetricFamily("aurevoir_account_paused", "1 while an admin has paused it.", labels=["account"])
+        broken = GaugeMetricFamily(
+            "aurevoir_failed", "What is on the failed list, by kind.", labels=["account", "kind"]
+        )
         now = self._runtime.clock.now()
         try:
             with self._runtime.store.read() as session:
                 depth = agenda.depth(session, now)
+                rows = {name: accounts.get(session, name) for name in self._runtime.accounts}
+                listed = Counter((one.account, one.kind) for one in failed.listing(session))
         except SQLAlchemyError:
             up.add_metric([], 0)
             return [up]
@@ -104,4 +116,10 @@ class _Now(Collector):
             count, since = depth.get(account, (0, now))
             due.add_metric([account], count)
             late.add_metric([account], (now - since) / timedelta(seconds=1))
-        return [up, due, late]
+            row = rows[account]
+            worked = row.worked_at if row is not None else None
+            last.add_metric([account], worked.timestamp() if worked is not None else 0)
+            paused.add_metric([account], int(row is not None and row.paused_at is not None))
+            for kind in failed.FailedKind:
+                broken.add_metric([account, kind.value], listed[account, kind])
+        return [up, due, late, last, paused, broken]

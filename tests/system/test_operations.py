@@ -120,3 +120,54 @@ def test_what_an_admin_leaves_is_listed_no_longer_and_never_sent(system: Any) ->
     system.work()
     assert all_failed(system) == []
     assert system.rig.value(RecordKind.DEAL, deal, "status") is None
+
+
+# --- told inside the CRM (P-75) -------------------------------------------------------------------------------------
+
+
+def notices_on(system: Any, deal: str) -> list[Any]:
+    return [task for task in system.rig.tasks(deal) if "could not be written" in task.subject]
+
+
+@pytest.mark.row("P-75")
+def test_people_are_told_inside_the_crm_of_what_failed_once_and_it_closes_itself(system: Any) -> None:
+    deal = system.renewal()
+    system.rig.trouble(system.kit.Trouble.INVALID, system.kit.Where.UPDATE)
+    system.lose(deal)
+    system.work()
+    system.advance(minutes=10)
+    (notice,) = notices_on(system, deal)
+    assert notice.owner_id == system.rig.users[0], "the manager of the settings"
+    assert "aurevoir cases retry" in notice.body
+    assert not notice.done
+    system.advance(days=2)
+    assert len(notices_on(system, deal)) == 1, "one for each trouble, not one a day while it stays"
+    casework.retry(system.runtime, system.case(deal).id)
+    system.advance(hours=1)
+    system.advance(hours=1)
+    (notice,) = notices_on(system, deal)
+    assert notice.done
+    assert "mended" in notice.body
+    assert all_failed(system) == []
+
+
+@pytest.mark.parametrize("account_settings", [{"tell_troubles": False}])
+def test_nobody_is_told_who_does_not_want_to_be(system: Any) -> None:
+    deal = system.renewal()
+    system.rig.trouble(system.kit.Trouble.INVALID, system.kit.Where.UPDATE)
+    system.lose(deal)
+    system.work()
+    system.advance(minutes=10)
+    assert all_failed(system)
+    assert notices_on(system, deal) == []
+
+
+@pytest.mark.parametrize("account_settings", [{"weekly_note": True}])
+@pytest.mark.row("P-75")
+def test_a_sign_of_life_comes_each_monday_to_those_who_want_it(system: Any) -> None:
+    deal = begun(system)
+    system.advance(days=15)
+    told = [task for task in system.rig.tasks(deal) if "Aurevoir works" in task.subject]
+    assert len(told) in (2, 3)
+    assert "plans begun 1" in "".join(task.body for task in told)
+    assert "Nothing failed." in told[-1].body
