@@ -32,6 +32,7 @@ from connector.cli_base import (
     short_runtime,
     source_of,
 )
+from connector.figures_cli import figures_command
 from connector.ops_cli import accounts_app
 from connector.playbook_cli import playbook_app
 from connector.rehearse_cli import rehearse_command
@@ -191,6 +192,7 @@ def rotate_keys_command(context: typer.Context, as_json: AsJson = False, config:
 
 
 app.command("app", rich_help_panel=MORE)(app_command)
+app.command("figures", rich_help_panel=MORE)(figures_command)
 
 
 @db_app.command()

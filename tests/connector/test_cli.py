@@ -33,6 +33,7 @@ COMMANDS = [
     ("connect",),
     ("rotate-keys",),
     ("app",),
+    ("figures",),
     ("admin", "add"),
     ("admin", "list"),
     ("admin", "remove"),
