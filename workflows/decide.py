@@ -274,11 +274,19 @@ def _run(desk: Desk) -> datetime | None:
         company_id = people.company.id if people.company is not None else None
         draft.set(company_id=company_id, contact_ids=tuple(contact.id for contact in people.contacts))
     take_start(draft)
+    _note_worth(draft)
     take_reason(desk)
     take_contract_end(desk)
     release_steps(desk)
     complete(desk)
     return next_look(desk) if draft.case.is_open else None
+
+
+def _note_worth(draft: Draft) -> None:
+    """Keep what the deal is worth, with its currency, for the figures (P-45)."""
+    deal = draft.look.deal
+    if deal.amount is not None:
+        draft.written["worth"] = f"{deal.amount} {deal.currency or ''}".strip()
 
 
 # --- answers, and the end of the decision ---------------------------------------------------------------------------

@@ -20,6 +20,8 @@ from enum import StrEnum
 from statistics import median
 from zoneinfo import ZoneInfo
 
+from pydantic import computed_field
+
 from workflows.fields import REASON_OPTIONS
 from workflows.model import AnswerValue, CaseKind, CaseStatus, Model, StepStatus
 
@@ -102,6 +104,7 @@ class Share(Model):
     count: int
     of: int
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def percent(self) -> int | None:
         """Rounded to a whole number."""
@@ -113,26 +116,31 @@ class Scores(Model):
 
     counts: tuple[int, ...] = (0,) * 11
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def answers(self) -> int:
         """How many there are."""
         return sum(self.counts)
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def promoters(self) -> int:
         """9 and 10."""
         return sum(self.counts[9:])
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def passives(self) -> int:
         """7 and 8."""
         return sum(self.counts[7:9])
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def detractors(self) -> int:
         """0 to 6."""
         return sum(self.counts[:7])
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def nps(self) -> int | None:
         """Percentage of promoters less that of detractors, from -100 to 100; None below :data:`FEW`."""
@@ -140,6 +148,7 @@ class Scores(Model):
             return None
         return round(100 * (self.promoters - self.detractors) / self.answers)
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def average(self) -> float | None:
         """To one decimal; None below :data:`FEW`."""
