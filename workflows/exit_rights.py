@@ -1,0 +1,63 @@
+"""The exit-rights clock (P-2B): the days that a right to switch supplier sets, counted from the customer's notice.
+
+The pattern is that of the EU Data Act: notice, then help with switching, then time to retrieve data, then erasure. Help
+and retrieval never end earlier for a contract that runs longer. Whether a contract is in scope, and what else applies,
+is for the admin and their counsel: nothing here claims to be legal compliance.
+"""
+
+from __future__ import annotations
+
+import calendar as months
+from collections.abc import Mapping
+from datetime import date, timedelta
+from zoneinfo import ZoneInfo
+
+from workflows.dates import local_date
+from workflows.model import RIGHTS_ANCHORS, AccountRules, Anchor, Case, CaseKind, ExitRights, Playbook, StepRule
+
+
+def add_months(day: date, count: int) -> date:
+    """The same day so many months later, or the last of that month where it is shorter."""
+    number = day.year * 12 + day.month - 1 + count
+    year, month = divmod(number, 12)
+    return date(year, month + 1, min(day.day, months.monthrange(year, month + 1)[1]))
+
+
+def exit_days(case: Case, rights: ExitRights, tz: ZoneInfo) -> Mapping[Anchor, date]:
+    """The last day of notice, of help with switching, and of retrieving data.
+
+    Notice counts as given on the day on which the deal entered the stage that ended the relation.
+    """
+    noticed = local_date(case.entered_at, tz)
+    notice = add_months(noticed, rights.notice_months)
+    switching = notice + timedelta(days=rights.switching_days)
+    if case.contract_end is not None:
+        switching = max(switching, case.contract_end)
+    return {
+        Anchor.NOTICE_END: notice,
+        Anchor.SWITCHING_END: switching,
+        Anchor.RETRIEVAL_END: switching + timedelta(days=rights.retrieval_days),
+    }
+
+
+def exit_view(case: Case, rights: ExitRights | None, tz: ZoneInfo) -> Mapping[str, object] | None:
+    """What texts see of the clock; None where none runs. ``no_charges``: switching may cost nothing by then."""
+    if rights is None or case.kind is not CaseKind.OFFBOARDING:
+        return None
+    days = exit_days(case, rights, tz)
+    return {
+        **{anchor.value: day for anchor, day in days.items()},
+        "no_charges": days[Anchor.SWITCHING_END] >= rights.no_charges_from,
+        "no_charges_from": rights.no_charges_from,
+    }
+
+
+def steps_in_force(playbook: Playbook, rules: AccountRules) -> dict[str, StepRule]:
+    """The playbook's steps by key, without those of a clock that the account does not keep."""
+    return {rule.key: rule for rule in playbook.steps() if rules.exit_rights is not None or not hangs_on_rights(rule)}
+
+
+def hangs_on_rights(rule: StepRule) -> bool:
+    """Whether the step is dated by the exit-rights clock."""
+    moments = (rule.release, rule.due, rule.not_before)
+    return any(moment is not None and moment.anchor in RIGHTS_ANCHORS for moment in moments)
