@@ -139,9 +139,13 @@ class Account:
 
     @contextmanager
     def reading(self) -> Iterator[ReadOnly]:
-        """A connection of its own that cannot write, for work of any length beside the account's rounds."""
+        """A connection of its own that cannot write, for work of any length beside the account's rounds.
+
+        Users and pipelines are read over it where they are not known, so that it is the only one.
+        """
         crm = self._connect()
         try:
+            self._recall(crm)
             yield ReadOnly(crm)
         finally:
             crm.close()
@@ -272,7 +276,7 @@ class Account:
                 self._crm.close()
                 self._crm = None
 
-    def _recall(self) -> None:
+    def _recall(self, crm: Crm | None = None) -> None:
         """Have users and pipelines at hand: from memory, the database or the CRM; old ones while the CRM is away."""
         with self._guard:
             if self._known_at is not None and self._clock.now() - self._known_at < KNOWN_FOR:
@@ -280,7 +284,7 @@ class Account:
             if self._load_known(fresh=True):
                 return
             try:
-                self._ask_known()
+                self._ask_known(crm)
             except Retryable:
                 if not self._load_known():
                     raise
@@ -300,8 +304,9 @@ class Account:
             self._remember(tuple(users), pipelines, row.known_at)
             return True
 
-    def _ask_known(self) -> None:
-        users, pipelines = tuple(self.crm().users()), tuple(self.crm().pipelines())
+    def _ask_known(self, crm: Crm | None = None) -> None:
+        crm = crm or self.crm()
+        users, pipelines = tuple(crm.users()), tuple(crm.pipelines())
         now = self._clock.now()
         known = {
             "users": [user.model_dump(mode="json") for user in users],

@@ -21,7 +21,7 @@ from adapters.port import (
     Wanted,
 )
 from workflows.fields import FieldSpec
-from workflows.model import Deal, People, Pipeline, Ref, TaskState, User, Write
+from workflows.model import Deal, Involvement, People, Pipeline, Ref, TaskState, User, Write
 
 
 class ReadOnlyError(AurevoirError):
@@ -73,6 +73,10 @@ class ReadOnly:
     def people(self, deals: Sequence[Deal]) -> Mapping[str, People]:
         """See :class:`adapters.port.Crm`."""
         return self._crm.people(deals)
+
+    def involved(self, deals: Sequence[Deal]) -> Mapping[str, tuple[Involvement, ...]]:
+        """See :class:`adapters.port.Crm`."""
+        return self._crm.involved(deals)
 
     def task_states(self, task_ids: Sequence[str]) -> Mapping[str, TaskState]:
         """See :class:`adapters.port.Crm`."""

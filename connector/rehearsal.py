@@ -139,8 +139,8 @@ def rehearse_account(
     began = at(since, time(0), tz)
     ended = min(at(last + timedelta(days=1), time(0), tz), now)
     tell = on_progress or (lambda _: None)
-    rules = account.rules()
     with account.reading() as crm:
+        rules = account.rules()
         found = _Reading(crm, rules, began, ended, tell).run()
         stage = Stage(rules, runtime.library.playbooks, runtime.library.questionnaires, account.users(), now)
         deals = (*_play(stage, found.deals, began, ended, tell), *map(gone, found.gone))

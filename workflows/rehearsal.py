@@ -29,6 +29,7 @@ from workflows.model import (
     Deal,
     DealState,
     Event,
+    Involvement,
     LinkKind,
     Model,
     PastValue,
@@ -129,11 +130,12 @@ class Rehearsed(Model):
 
 @dataclass(frozen=True)
 class PastDeal:
-    """A deal as it stands now, its people, and its former values, newest first."""
+    """A deal as it stands now, its people, its former values, newest first, and who of ours took part in it."""
 
     deal: Deal
     people: People
     past: Sequence[PastValue] = ()
+    involved: Sequence[Involvement] = ()
 
     def at(self, moment: datetime) -> Deal:
         """The deal as it was at this moment: live, in the stage of then, with the values of then.
@@ -219,6 +221,7 @@ class Stage:
             rules=self.rules.model_copy(update={"starts_at": None}),
             deal=deal.at(moment),
             people=deal.people,
+            involved=tuple(one for one in deal.involved if one.at is None or one.at <= moment),
             case=case,
             playbook=playbook,
             playbooks=self.playbooks,

@@ -22,12 +22,13 @@ from adapters.port import (
 )
 from adapters.salesforce import changes, checkup, mapping, past, schema
 from adapters.salesforce.client import Client
+from adapters.salesforce.involved import involved
 from adapters.salesforce.reads import Reader
 from adapters.salesforce.settings import SalesforceSettings
-from adapters.salesforce.shape import Shape, deal_fields, discover
+from adapters.salesforce.shape import Shape, deal_fields, discover, discover_deals
 from adapters.salesforce.writes import Batch
 from workflows.fields import FieldSpec
-from workflows.model import Deal, People, Pipeline, Ref, TaskState, User, Write
+from workflows.model import Deal, Involvement, People, Pipeline, Ref, TaskState, User, Write
 
 
 class SalesforceCrm:
@@ -47,7 +48,10 @@ class SalesforceCrm:
         self._services = services
         self._shape = Shape.of_state(state)
         self._client = Client(account, account_id, settings, services)
-        self._reader = Reader(self._client, fields, services.time_zone, self._known_shape, self._forget_shape)
+        self._deal_shape: Shape | None = None
+        self._reader = Reader(
+            self._client, fields, services.time_zone, self._known_shape, self._known_deal_shape, self._forget_shape
+        )
 
     def _known_shape(self) -> Shape:
         """The org's peculiarities, as remembered at provisioning, else read now."""
@@ -55,8 +59,14 @@ class SalesforceCrm:
             self._shape = discover(self._client)
         return self._shape
 
+    def _known_deal_shape(self) -> Shape:
+        """Enough of it to read deals: an account that is only rehearsed need not be asked about its tasks."""
+        if self._shape is None and self._deal_shape is None:
+            self._deal_shape = discover_deals(self._client)
+        return self._shape or self._deal_shape or self._known_shape()
+
     def _forget_shape(self) -> None:
-        self._shape = None
+        self._shape = self._deal_shape = None
 
     @property
     def capabilities(self) -> Capabilities:
@@ -103,6 +113,10 @@ class SalesforceCrm:
         """Company and contacts; needless after :meth:`observe`, which has given them."""
         seen = self._reader.observe([deal.id for deal in deals])
         return {deal_id: each.people or People() for deal_id, each in seen.items()}
+
+    def involved(self, deals: Sequence[Deal]) -> Mapping[str, tuple[Involvement, ...]]:
+        """One call for about 300 deals, and one more where the org has account teams."""
+        return involved(self._client, self._known_shape(), deals)
 
     def task_states(self, task_ids: Sequence[str]) -> Mapping[str, TaskState]:
         """Tasks as they stand; about 400 a call."""

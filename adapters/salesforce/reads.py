@@ -31,15 +31,26 @@ OPTIONAL_NAMES = frozenset(name for names in OPTIONAL.values() for name in names
 
 
 class Reader:
-    """The reads of one account. ``shape`` gives the org's peculiarities; ``forget`` makes it look at them again."""
+    """The reads of one account.
+
+    ``shape`` gives the org's peculiarities, ``deal_shape`` those that deals and their people need; ``forget`` makes it
+    look at them again.
+    """
 
     def __init__(
-        self, client: Client, fields: FieldMap, time_zone: str, shape: Callable[[], Shape], forget: Callable[[], None]
+        self,
+        client: Client,
+        fields: FieldMap,
+        time_zone: str,
+        shape: Callable[[], Shape],
+        deal_shape: Callable[[], Shape],
+        forget: Callable[[], None],
     ) -> None:
         self._client = client
         self._fields = fields
         self._time_zone = time_zone
         self._shape = shape
+        self._deal_shape = deal_shape
         self._forget = forget
         self._company_figures = tuple(name for kind, name in fields.figures if kind == "company")
         self._deal_figures = tuple(name for kind, name in fields.figures if kind == "deal")
@@ -107,7 +118,7 @@ class Reader:
         tracked: Sequence[str] = OWNER_HISTORY,
     ) -> list[str]:
         """All that a look needs, people and history as sub-queries."""
-        shape = self._shape()
+        shape = self._deal_shape()
         mapped = [one for one in (self._fields.contract_end, self._fields.exit_reason) if one]
         contact = ["Name", "FirstName", "Email", *_there(shape, "Contact")]
         contact += [self._fields.language] if self._fields.language else []
@@ -273,7 +284,7 @@ class Reader:
             Stage(id=row["ApiName"], label=row["MasterLabel"], closed=row["IsClosed"], won=row["IsWon"]) for row in rows
         )
         types: Iterable[Row] = ()
-        if self._shape().has("Opportunity.RecordTypeId"):
+        if self._deal_shape().has("Opportunity.RecordTypeId"):
             types = self._client.query(
                 "read record types",
                 select(["Id", "Name"], "RecordType", "SobjectType = 'Opportunity' AND IsActive = true", "Name"),

@@ -95,6 +95,14 @@ def fields_of(described: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return {field["name"].lower(): field for field in described["fields"]}
 
 
+def discover_deals(client: Client) -> Shape:
+    """What reading deals and their people has to know, and nothing of tasks: two calls."""
+    described = {
+        name: client.get(f"describe {name}", f"sobjects/{name}/describe") for name in ("Opportunity", "Contact")
+    }
+    return Shape(optional=_optional(described), owner_history=_has_history(described))
+
+
 def discover(client: Client, described: Describes | None = None) -> Shape:
     """The org's peculiarities, read now."""
     described = described or describe(client)
@@ -107,18 +115,28 @@ def discover(client: Client, described: Describes | None = None) -> Shape:
         "SELECT ApiName, MasterLabel, IsDefault, IsHighPriority FROM TaskPriority ORDER BY SortOrder",
     )
     key = fields["Task"].get(KEY_FIELD.lower())
-    optional = {f"{name}.{one}" for name, names in OPTIONAL.items() for one in names if one.lower() in fields[name]}
-    children = {child.get("relationshipName") for child in described["Opportunity"].get("childRelationships", ())}
     kinds = {value["value"] for value in fields["Task"].get("type", {}).get("picklistValues", ()) if value["active"]}
     return Shape(
         key="missing" if key is None else "unique" if key.get("unique") else "plain",
-        optional=tuple(sorted(optional)),
-        owner_history="Histories" in children,
+        optional=_optional(described),
+        owner_history=_has_history(described),
         task_types=tuple(kind for kind in TASK_TYPES.values() if kind in kinds),
         open_status=_first([row for row in statuses if not row["IsClosed"]]),
         closed_status=_first([row for row in statuses if row["IsClosed"]]) or "Completed",
         priorities=_priorities(priorities),
     )
+
+
+def _optional(described: Describes) -> tuple[str, ...]:
+    """Which of the optional fields are there, of the objects that were described."""
+    known = {name: fields_of(each) for name, each in described.items()}
+    there = [f"{name}.{one}" for name in known for one in OPTIONAL.get(name, ()) if one.lower() in known[name]]
+    return tuple(sorted(there))
+
+
+def _has_history(described: Describes) -> bool:
+    children = described["Opportunity"].get("childRelationships", ())
+    return "Histories" in {child.get("relationshipName") for child in children}
 
 
 def _name(row: Row) -> str:

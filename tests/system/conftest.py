@@ -220,6 +220,17 @@ def _provision(rig: Any, runtime: Runtime) -> None:
 
 
 @pytest.fixture
+def set_up_only(rig: Any, tmp_path: Path, account_settings: dict[str, Any]) -> Iterator[Runtime]:
+    """A connector whose settings are there, and whose account was never switched on."""
+    adapters = Adapters()
+    settings = load(write_config(rig, tmp_path, None, **account_settings), {}, adapters)
+    runtime = build(settings, adapters=adapters, clock=RigClock(rig))
+    runtime.store.upgrade(now=rig.now())
+    yield runtime
+    runtime.close()
+
+
+@pytest.fixture
 def system(rig: Any, tmp_path: Path, account_settings: dict[str, Any], database: str | None) -> Iterator[System]:
     """A connector that is switched on, with nothing to do yet; calls are counted from here."""
     adapters = Adapters()
