@@ -14,8 +14,11 @@ from enum import StrEnum
 
 from workflows.dates import calendar, day_of, due_time, local_date, opening, remind_time, zone, zone_or
 from workflows.draft import FINISHED, Draft, delay_of
+from workflows.exit_rights import exit_days, exit_view, in_force
+from workflows.inventory import day_of_group, is_group, item_views, items_of_group
 from workflows.look import Links
 from workflows.model import (
+    RIGHTS_ANCHORS,
     Anchor,
     CaseKind,
     Contact,
@@ -34,7 +37,7 @@ from workflows.model import (
     User,
 )
 from workflows.people import Choice, Staff, choose
-from workflows.texts import TextError, holds, render, render_anyway, shorten
+from workflows.texts import TextError, holds, render, render_anyway, shorten, uses
 from workflows.views import case_view, company_view, contact_view, deal_view
 from workflows.wording import say
 
@@ -53,6 +56,8 @@ class Waiting(StrEnum):
 
     CONTRACT_END = "contract_end"
     ANSWER = "answer"
+    ITEM = "item"
+    """Nothing in the inventory is to be handed over on a day (P-22)."""
     STEP = "step"
     NEVER = "never"
     """The step that it follows was left out: it will not come."""
@@ -95,6 +100,7 @@ class Desk:
         self.people = look.people or People()
         self.language = draft.case.language
         self.rules: Mapping[str, StepRule] = {rule.key: rule for rule in look.playbook.steps()}
+        self.rules = in_force(self.rules, look.rules)
         self.done = done or self._done
         self.staff = Staff(
             deal=look.deal,
@@ -123,6 +129,11 @@ class Desk:
         if moment.anchor is Anchor.OPENED:
             opened = case.opened_at + delay_of(case)
             return Base(local_date(opened, self.tz), opened)
+        if moment.anchor is Anchor.ITEM:
+            return Base(day_of_group(contact_id), None) if contact_id and is_group(contact_id) else Waiting.ITEM
+        if moment.anchor in RIGHTS_ANCHORS:
+            rights = self.draft.look.rules.exit_rights
+            return Base(exit_days(case, rights, self.tz)[moment.anchor], None) if rights else Waiting.NEVER
         known: datetime | Waiting = case.answered_at or Waiting.ANSWER
         if moment.anchor is Anchor.STEP:
             known = self.done(moment.step or "", contact_id)
@@ -237,8 +248,20 @@ class Desk:
                 "case": case_view(case, self.tz),
                 "days_left": None if case.contract_end is None else (case.contract_end - self.today).days,
             }
-        contact = contact_view(self.contact(contact_id)) if contact_id else self._values["first"]
+        own = contact_id is not None and not is_group(contact_id)
+        contact = contact_view(self.contact(contact_id)) if own else self._values["first"]
+        more = {**self._items(contact_id), **more}
         return {**self._values, "contact": contact, **more}
+
+    def _items(self, group: str | None) -> dict[str, object]:
+        """What texts see of the exit-rights clock, and a step for items of the inventory of these (P-22, P-2B)."""
+        look = self.draft.look
+        seen: dict[str, object] = {"exit_rights": exit_view(self.draft.case, look.rules.exit_rights, self.tz)}
+        if group is None or not is_group(group):
+            return seen
+        items = items_of_group(look.inventory, group)
+        views = item_views(items, self.language)
+        return seen | {"items": views, "item": views[0] if views else {}, "count": len(items)}
 
     def follow(self, playbook: Playbook, language: str) -> None:
         """Lay out this playbook, in this language, and no longer the one before."""
@@ -247,6 +270,7 @@ class Desk:
         self.language = language
         self.staff = replace(self.staff, language=language)
         self.rules = {rule.key: rule for rule in playbook.steps()}
+        self.rules = in_force(self.rules, self.draft.look.rules)
         self.forget()
 
     def forget_waiting(self) -> None:
@@ -268,6 +292,8 @@ class Desk:
         call = contact is not None and not reachable(contact) and bool(rule.call_title or rule.call_body)
         link = self.link(rule, contact_id)
         values = self.values(contact_id, link=link or "", why=why)
+        if any(uses(text, "timeline") for text in (*rule.body.values(), *rule.call_body.values())):
+            values["timeline"] = self.timeline()
         title = self._text(rule.call_title if call and rule.call_title else rule.title, rule, values)
         body = self._text(rule.call_body if call and rule.call_body else rule.body, rule, values)
         if link and link not in body and not call:
@@ -284,6 +310,10 @@ class Desk:
         if rule.link in ASKING:
             return self.links(rule.link, self.draft.case.id, contact_id, rule.questionnaire or "")
         return self.links(rule.link, self.draft.case.id, None, rule.key if rule.link is LinkKind.DOCUMENT else "")
+
+    def timeline(self) -> str:
+        """The address of the page on which the customer sees the plan (P-2A)."""
+        return self.links(LinkKind.TIMELINE, self.draft.case.id, None, "")
 
     def text(self, texts: Texts) -> str:
         """The text in the case's language, or in the playbook's first."""
@@ -304,7 +334,8 @@ class Desk:
         """The keyed write that makes the step's task."""
         words = self.wording(rule, step.contact_id, choice.why)
         company = self.people.company if Linked.COMPANY in rule.linked_to else None
-        contacts = [step.contact_id] if step.contact_id else [one.id for one in self.contacts()[:1]]
+        own = step.contact_id is not None and not is_group(step.contact_id)
+        contacts = [step.contact_id or ""] if own else [one.id for one in self.contacts()[:1]]
         return CreateTask(
             key=self.draft.step_key(step),
             deal_id=self.draft.case.deal_id,

@@ -69,7 +69,7 @@ def preview(look: Look, links: Links) -> tuple[PlannedStep, ...]:
     planned = _asks(desk)
     for phase in look.playbook.phases:
         title = desk.text(phase.title)
-        for rule in phase.steps:
+        for rule in [rule for rule in phase.steps if rule.key in desk.rules]:
             for contact_id in _contact_ids(desk, rule):
                 step = _planned(desk, rule, contact_id)
                 planned.append(step.model_copy(update={"phase": phase.key, "phase_title": title}))

@@ -13,15 +13,30 @@ from typing import Any
 from jinja2 import Environment, nodes
 
 from workflows.documents import Document, Fault, Loc, as_list, guess, language_faults, translation_faults
-from workflows.model import Anchor, Case, CaseKind, Company, Contact, Deal, LinkKind, Moment, StepRule
+from workflows.model import (
+    Anchor,
+    Case,
+    CaseKind,
+    Company,
+    Contact,
+    Deal,
+    DocumentKind,
+    LinkKind,
+    Moment,
+    StepRule,
+)
 from workflows.people import RULES
-from workflows.texts import CONDITION_NAMES, TEXT_NAMES, check_expression, check_text
+from workflows.texts import CONDITION_NAMES, ITEM_NAMES, TEXT_NAMES, check_expression, check_text
 
 MAX_TITLE = 120
 NAME_ROOM = 30
 """How many characters a filled-in value is reckoned to take in a title."""
 
 _STEP_TEXTS = ("title", "body", "call_title", "call_body")
+CUSTOMER_NAMES = frozenset({"contract_end"})
+"""What a text for the customer's own page may show (P-2A)."""
+ASKING = frozenset({LinkKind.SURVEY, LinkKind.INTERVIEW, LinkKind.TEAM, LinkKind.TOUCH})
+"""Pages that ask the questions of a questionnaire; the others are about the case."""
 
 _EXPRESSION = re.compile(r"{{.*?}}", re.DOTALL)
 _ENVIRONMENT = Environment(autoescape=True)  # only parses, to look at what a text names
@@ -100,7 +115,7 @@ def _all_texts(data: dict[str, Any]) -> Iterator[tuple[Loc, dict[str, Any]]]:
         if isinstance(item, dict) and isinstance(item.get("title"), dict):
             yield (*loc, "title"), item["title"]
     for loc, step in raw_steps(data):
-        for name in _STEP_TEXTS:
+        for name in (*_STEP_TEXTS, "customer"):
             if isinstance(step.get(name), dict) and (step[name] or name in ("title", "body")):
                 yield (*loc, name), step[name]
 
@@ -169,14 +184,20 @@ def _names(document: Document, one: Placed, questionnaires: Mapping[str, LinkKin
 
 def _links(document: Document, one: Placed) -> Faults:
     rule = one.rule
-    if rule.link and not rule.questionnaire:
+    if rule.link in ASKING and not rule.questionnaire:
         yield document.fault((*one.loc, "link"), rule.link, "say which `questionnaire` this page asks")
+    if rule.link is LinkKind.DOCUMENT and rule.document is None:
+        cure = f"say which `document` this page shows: {', '.join(DocumentKind)}"
+        yield document.fault((*one.loc, "link"), rule.link, cure)
     if rule.questionnaire and not rule.link:
         cure = "say with `link` which page asks it (survey or interview)"
         yield document.fault((*one.loc, "questionnaire"), rule.questionnaire, cure)
     if rule.link is LinkKind.SURVEY and not rule.per_contact:
         cure = "a survey is one person's own page; add `per_contact: true`"
         yield document.fault((*one.loc, "link"), rule.link, cure)
+    for language, text in rule.customer.items():
+        for cure in _cures(text, CUSTOMER_NAMES):
+            yield document.fault((*one.loc, "customer", language), text, cure)
     for language, text in rule.body.items() if rule.link else ():
         if not re.search(r"\blink\b", "".join(_EXPRESSION.findall(text))):
             cure = "the body never shows the link; put {{ link }} where it belongs"
@@ -196,6 +217,7 @@ def _templates(document: Document, one: Placed) -> Faults:
         for cure in _cures(rule.when, CONDITION_NAMES, expression=True):
             yield document.fault((*one.loc, "when"), rule.when, cure)
     names = TEXT_NAMES if rule.link or not one.linked else TEXT_NAMES - {"link"}
+    names |= ITEM_NAMES if rule.per_item else frozenset()
     for field in _STEP_TEXTS:
         for language, text in getattr(rule, field).items():
             loc = (*one.loc, field, language)

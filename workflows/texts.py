@@ -29,7 +29,9 @@ MAX_OUTPUT = 30_000
 """Characters that a text may grow to; both CRMs take that much in a task's description."""
 CONDITION_NAMES = frozenset({"deal", "company", "contact", "contacts", "case", "days_left"})
 """What a step's condition may ask about."""
-TEXT_NAMES = CONDITION_NAMES | {"link", "why"}
+ITEM_NAMES = frozenset({"count", "item", "items"})
+"""What the texts of a step for items of the inventory may show besides (P-22)."""
+TEXT_NAMES = CONDITION_NAMES | {"exit_rights", "link", "timeline", "why"}
 """What a step's texts may show."""
 ONLY_IF_NAMES = frozenset({"deal"})
 """What an account's ``only_if`` may ask about."""
@@ -140,16 +142,17 @@ def _shown(context: Context, value: object) -> object:
 @lru_cache(maxsize=4096)
 def date_words(day: date, language: str) -> str:
     """The day as people of this language write it, such as ``31 mars 2026``."""
-    return str(format_date(day, format="long", locale=_locale(language)))
+    return str(format_date(day, format="long", locale=locale_of(language)))
 
 
 @lru_cache(maxsize=4096)
 def _number_words(number: Decimal, language: str) -> str:
-    return str(format_decimal(number, locale=_locale(language)))
+    return str(format_decimal(number, locale=locale_of(language)))
 
 
 @lru_cache(maxsize=64)
-def _locale(language: str) -> Locale:
+def locale_of(language: str) -> Locale:
+    """How people of this language write dates and numbers; as in English where nobody knows the language."""
     try:
         return Locale.parse(language, sep="-")
     except (UnknownLocaleError, ValueError):

@@ -87,7 +87,7 @@ def step_texts(loc: Loc, step: Mapping[str, Any]) -> Spoken:
     """What of a step, as written in the file, reaches a customer."""
     texts: list[tuple[Loc, str, str]] = []
     kind = step.get("type", "todo")
-    for name in ("body", "call_title", "call_body"):
+    for name in ("body", "call_title", "call_body", "customer"):
         for language, text in _by_language(step.get(name)):
             parts: Sequence[str] = drafts(text)
             if name != "body" or kind == "call" or (kind == "email" and not parts):
