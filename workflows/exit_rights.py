@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 from workflows.dates import local_date
-from workflows.model import RIGHTS_ANCHORS, AccountRules, Anchor, Case, CaseKind, ExitRights, Playbook, StepRule
+from workflows.model import RIGHTS_ANCHORS, AccountRules, Anchor, Case, CaseKind, ExitRights, StepRule
 
 
 def add_months(day: date, count: int) -> date:
@@ -52,9 +52,11 @@ def exit_view(case: Case, rights: ExitRights | None, tz: ZoneInfo) -> Mapping[st
     }
 
 
-def steps_in_force(playbook: Playbook, rules: AccountRules) -> dict[str, StepRule]:
-    """The playbook's steps by key, without those of a clock that the account does not keep."""
-    return {rule.key: rule for rule in playbook.steps() if rules.exit_rights is not None or not hangs_on_rights(rule)}
+def in_force(steps: Mapping[str, StepRule], rules: AccountRules) -> Mapping[str, StepRule]:
+    """These steps without those of a clock that the account does not keep."""
+    if rules.exit_rights is not None:
+        return steps
+    return {key: rule for key, rule in steps.items() if not hangs_on_rights(rule)}
 
 
 def hangs_on_rights(rule: StepRule) -> bool:

@@ -105,7 +105,11 @@ def follow_items(desk: Desk) -> None:
             continue
         steps = [step for step in draft.steps.values() if step.rule == rule.key and is_group(step.contact_id)]
         for step in steps:
-            if step.contact_id not in wanted and step.status in (StepStatus.WAITING, StepStatus.OPEN, StepStatus.WRITING):
+            if step.contact_id not in wanted and step.status in (
+                StepStatus.WAITING,
+                StepStatus.OPEN,
+                StepStatus.WRITING,
+            ):
                 draft.close(step, say("close.items", desk.language))
         made = {step.contact_id: step for step in steps}
         for group in wanted:
@@ -135,7 +139,9 @@ def _is_over(desk: Desk, wanted: Sequence[str]) -> bool:
     if end is None or desk.today <= end:
         return False
     lists = [step for step in draft.steps.values() if _lists(desk, step)]
-    rests = not wanted and all(step.status not in (StepStatus.WAITING, StepStatus.WRITING, StepStatus.OPEN) for step in lists)
+    rests = not wanted and all(
+        step.status not in (StepStatus.WAITING, StepStatus.WRITING, StepStatus.OPEN) for step in lists
+    )
     return rests or desk.today > end + AFTERMATH
 
 

@@ -56,7 +56,9 @@ def present_figures(deal: Deal, people: People | None) -> dict[str, str]:
     return {name: value.strip() for name, value in found.items() if value and value.strip()}
 
 
-def key_figures(names: Iterable[str], now: Mapping[str, str], start: Mapping[str, str], language: str) -> list[KeyFigure]:
+def key_figures(
+    names: Iterable[str], now: Mapping[str, str], start: Mapping[str, str], language: str
+) -> list[KeyFigure]:
     """The figures of these names, in order. A figure ``x_start`` is no line of its own: it is how ``x`` began."""
     every = list(dict.fromkeys(names))
     twins = {f"{name}_start" for name in every}
