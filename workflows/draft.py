@@ -35,6 +35,8 @@ FINISHED = frozenset(
 """Step states after which nothing of the step is left to do."""
 
 
+DOCUMENT = ":document"
+"""What the key of a step's document ends with, after the key of the step's task."""
 DELAY = "delay"
 PAUSED_AT = "paused_at"
 
@@ -70,6 +72,7 @@ class Draft:
         self.events: list[Event] = []
         self.needs_tasks: list[str] = []
         self.needs_people = False
+        self.needs_start = False
         self.close_links = False
         self.starting: Baseline | None = None
 
@@ -150,7 +153,7 @@ class Draft:
     def close(self, step: Step, note: str) -> None:
         """The step is no longer needed: withdraw its task, or close it in the CRM with a note, unless people have."""
         if step.status is StepStatus.WRITING:
-            self.withdrawn.append(self.step_key(step))
+            self.withdrawn += [self.step_key(step), self.step_key(step) + DOCUMENT]
         if step.status in (StepStatus.WRITING, StepStatus.WAITING):
             self.put(step, status=StepStatus.CLOSED)
         if step.status is not StepStatus.OPEN or step.task_id is None or self.task(step) is None:

@@ -9,6 +9,8 @@ from workflows.dates import plausible
 from workflows.desk import MAX_CONTACTS, Desk, Waiting, reachable
 from workflows.draft import FINISHED, Draft
 from workflows.ending import SURVEY_LINK
+from workflows.handover import attach_document, needs_start
+from workflows.inventory import follow_items
 from workflows.model import (
     Anchor,
     CaseKind,
@@ -31,6 +33,8 @@ ANSWER_PATIENCE = timedelta(days=60)
 CONTACT_PATIENCE = timedelta(days=30)
 """Per-contact steps are left out when the deal still has no contacts so long after they should have appeared."""
 _UNTIL_END_KNOWN = "contract_end"
+_END_ANCHORS = frozenset({Anchor.CONTRACT_END, Anchor.SWITCHING_END, Anchor.RETRIEVAL_END})
+"""Days that move with the contract's end."""
 
 
 # --- what people did ------------------------------------------------------------------------------------------------
@@ -118,7 +122,7 @@ def _move_due_dates(desk: Desk, end: date) -> None:
     draft = desk.draft
     for step in list(draft.steps.values()):
         rule = desk.rules.get(step.rule)
-        if step.status is not StepStatus.OPEN or rule is None or rule.due.anchor is not Anchor.CONTRACT_END:
+        if step.status is not StepStatus.OPEN or rule is None or rule.due.anchor not in _END_ANCHORS:
             continue
         if draft.written.get(f"end:{step.key}") == end.isoformat():
             continue
@@ -143,6 +147,7 @@ def _move_due_dates(desk: Desk, end: date) -> None:
 
 def release_steps(desk: Desk) -> None:
     """Let every step appear whose moment has come; leave out those that do not apply. May find people to be needed."""
+    follow_items(desk)
     changed = True
     while changed:
         changed = False
@@ -186,6 +191,9 @@ def _release(desk: Desk, step: Step, rule: StepRule) -> bool:
         return _skip(draft, step, str(error))
     if not applies:
         return _skip(draft, step, f"its condition does not hold: {rule.when}")
+    if needs_start(desk, rule):
+        draft.needs_start = True
+        return False
     choice = desk.owner(rule)
     if choice is None:
         draft.log("nobody active", "no active user can own the task; see the people in the settings", step=step.key)
@@ -194,9 +202,10 @@ def _release(desk: Desk, step: Step, rule: StepRule) -> bool:
     if isinstance(due, Waiting):
         return False
     draft.writes.append(desk.task(step, rule, choice, due))
+    attach_document(desk, step, rule, choice)
     draft.put(step, status=StepStatus.WRITING, due_at=due, owner_id=choice.user.id, why=choice.why)
     draft.written.pop(f"hold:{step.key}", None)
-    if rule.due.anchor is Anchor.CONTRACT_END and draft.case.contract_end is not None:
+    if rule.due.anchor in _END_ANCHORS and draft.case.contract_end is not None:
         draft.written[f"end:{step.key}"] = draft.case.contract_end.isoformat()
     draft.log("released", f"due {due.date().isoformat()}", step=step.key, owner=choice.user.id)
     _write_survey_link(desk, step, rule)
