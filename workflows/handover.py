@@ -13,12 +13,11 @@ from workflows.draft import DOCUMENT
 from workflows.inventory import item_views, kind_words
 from workflows.key_figures import MISSING, KeyFigure, key_figures, present_figures
 from workflows.model import AttachDocument, DocumentKind, InventoryItem, Step, StepRule
-from workflows.paper import Block, Paper, shipped_papers
+from workflows.paper import Block, shipped_papers
 from workflows.people import Choice
 from workflows.texts import TextError, date_words, render, render_anyway, shorten
 from workflows.timeline import Milestone, milestones
 from workflows.wording import say
-
 
 WITH_FIGURES = frozenset({DocumentKind.LETTER, DocumentKind.ACHIEVEMENTS, DocumentKind.CASE_STUDY})
 MOST_HIGHLIGHTS = 3

@@ -56,7 +56,7 @@ def group_of(item: InventoryItem) -> str | None:
     """For which day and whom an item is due; None when it needs no task: received, or without a day."""
     if item.due_on is None or item.received_on is not None:
         return None
-    return f"{GROUP}{item.due_on.isoformat()}:{item.owner_id or ''}"
+    return f"{GROUP}{item.due_on.isoformat()}.{item.owner_id or ''}"
 
 
 def is_group(subject: str | None) -> bool:
@@ -66,12 +66,12 @@ def is_group(subject: str | None) -> bool:
 
 def day_of_group(group: str) -> date:
     """The day on which the group's items are due."""
-    return date.fromisoformat(group.removeprefix(GROUP).partition(":")[0])
+    return date.fromisoformat(group.removeprefix(GROUP).partition(".")[0])
 
 
 def owner_of_group(group: str) -> str | None:
     """Our user who hands the group's items over; None: the customer's counterpart."""
-    return group.removeprefix(GROUP).partition(":")[2] or None
+    return group.removeprefix(GROUP).partition(".")[2] or None
 
 
 def items_of_group(items: Iterable[InventoryItem], group: str) -> list[InventoryItem]:

@@ -16,7 +16,6 @@ from workflows.look import Look
 from workflows.model import AccountRules, Case, CaseKind, Deal, Model, Playbook, Step, StepRule, StepStatus, User
 from workflows.texts import TextError, render
 
-
 _GONE = frozenset(
     {StepStatus.SKIPPED, StepStatus.CLOSED, StepStatus.DELETED, StepStatus.FAILED, StepStatus.NOT_APPLICABLE}
 )
