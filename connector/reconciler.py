@@ -37,6 +37,7 @@ from workflows.model import (
     CreateTask,
     Deal,
     Event,
+    Involvement,
     LinkKind,
     People,
     StepStatus,
@@ -70,6 +71,7 @@ class DealLook:
     answers: tuple[Answer, ...]
     baseline: Baseline | None = None
     people: People | None = None
+    involved: tuple[Involvement, ...] | None = None
     tasks: dict[str, TaskState] = field(default_factory=dict)
     links: list[LinkRow] = field(default_factory=list)
     decision: Decision = field(default_factory=Decision)
@@ -189,7 +191,7 @@ class Reconciler:
                 if case is not None
             }
         undecided = looks
-        for _ in range(4):  # people and tasks may each be asked for, and tasks once more when people brought steps
+        for _ in range(5):  # people, who took part, and tasks may be asked for, tasks again when people brought steps
             for look in undecided:
                 followed = _followed(look)
                 frozen = playbooks.get(followed.id) if followed is not None else None
@@ -250,9 +252,18 @@ class Reconciler:
             people = self._account.crm().people([look.observed.deal for look in lonely])
             for look in lonely:
                 look.people = people.get(look.observed.deal.id, People())
+        choosing = [look for look in looks if look.decision.needs_involved]
+        if choosing:
+            took_part = self._account.crm().involved([look.observed.deal for look in choosing])
+            for look in choosing:
+                look.involved = took_part.get(look.observed.deal.id, ())
         blind = {look.row.deal_id: look.decision.needs_tasks for look in looks if look.decision.needs_tasks}
         self._read_tasks(blind, looks)
-        return [look for look in looks if look.decision.needs_people or look.decision.needs_tasks]
+        return [
+            look
+            for look in looks
+            if look.decision.needs_people or look.decision.needs_involved or look.decision.needs_tasks
+        ]
 
     def _read_tasks(self, wanted: Mapping[str, Sequence[str]], looks: Sequence[DealLook]) -> None:
         task_ids = [task_id for ids in wanted.values() for task_id in ids]
@@ -270,6 +281,7 @@ class Reconciler:
             rules=known["rules"],
             deal=look.observed.deal,
             people=look.people,
+            involved=look.involved,
             case=look.case,
             last=look.last,
             survivor=look.survivor,

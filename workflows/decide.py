@@ -21,6 +21,7 @@ from workflows.feedback import feedback_writes
 from workflows.fields import STATUS_OPTIONS
 from workflows.guard import CONDITION, SAVED, Occasion, entry, is_new, leaving, occasion, refusal, unmet
 from workflows.look import Decision, Links, Look
+from workflows.loop import take_tasks
 from workflows.model import (
     Answer,
     Case,
@@ -39,8 +40,8 @@ from workflows.running import (
     next_look,
     release_steps,
     take_contract_end,
+    recall,
     take_reason,
-    take_tasks,
 )
 
 
@@ -277,6 +278,7 @@ def _run(desk: Desk) -> datetime | None:
     _note_worth(draft)
     take_reason(desk)
     take_contract_end(desk)
+    recall(desk)
     release_steps(desk)
     complete(desk)
     return next_look(desk) if draft.case.is_open else None
@@ -325,8 +327,12 @@ def _digest(answer: Answer) -> str:
 
 
 def _finish(draft: Draft, next_look: datetime | None = None) -> Decision:
-    if draft.needs_people or draft.needs_tasks:
-        return Decision(needs_people=draft.needs_people, needs_tasks=tuple(draft.needs_tasks))
+    if draft.needs_people or draft.needs_involved or draft.needs_tasks:
+        return Decision(
+            needs_people=draft.needs_people,
+            needs_involved=draft.needs_involved,
+            needs_tasks=tuple(draft.needs_tasks),
+        )
     _write_deal_fields(draft)
     return Decision(
         case=draft.result(),

@@ -17,6 +17,7 @@ from workflows.draft import FINISHED, Draft, delay_of
 from workflows.exit_rights import exit_days, exit_view, in_force
 from workflows.inventory import day_of_group, is_group, item_views, items_of_group
 from workflows.look import Links
+from workflows.loop import due_of, handed_to
 from workflows.model import (
     RIGHTS_ANCHORS,
     Anchor,
@@ -36,7 +37,7 @@ from workflows.model import (
     Texts,
     User,
 )
-from workflows.people import Choice, Staff, choose
+from workflows.people import Choice, Staff, choose, is_open_choice
 from workflows.texts import TextError, holds, render, render_anyway, shorten, uses
 from workflows.views import case_view, company_view, contact_view, deal_view
 from workflows.wording import say
@@ -59,8 +60,10 @@ class Waiting(StrEnum):
     ITEM = "item"
     """Nothing in the inventory is to be handed over on a day (P-22)."""
     STEP = "step"
+    OVERDUE = "overdue"
+    """The step that it watches over is not overdue."""
     NEVER = "never"
-    """The step that it follows was left out: it will not come."""
+    """The step that it follows was left out, or the one that it watches over is done: it will not come."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,10 @@ class Desk:
             users=look.users,
             load=look.load,
             language=self.language,
+            spoken=next((one.language for one in self.contacts() if one.language), self.language),
+            involved=look.involved or (),
+            negotiating=frozenset().union(*(rule.negotiating for rule in look.rules.watch)),
+            tz=self.tz,
         )
         self._values: dict[str, object] | None = None
         self._releases: dict[tuple[str, str | None], datetime | Waiting] = {}
@@ -134,6 +141,9 @@ class Desk:
         if moment.anchor in RIGHTS_ANCHORS:
             rights = self.draft.look.rules.exit_rights
             return Base(exit_days(case, rights, self.tz)[moment.anchor], None) if rights else Waiting.NEVER
+        if moment.anchor is Anchor.OVERDUE:
+            late = self.overdue(moment.step)
+            return late if isinstance(late, Waiting) else Base(local_date(late, self.tz), None)
         known: datetime | Waiting = case.answered_at or Waiting.ANSWER
         if moment.anchor is Anchor.STEP:
             known = self.done(moment.step or "", contact_id)
@@ -209,6 +219,14 @@ class Desk:
             return Waiting.STEP
         return max((step.completed_at for step in steps if step.completed_at is not None), default=Waiting.NEVER)
 
+    def overdue(self, key: str | None) -> datetime | Waiting:
+        """When the open task of this step is, or was, due; never once it is done or was left out (P-13)."""
+        steps = [step for step in self.draft.steps.values() if step.rule == key]
+        if key not in self.rules or (steps and all(_is_over(step) for step in steps)):
+            return Waiting.NEVER
+        dues = [due_of(self.draft, step) for step in steps if step.status is StepStatus.OPEN]
+        return min((due for due in dues if due is not None), default=Waiting.OVERDUE)
+
     # --- people -----------------------------------------------------------------------------------------------------
 
     def contacts(self) -> list[Contact]:
@@ -222,16 +240,37 @@ class Desk:
         """The contact with this id, as the CRM has them now."""
         return next((one for one in self.people.contacts if one.id == contact_id), None)
 
-    def owner(self, rule: StepRule) -> Choice | None:
+    def owner(self, rule: StepRule, contact_id: str | None = None) -> Choice | None:
         """Who gets the step's task, and why; None when nobody at all is active."""
-        return choose(rule.owner, self.staff, keep=self._neutral_so_far() if rule.owner == "neutral" else None)
+        days = self._days_needed(rule, contact_id)
+        if rule.owner != "neutral":
+            return choose(rule.owner, self.staff, days=days)
+        return choose(rule.owner, self.staff, keep=self._neutral_so_far(), handed=self._handed(), days=days)
+
+    def must_ask_who_took_part(self, rule: StepRule) -> bool:
+        """Whether a neutral person is to be chosen now, and it was not read yet who else took part (P-10)."""
+        if rule.owner != "neutral" or self.draft.look.involved is not None:
+            return False
+        return is_open_choice(rule.owner, self.staff, self._neutral_so_far(), self._handed())
+
+    def _days_needed(self, rule: StepRule, contact_id: str | None) -> tuple[date, ...]:
+        """The days on which whoever gets the task must be there: today, and when it is due."""
+        if not self.draft.look.rules.people.absences:
+            return ()
+        due = self.due(rule, contact_id, None, self.draft.now)
+        return (self.today,) if isinstance(due, Waiting) else (self.today, due.date())
+
+    def _neutral_steps(self) -> list[Step]:
+        ours = {key for key, rule in self.rules.items() if rule.owner == "neutral"}
+        return [step for step in self.draft.steps.values() if step.rule in ours]
 
     def _neutral_so_far(self) -> str | None:
-        for step in self.draft.steps.values():
-            rule = self.rules.get(step.rule)
-            if rule is not None and rule.owner == "neutral" and step.owner_id:
-                return step.owner_id
-        return None
+        return next((step.owner_id for step in self._neutral_steps() if step.owner_id), None)
+
+    def _handed(self) -> str | None:
+        """Whom people gave such a task to last, where they did (P-7B)."""
+        given = [handed_to(self.draft, step) for step in self._neutral_steps()]
+        return next((user_id for user_id in reversed(given) if user_id), None)
 
     # --- words ------------------------------------------------------------------------------------------------------
 
@@ -354,7 +393,12 @@ class Desk:
 
 def reachable(contact: Contact) -> bool:
     """Whether this contact can be written to (P-16)."""
-    return bool(contact.email) and not contact.opted_out
+    return bool(contact.email) and not contact.opted_out and not contact.bounced
+
+
+def _is_over(step: Step) -> bool:
+    """Whether nobody has to do this step any more; one that the CRM refused is still to be done."""
+    return step.status in FINISHED and step.status is not StepStatus.FAILED
 
 
 def _importance(contact: Contact) -> tuple[bool, int, str]:

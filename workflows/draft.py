@@ -72,6 +72,7 @@ class Draft:
         self.events: list[Event] = []
         self.needs_tasks: list[str] = []
         self.needs_people = False
+        self.needs_involved = False
         self.needs_start = False
         self.close_links = False
         self.starting: Baseline | None = None

@@ -1,4 +1,4 @@
-"""A running case: what people did to its tasks, what changed on the deal, what appears now, when it is complete."""
+"""A running case: what changed on the deal, what appears now, when it is complete."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from workflows.dates import plausible
 from workflows.desk import MAX_CONTACTS, Desk, Waiting, reachable
 from workflows.draft import FINISHED, Draft
 from workflows.ending import SURVEY_LINK
+from workflows.loop import is_our_due
 from workflows.handover import attach_document, needs_start
 from workflows.inventory import follow_items
 from workflows.model import (
@@ -21,10 +22,10 @@ from workflows.model import (
     Step,
     StepRule,
     StepStatus,
-    TaskState,
     UpdateTask,
 )
 from workflows.texts import TextError, uses
+from workflows.wording import say
 
 UNKNOWN_REASON = "unknown"
 """The reason of a case that could wait for it no longer (P-04)."""
@@ -35,48 +36,6 @@ CONTACT_PATIENCE = timedelta(days=30)
 _UNTIL_END_KNOWN = "contract_end"
 _END_ANCHORS = frozenset({Anchor.CONTRACT_END, Anchor.SWITCHING_END, Anchor.RETRIEVAL_END})
 """Days that move with the contract's end."""
-
-
-# --- what people did ------------------------------------------------------------------------------------------------
-
-
-def take_tasks(draft: Draft) -> None:
-    """Take over the states of tasks that were read: done, reopened, deleted, changed by a person (P-7B)."""
-    for step in list(draft.steps.values()):
-        state = draft.look.tasks.get(step.task_id or "")
-        if state is None or step.status not in (StepStatus.OPEN, StepStatus.DONE):
-            continue
-        if not state.found:
-            draft.put(step, status=StepStatus.DELETED)
-            draft.log("task deleted", "a person deleted the task; it is not made again", step=step.key)
-        elif state.done and step.status is StepStatus.OPEN:
-            draft.put(step, status=StepStatus.DONE, completed_at=state.completed_at or draft.now)
-            draft.log("task done", step=step.key)
-        elif not state.done and step.status is StepStatus.DONE:
-            draft.put(step, status=StepStatus.OPEN, completed_at=None)
-            draft.log("task reopened", step=step.key)
-        if state.found and not state.done:
-            _note_changes(draft, draft.steps[step.key], state)
-
-
-def _note_changes(draft: Draft, step: Step, state: TaskState) -> None:
-    owner, due = state.owner_id, state.due_at.isoformat() if state.due_at is not None else ""
-    if owner is not None and owner != step.owner_id and draft.once(f"owner:{step.key}", owner):
-        draft.log("owner changed", "a person gave the task to someone else", step=step.key, owner=owner)
-    if not same_due(state.due_at, step.due_at) and draft.once(f"due:{step.key}", due):
-        draft.log("due date changed", "a person changed the due date", step=step.key, due=due)
-
-
-def same_due(seen: datetime | None, ours: datetime | None) -> bool:
-    """Whether the due date in the CRM is still the one that we wrote.
-
-    A CRM without due times gives midnight of the day: then the days are compared, ours on the owner's clock.
-    """
-    if seen is None or ours is None:
-        return seen is ours
-    if (seen.hour, seen.minute, seen.second) == (0, 0, 0):
-        return seen.date() == ours.date()
-    return abs(seen - ours) < timedelta(minutes=1)
 
 
 # --- what changed on the deal ---------------------------------------------------------------------------------------
@@ -115,6 +74,7 @@ def take_contract_end(desk: Desk) -> None:
     if draft.case.contract_end is not None:
         answered(desk, CONTRACT_END)
         _move_due_dates(desk, draft.case.contract_end)
+        desk.forget()
 
 
 def _move_due_dates(desk: Desk, end: date) -> None:
@@ -130,7 +90,7 @@ def _move_due_dates(desk: Desk, end: date) -> None:
         if state is None or step.task_id is None:
             continue
         draft.written[f"end:{step.key}"] = end.isoformat()
-        if not same_due(state.due_at, step.due_at):
+        if not is_our_due(draft, step, state):
             draft.log("due date kept", "the contract end moved, but a person had set this date", step=step.key)
             continue
         due = desk.due(rule, step.contact_id, draft.look.users.get(state.owner_id or ""), draft.now)
@@ -155,7 +115,7 @@ def release_steps(desk: Desk) -> None:
         for step in list(desk.draft.steps.values()):
             if step.status is StepStatus.WAITING and step.rule not in ASKS:
                 changed |= _advance(desk, step)
-        if desk.draft.needs_people:
+        if desk.draft.needs_people or desk.draft.needs_involved:
             return
 
 
@@ -169,8 +129,12 @@ def _advance(desk: Desk, step: Step) -> bool:
         return True
     release = desk.release(rule, step.contact_id)
     if release is Waiting.NEVER:
-        return _skip(draft, step, "the step that it follows was left out")
+        late = rule.release.anchor is Anchor.OVERDUE
+        why = "what it watches over came to an end in time" if late else "the step that it follows was left out"
+        return _skip(draft, step, why)
     if isinstance(release, Waiting) or release > draft.now or _is_held(draft, step):
+        return False
+    if rule.release.anchor is Anchor.OVERDUE and not _surely_overdue(desk, rule):
         return False
     if draft.look.people is None:
         draft.needs_people = True
@@ -178,6 +142,23 @@ def _advance(desk: Desk, step: Step) -> bool:
     if rule.per_contact and step.contact_id is None:
         return _expand(desk, step, rule, release)
     return _release(desk, step, rule)
+
+
+def _surely_overdue(desk: Desk, rule: StepRule) -> bool:
+    """Whether the task that this step watches was seen open just now; if not, its state is asked for (P-13)."""
+    watched = [step for step in desk.draft.steps.values() if step.rule == rule.release.step]
+    states = [desk.draft.task(step) for step in watched if step.status is StepStatus.OPEN]
+    return None not in states
+
+
+def recall(desk: Desk) -> None:
+    """What was made because a task was overdue is no longer needed once that task is done (P-13)."""
+    for step in list(desk.draft.steps.values()):
+        rule = desk.rules.get(step.rule)
+        if rule is None or rule.release.anchor is not Anchor.OVERDUE:
+            continue
+        if step.status in (StepStatus.OPEN, StepStatus.WRITING) and desk.overdue(rule.release.step) is Waiting.NEVER:
+            desk.draft.close(step, say("close.caught_up", desk.language))
 
 
 def _release(desk: Desk, step: Step, rule: StepRule) -> bool:
@@ -194,7 +175,10 @@ def _release(desk: Desk, step: Step, rule: StepRule) -> bool:
     if needs_start(desk, rule):
         draft.needs_start = True
         return False
-    choice = desk.owner(rule)
+    if desk.must_ask_who_took_part(rule):
+        draft.needs_involved = True
+        return False
+    choice = desk.owner(rule, step.contact_id)
     if choice is None:
         draft.log("nobody active", "no active user can own the task; see the people in the settings", step=step.key)
         return _hold(desk, step)
@@ -299,7 +283,7 @@ def answer_deadline(desk: Desk) -> datetime | None:
     if any(step.status is not StepStatus.WAITING or step.rule not in desk.rules for step in rest):
         return None
     waits = {desk.release(desk.rules[step.rule], step.contact_id) for step in rest}
-    if Waiting.ANSWER not in waits or not waits <= {Waiting.ANSWER, Waiting.STEP}:
+    if Waiting.ANSWER not in waits or not waits <= {Waiting.ANSWER, Waiting.STEP, Waiting.OVERDUE}:
         return None
     moments = [step.completed_at for step in draft.steps.values()]
     moments += [draft.case.confirmed_at, desk.effective_end()]

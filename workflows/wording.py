@@ -32,6 +32,49 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "fr": "personne du groupe n’est neutre ici ; le choix s’est porté sur {name}, la personne la moins impliquée.",
     },
     "why.instead": {"en": "{missing}, so {rest}", "fr": "{missing}, donc {rest}"},
+    "why.speaks": {"en": "They speak {tongue}.", "fr": "Cette personne parle {tongue}."},
+    "why.passed_over": {"en": "Passed over: {names}.", "fr": "Non retenus : {names}."},
+    "why.their_part": {"en": "Their part: {part}.", "fr": "Son rôle : {part}."},
+    "why.handed": {
+        "en": "{name} was chosen because a colleague gave them an earlier task of this conversation.",
+        "fr": "le choix s’est porté sur {name}, à qui une tâche précédente de cet échange a été confiée.",
+    },
+    "why.stand_in": {
+        "en": "{name} was chosen as the stand-in of {absent}, who is away until {day}.",
+        "fr": "le choix s’est porté sur {name}, qui remplace {absent}, en absence jusqu’au {day}.",
+    },
+    "why.is_away": {"en": "away until {day}", "fr": "en absence jusqu’au {day}"},
+    "why.away": {
+        "en": "{name} was chosen although they are away: nobody else is there.",
+        "fr": "le choix s’est porté sur {name} malgré son absence : personne d’autre n’est là.",
+    },
+    "missing.deal_owner.away": {
+        "en": "the deal's owner is away until {day}",
+        "fr": "la personne à qui appartient la transaction est en absence jusqu’au {day}",
+    },
+    "missing.company_owner.away": {
+        "en": "the owner of the customer's account is away until {day}",
+        "fr": "la personne à qui appartient le compte du client est en absence jusqu’au {day}",
+    },
+    "missing.manager.away": {
+        "en": "the manager is away until {day}",
+        "fr": "la personne responsable est en absence jusqu’au {day}",
+    },
+    # How someone had a part in a deal (P-10).
+    "tie.owns_deal": {"en": "owns the deal", "fr": "possède la transaction"},
+    "tie.owns_company": {"en": "owns the account", "fr": "possède le compte"},
+    "tie.negotiated": {"en": "led the negotiation", "fr": "a mené la négociation"},
+    "tie.negotiated.until": {
+        "en": "led the negotiation, until {day}",
+        "fr": "a mené la négociation, jusqu’au {day}",
+    },
+    "tie.owned": {"en": "owned the deal before", "fr": "possédait la transaction auparavant"},
+    "tie.owned.until": {"en": "owned the deal until {day}", "fr": "possédait la transaction jusqu’au {day}"},
+    "tie.deal_team": {"en": "is on the deal's team", "fr": "fait partie de l’équipe de la transaction"},
+    "tie.company_team": {"en": "is on the account's team", "fr": "fait partie de l’équipe du compte"},
+    "tie.meeting": {"en": "met the customer for this deal", "fr": "a rencontré le client pour cette transaction"},
+    "tie.call": {"en": "called the customer for this deal", "fr": "a appelé le client pour cette transaction"},
+    "tie.task": {"en": "had a task on this deal", "fr": "avait une tâche sur cette transaction"},
     "why.anyone": {
         "en": "{name} was chosen as an active colleague from the pool.",
         "fr": "le choix s’est porté sur {name}, collègue du groupe.",
@@ -184,6 +227,10 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
     "close.contacts": {
         "en": "The deal has contacts now. Thank you; this task is no longer needed.",
         "fr": "La transaction a maintenant des contacts. Merci ; cette tâche n’est plus nécessaire.",
+    },
+    "close.caught_up": {
+        "en": "What this was about is settled now. Thank you; this task is no longer needed.",
+        "fr": "Ce dont il s’agissait est réglé. Merci ; cette tâche n’est plus nécessaire.",
     },
     "close.cancelled": {
         "en": "No longer needed: {why}",

@@ -10,6 +10,7 @@ from adapters.hubspot import past
 from adapters.hubspot.changes import SEARCH_DEALS, SEARCH_TASKS, Cursor, changed, in_stages
 from adapters.hubspot.checkup import Checkup
 from adapters.hubspot.client import Client
+from adapters.hubspot.involved import involved
 from adapters.hubspot.mapping import TaskKeys, own
 from adapters.hubspot.reads import GET_OWNERS, Reader
 from adapters.hubspot.schema import Provisioner, deal_fields
@@ -30,7 +31,7 @@ from adapters.port import (
     Wanted,
 )
 from workflows.fields import FieldSpec
-from workflows.model import Deal, People, Pipeline, Ref, TaskState, User, Write
+from workflows.model import Deal, Involvement, People, Pipeline, Ref, TaskState, User, Write
 
 
 class HubSpotCrm:
@@ -100,6 +101,10 @@ class HubSpotCrm:
     def people(self, deals: Sequence[Deal]) -> Mapping[str, People]:
         """One call for each hundred companies and each hundred contacts."""
         return self._reader.people(deals)
+
+    def involved(self, deals: Sequence[Deal]) -> Mapping[str, tuple[Involvement, ...]]:
+        """One call for one deal, four for many; one more for each kind of activity, and each hundred of them."""
+        return involved(self._reader, deals)
 
     def task_states(self, task_ids: Sequence[str]) -> Mapping[str, TaskState]:
         """One call for each hundred."""

@@ -23,6 +23,7 @@ from workflows.model import (
     CreateTask,
     Deal,
     FieldValue,
+    OwnerEntry,
     Priority,
     RecordKind,
     Role,
@@ -60,12 +61,20 @@ ROLES: Mapping[str, Role] = {
     "LEGAL_AND_COMPLIANCE": Role.INFLUENCER,
 }
 
-TASK_PROPERTIES = ("hs_task_status", "hs_task_completion_date", "hs_timestamp", "hubspot_owner_id")
+TASK_PROPERTIES = (
+    "hs_task_status", "hs_task_completion_date", "hs_timestamp", "hubspot_owner_id", "hs_task_body",
+)  # fmt: skip
+COUNTERPART = "aurevoir_counterpart"
+"""Our own tick on a contact: who says "received" for the handover (P-13)."""
+BOUNCED = "hs_email_hard_bounce_reason_enum"
+"""Filled by HubSpot when mail to the address came back for good."""
 HISTORY = ("dealstage", "hubspot_owner_id")
 LONGEST_TEXT = 65_000
 """HubSpot takes 65,536 characters in a text; the rest is room for the marker."""
 
 _ADDRESS = re.compile(r"https?://[^\s<>\"']+[^\s<>\"'.,;:!?)\]]")
+_LINE_END = re.compile(r"<br\s*/?>|</(?:p|div|li|h[1-6]|tr)>", re.IGNORECASE)
+_TAG = re.compile(r"<[^>]{0,2000}>")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _TOO_LONG = "… (the rest is longer than HubSpot takes; it is kept in Aurevoir)"
 
@@ -196,6 +205,12 @@ def _to_html(text: str) -> str:
     return "".join(parts).replace("\n", "<br>")
 
 
+def to_text(body: str) -> str:
+    """A body of HTML as plain text with its lines."""
+    lines = _LINE_END.sub("\n", body)
+    return html.unescape(_TAG.sub("", lines)).replace("\xa0", " ")
+
+
 def with_marker(body: str, key: str) -> str:
     """A body of HTML with the key's marker as its last line."""
     return f"{body}<br><br><small>{marker(key)}</small>" if body else f"<small>{marker(key)}</small>"
@@ -220,7 +235,7 @@ def company_properties(fields: FieldMap) -> list[str]:
 
 def contact_properties(fields: FieldMap) -> list[str]:
     """The contact properties that a look needs."""
-    base = ["firstname", "lastname", "email", "hs_buying_role", "hs_email_optout"]
+    base = ["firstname", "lastname", "email", "hs_buying_role", "hs_email_optout", BOUNCED, COUNTERPART]
     return [*base, fields.language or "hs_language"]
 
 
@@ -288,6 +303,7 @@ def deal_from(
         stage_history=tuple(StageEntry(stage_id=entry.value, at=entry.at) for entry in stages if entry.value),
         owner_id=owner,
         past_owner_ids=tuple(dict.fromkeys(past_owners)),
+        owner_history=tuple(OwnerEntry(owner_id=entry.value or None, at=entry.at) for entry in owners),
         amount=amount_of(values.get("amount")),
         currency=values.get("deal_currency_code"),
         close_date=parse_date(values.get("closedate"), zone),
@@ -314,9 +330,10 @@ def contact_from(record: Mapping[str, Any], fields: FieldMap, labels: Iterable[s
     """A contact; roles from the buying role, and from the labels on the deal where these are read."""
     values = properties_of(record)
     first, last, email = (values.get(name, "").strip() for name in ("firstname", "lastname", "email"))
-    buying = [part.strip().upper() for part in values.get("hs_buying_role", "").split(";") if part.strip()]
-    labelled = [re.sub(r"[\s-]+", "_", label.strip()).upper() for label in labels]
-    roles = [ROLES.get(name, Role.OTHER) for name in buying] + [ROLES[name] for name in labelled if name in ROLES]
+    buying = [part.strip() for part in values.get("hs_buying_role", "").split(";") if part.strip()]
+    roles = [role_of(name, fields) or Role.OTHER for name in buying]
+    roles += [role for label in labels if (role := role_of(label, fields)) is not None]
+    roles += [Role.COUNTERPART] if values.get(COUNTERPART) == "true" else []
     language = values.get(fields.language or "hs_language", "").strip().lower().replace("_", "-")
     return Contact(
         id=str(record["id"]),
@@ -326,16 +343,26 @@ def contact_from(record: Mapping[str, Any], fields: FieldMap, labels: Iterable[s
         language=language or None,
         roles=tuple(dict.fromkeys(roles)),
         opted_out=values.get("hs_email_optout") == "true",
+        bounced=BOUNCED in values,
     )
+
+
+def role_of(name: str, fields: FieldMap) -> Role | None:
+    """What a buying role or a label means: as the admin says, or as HubSpot's own mean; None for any other."""
+    plain = " ".join(name.replace("_", " ").split()).casefold()
+    known = fields.roles.get(name.strip().casefold(), fields.roles.get(plain))
+    return known or ROLES.get(re.sub(r"[\s-]+", "_", name.strip()).upper())
 
 
 def task_from(record: Mapping[str, Any]) -> TaskState:
     """A task of ours as it stands."""
     values = properties_of(record)
-    done = values.get("hs_task_status") == "COMPLETED"
+    done, deferred = (values.get("hs_task_status") == status for status in ("COMPLETED", "DEFERRED"))
     return TaskState(
         id=str(record["id"]),
         done=done,
+        deferred=deferred,
+        text=to_text(values.get("hs_task_body", "")) if done or deferred else "",
         completed_at=parse_moment(values.get("hs_task_completion_date")) if done else None,
         due_at=parse_moment(values.get("hs_timestamp")),
         owner_id=values.get("hubspot_owner_id"),

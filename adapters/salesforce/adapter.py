@@ -22,12 +22,13 @@ from adapters.port import (
 )
 from adapters.salesforce import changes, checkup, mapping, past, schema
 from adapters.salesforce.client import Client
+from adapters.salesforce.involved import involved
 from adapters.salesforce.reads import Reader
 from adapters.salesforce.settings import SalesforceSettings
 from adapters.salesforce.shape import Shape, deal_fields, discover, discover_deals
 from adapters.salesforce.writes import Batch
 from workflows.fields import FieldSpec
-from workflows.model import Deal, People, Pipeline, Ref, TaskState, User, Write
+from workflows.model import Deal, Involvement, People, Pipeline, Ref, TaskState, User, Write
 
 
 class SalesforceCrm:
@@ -112,6 +113,10 @@ class SalesforceCrm:
         """Company and contacts; needless after :meth:`observe`, which has given them."""
         seen = self._reader.observe([deal.id for deal in deals])
         return {deal_id: each.people or People() for deal_id, each in seen.items()}
+
+    def involved(self, deals: Sequence[Deal]) -> Mapping[str, tuple[Involvement, ...]]:
+        """One call for about 300 deals, and one more where the org has account teams."""
+        return involved(self._client, self._known_shape(), deals)
 
     def task_states(self, task_ids: Sequence[str]) -> Mapping[str, TaskState]:
         """Tasks as they stand; about 400 a call."""

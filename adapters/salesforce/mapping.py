@@ -15,6 +15,7 @@ from workflows.model import (
     Contact,
     Deal,
     DealState,
+    OwnerEntry,
     People,
     RecordKind,
     Role,
@@ -52,6 +53,10 @@ ROLES = {
     "champion": Role.INFLUENCER,
 }
 """Opportunity contact roles, as orgs are delivered with them, to ours; any other is OTHER."""
+
+SET_ASIDE = frozenset({"deferred", "not applicable", "n/a", "différé", "différée", "sans objet"})
+"""Task statuses, in small letters, that say: set aside without being done. "Deferred" comes with every org; others are
+what admins add or translate."""
 
 TASK_TYPES = {TaskType.CALL: "Call", TaskType.EMAIL: "Email"}
 """Values of Task.Type; used only where the org's picklist has them. A plain to-do has none."""
@@ -111,6 +116,8 @@ def our_field(name: str) -> str:
 
 
 KEY_FIELD = our_field("key")
+COUNTERPART_FIELD = our_field("counterpart")
+"""Our own tick on a contact: who says "received" for the handover (P-13)."""
 LINK_FIELD = our_field("link")
 
 
@@ -237,6 +244,22 @@ def stage_history(row: Row, entries: Sequence[Row]) -> tuple[StageEntry, ...]:
     return tuple(reversed(found))
 
 
+def owner_history(row: Row, entries: Sequence[Row]) -> tuple[OwnerEntry, ...]:
+    """Who owned the deal from when on, newest first; as :func:`past_owners`, ids only."""
+    changes = [
+        (parse_datetime(entry["CreatedDate"]), entry.get("OldValue"), entry.get("NewValue"))
+        for entry in sorted(entries, key=lambda each: str(each["CreatedDate"]))
+        if entry.get("Field") in (None, "Owner", "OwnerId")
+        and isinstance(entry.get("NewValue"), str)
+        and is_id(entry["NewValue"], "005")
+    ]
+    found = [OwnerEntry(owner_id=to18(new), at=at) for at, _, new in changes]
+    first = changes[0][1] if changes else row.get("OwnerId")
+    if row.get("CreatedDate") and isinstance(first, str) and is_id(first, "005"):
+        found.insert(0, OwnerEntry(owner_id=to18(first), at=parse_datetime(row["CreatedDate"])))
+    return tuple(reversed(found))
+
+
 def past_owners(row: Row, entries: Sequence[Row]) -> tuple[str, ...]:
     """Former owners, latest first. The owner's history has rows with names and rows with ids; only ids are taken."""
     found: list[str] = []
@@ -248,9 +271,15 @@ def past_owners(row: Row, entries: Sequence[Row]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def contact(row: Row, roles: Sequence[Row], language_field: str | None) -> Contact:
-    """A contact from its row and its roles on one deal."""
-    kinds = [ROLES.get((role.get("Role") or "").strip().lower(), Role.OTHER) for role in roles]
+def contact(
+    row: Row, roles: Sequence[Row], language_field: str | None, meanings: Mapping[str, Role] | None = None
+) -> Contact:
+    """A contact from its row and its roles on one deal. ``meanings``: what roles mean as the admin says."""
+    known = {**ROLES, **(meanings or {})}
+    names = [(role.get("Role") or "").strip().casefold() for role in roles]
+    kinds = [known.get(name, Role.OTHER) for name in names]
+    if row.get(COUNTERPART_FIELD):
+        kinds.append(Role.COUNTERPART)
     return Contact(
         id=row["Id"],
         name=row.get("Name") or "",
@@ -260,17 +289,25 @@ def contact(row: Row, roles: Sequence[Row], language_field: str | None) -> Conta
         roles=tuple(dict.fromkeys(kinds)),
         primary=any(role.get("IsPrimary") for role in roles),
         opted_out=bool(row.get("HasOptedOutOfEmail")),
+        bounced=bool(row.get("EmailBouncedDate")),
     )
 
 
-def people(row: Row, roles: Sequence[Row], company_figures: Sequence[str], language_field: str | None) -> People:
+def people(
+    row: Row,
+    roles: Sequence[Row],
+    company_figures: Sequence[str],
+    language_field: str | None,
+    meanings: Mapping[str, Role] | None = None,
+) -> People:
     """Company and contacts of a deal's row; the primary contact first, then as Salesforce lists them."""
     by_contact: dict[str, list[Row]] = {}
     for role in roles:
         if role.get("Contact"):
             by_contact.setdefault(role["ContactId"], []).append(role)
     contacts = [
-        contact({**of[0]["Contact"], "Id": contact_id}, of, language_field) for contact_id, of in by_contact.items()
+        contact({**of[0]["Contact"], "Id": contact_id}, of, language_field, meanings)
+        for contact_id, of in by_contact.items()
     ]
     contacts.sort(key=lambda each: not each.primary)
     return People(company=company(row, company_figures), contacts=tuple(contacts))
@@ -310,6 +347,7 @@ def deal(
         stage_history=stage_history(row, history),
         owner_id=row.get("OwnerId"),
         past_owner_ids=past_owners(row, owners),
+        owner_history=owner_history(row, owners),
         amount=None if amount is None else Decimal(str(amount)),
         currency=row.get("CurrencyIsoCode"),
         close_date=parse_date(row.get("CloseDate")),
@@ -327,10 +365,13 @@ def task_state(row: Row, time_zone: str) -> TaskState:
         return TaskState(id=row["Id"], found=False)
     due = parse_date(row.get("ActivityDate"))
     done = bool(row.get("IsClosed"))
+    deferred = not done and str(row.get("Status") or "").strip().casefold() in SET_ASIDE
     completed = row.get("CompletedDateTime")
     return TaskState(
         id=row["Id"],
         done=done,
+        deferred=deferred,
+        text=str(row.get("Description") or "") if done or deferred else "",
         completed_at=parse_datetime(completed) if done and completed else None,
         due_at=datetime.combine(due, time(), ZoneInfo(time_zone)) if due else None,
         owner_id=row.get("OwnerId"),

@@ -125,6 +125,7 @@ class Reader:
         roles = ["ContactId", "Role", "IsPrimary", *(f"Contact.{name}" for name in contact)]
         parts = [
             *("Id", "Name", "StageName", "OwnerId", "Amount", "CloseDate", "AccountId", "LastStageChangeDate"),
+            "CreatedDate",
             *_there(shape, "Opportunity"),
             *mapped,
             *self._deal_figures,
@@ -155,7 +156,7 @@ class Reader:
         if row is None:
             return Observed(Deal(id=deal_id, state=DealState.DELETED), People())
         roles = row.get("OpportunityContactRoles") or []
-        people = mapping.people(row, roles, self._company_figures, self._fields.language)
+        people = mapping.people(row, roles, self._company_figures, self._fields.language, self._fields.roles)
         deal = mapping.deal(
             row,
             contract_end=self._fields.contract_end,
@@ -174,7 +175,7 @@ class Reader:
         asked = {task_id: to18(task_id) for task_id in task_ids}
         known = list(dict.fromkeys(one for one in asked.values() if is_whole(one, PREFIXES["Task"])))
         completed = [name for name in _there(self._shape(), "Task") if name == "CompletedDateTime"]
-        fields = ["Id", "IsClosed", "IsDeleted", "ActivityDate", "OwnerId", *completed]
+        fields = ["Id", "IsClosed", "IsDeleted", "ActivityDate", "OwnerId", "Status", "Description", *completed]
         found = {
             row["Id"]: mapping.task_state(row, self._time_zone)
             for soql in chunks(lambda ids: select(fields, "Task", is_in("Id", ids)), known)

@@ -12,15 +12,17 @@ from pydantic import ValidationError
 
 from adapters.port import DataType, FieldInfo
 from adapters.salesforce.client import Client
-from adapters.salesforce.mapping import KEY_FIELD, LINK_FIELD, TASK_TYPES, Row
+from adapters.salesforce.mapping import COUNTERPART_FIELD, KEY_FIELD, LINK_FIELD, TASK_TYPES, Row
 from workflows.model import Model, Priority
 
 STATE_KEY = "shape"
+DEAL_TEAM = "OpportunityTeamMembers"
+COMPANY_TEAM = "AccountTeamMembers"
 FALLBACK_KEY_FIELD = "CallObject"
 OBJECTS = ("Opportunity", "Account", "Contact", "Task")
 OPTIONAL = {
     "Opportunity": ("RecordTypeId", "CurrencyIsoCode"),
-    "Contact": ("HasOptedOutOfEmail",),
+    "Contact": ("HasOptedOutOfEmail", "EmailBouncedDate", COUNTERPART_FIELD),
     "Task": ("CompletedDateTime", LINK_FIELD),
 }
 """Standard fields that an org may lack or hide, and our own that may not be provisioned yet."""
@@ -32,12 +34,14 @@ class Shape(Model):
     """One org's peculiarities.
 
     ``key``: whether tasks carry our key, and whether the org keeps it unique. ``optional`` lists ``Object.Field`` of
-    :data:`OPTIONAL` that are there. ``owner_history``: deals tell their former owners.
+    :data:`OPTIONAL` that are there. ``owner_history``: deals tell their former owners. ``teams`` are the relationships
+    to teams that the org has.
     """
 
     key: Literal["unique", "plain", "missing"] = "missing"
     optional: tuple[str, ...] = ()
     owner_history: bool = False
+    teams: tuple[str, ...] = ()
     task_types: tuple[str, ...] = ()
     open_status: str | None = None
     closed_status: str = "Completed"
@@ -120,6 +124,7 @@ def discover(client: Client, described: Describes | None = None) -> Shape:
         key="missing" if key is None else "unique" if key.get("unique") else "plain",
         optional=_optional(described),
         owner_history=_has_history(described),
+        teams=_teams(described),
         task_types=tuple(kind for kind in TASK_TYPES.values() if kind in kinds),
         open_status=_first([row for row in statuses if not row["IsClosed"]]),
         closed_status=_first([row for row in statuses if row["IsClosed"]]) or "Completed",
@@ -132,6 +137,13 @@ def _optional(described: Describes) -> tuple[str, ...]:
     known = {name: fields_of(each) for name, each in described.items()}
     there = [f"{name}.{one}" for name in known for one in OPTIONAL.get(name, ()) if one.lower() in known[name]]
     return tuple(sorted(there))
+
+
+def _teams(described: Describes) -> tuple[str, ...]:
+    """The relationships to teams that the org has: they are there once an admin switched them on."""
+    children = (child for name in ("Opportunity", "Account") for child in described[name].get("childRelationships", ()))
+    names = {child.get("relationshipName") for child in children}
+    return tuple(name for name in (DEAL_TEAM, COMPANY_TEAM) if name in names)
 
 
 def _has_history(described: Describes) -> bool:

@@ -54,7 +54,11 @@ DEAL = ObjectType(
 )  # fmt: skip
 TASK = ObjectType("0-27", "task", "tasks", "task_information", *_STAMP, (), "contacts", ("hs_timestamp",))
 NOTE = ObjectType("0-46", "note", "notes", "note_information", *_STAMP, (), "contacts", ("hs_timestamp",))
-OBJECT_TYPES = (CONTACT, COMPANY, DEAL, TASK, NOTE)
+MEETING = ObjectType(
+    "0-47", "meeting", "meetings", "engagement_information", *_STAMP, (), "contacts", ("hs_timestamp",)
+)
+CALL = ObjectType("0-48", "call", "calls", "engagement_information", *_STAMP, (), "contacts", ("hs_timestamp",))
+OBJECT_TYPES = (CONTACT, COMPANY, DEAL, TASK, NOTE, MEETING, CALL)
 _BY_NAME = {name: each for each in OBJECT_TYPES for name in (each.id, each.name, each.plural)}
 
 
@@ -133,6 +137,7 @@ _STANDARD: dict[str, dict[str, tuple[str, str]]] = {
     "0-1": {
         "email": _TEXT, "firstname": _TEXT, "lastname": _TEXT, "phone": ("string", "phonenumber"), "jobtitle": _TEXT,
         "hs_language": _SELECT, "hs_buying_role": _CHECKS, "hs_email_optout": ("bool", "booleancheckbox"),
+        "hs_email_hard_bounce_reason_enum": _SELECT,
         "lifecyclestage": ("enumeration", "radio"), "associatedcompanyid": _NUMBER, **_OWNED,
     },
     "0-2": {
@@ -142,13 +147,15 @@ _STANDARD: dict[str, dict[str, tuple[str, str]]] = {
     "0-3": {
         "dealname": _TEXT, "dealstage": ("enumeration", "radio"), "pipeline": _SELECT, "closedate": _TIME,
         "amount": _NUMBER, "deal_currency_code": _SELECT, "dealtype": ("enumeration", "radio"), "description": _AREA,
-        "closed_lost_reason": _AREA, "closed_won_reason": _AREA, **_OWNED,
+        "closed_lost_reason": _AREA, "closed_won_reason": _AREA, "hs_all_collaborator_owner_ids": _TEXT, **_OWNED,
     },
     "0-27": {
         "hs_task_subject": _TEXT, "hs_task_body": _HTML, "hs_task_status": _SELECT, "hs_task_priority": _SELECT,
         "hs_task_type": _SELECT, "hs_task_reminders": _TEXT, "hs_task_completion_date": _TIME, **_ACTIVITY,
     },
     "0-46": {"hs_note_body": _HTML, **_ACTIVITY},
+    "0-47": {"hs_meeting_title": _TEXT, "hs_meeting_body": _HTML, "hs_meeting_outcome": _TEXT, **_ACTIVITY},
+    "0-48": {"hs_call_title": _TEXT, "hs_call_body": _HTML, "hs_call_direction": _TEXT, **_ACTIVITY},
 }  # fmt: skip
 _OPTIONS: dict[str, Sequence[str | tuple[str, str]]] = {
     "hs_language": [("en", "English"), ("fr", "French"), ("fr-fr", "French - France"), ("de", "German"),
@@ -159,6 +166,7 @@ _OPTIONS: dict[str, Sequence[str | tuple[str, str]]] = {
                        "customer", "evangelist", "other"],
     "deal_currency_code": [(each, each) for each in ("EUR", "USD", "GBP", "CHF")],
     "dealtype": ["newbusiness", "existingbusiness"],
+    "hs_email_hard_bounce_reason_enum": ["BLOCKED", "CONTENT", "MAILBOX_FULL", "OTHER", "UNKNOWN_USER"],
     "hs_task_status": ["NOT_STARTED", "IN_PROGRESS", "WAITING", "COMPLETED", "DEFERRED"],
     "hs_task_priority": ["NONE", "LOW", "MEDIUM", "HIGH"],
     "hs_task_type": ["EMAIL", "CALL", "TODO"],
@@ -222,6 +230,12 @@ ASSOCIATION_TYPES: tuple[AssociationType, ...] = (
     *_pair(TASK, DEAL, 216, 215),
     *_pair(TASK, CONTACT, 204, 203),
     *_pair(TASK, COMPANY, 192, 191),
+    *_pair(MEETING, DEAL, 212, 211),
+    *_pair(MEETING, CONTACT, 200, 199),
+    *_pair(MEETING, COMPANY, 188, 187),
+    *_pair(CALL, DEAL, 206, 205),
+    *_pair(CALL, CONTACT, 194, 193),
+    *_pair(CALL, COMPANY, 182, 181),
     *_pair(NOTE, DEAL, 214, 213),
     *_pair(NOTE, CONTACT, 202, 201),
     *_pair(NOTE, COMPANY, 190, 189),

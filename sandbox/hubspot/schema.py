@@ -30,6 +30,7 @@ _GROUP_LABELS = {
     "dealinformation": "Deal information",
     "task_information": "Task information",
     "note_information": "Note information",
+    "engagement_information": "Activity information",
 }
 
 

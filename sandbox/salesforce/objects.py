@@ -123,6 +123,22 @@ OBJECTS = {
 """
     + _DELETABLE
     + _SYSTEM,
+    "OpportunityTeamMember 00q Opportunity Team Member": """
+  OpportunityId reference c! > Opportunity as Opportunity
+  UserId reference c! > User as User
+  TeamMemberRole picklist(40) cu = Account Manager;Executive Sponsor;Pre-Sales Consultant;Sales Manager;Sales Rep
+  OpportunityAccessLevel picklist(40) cud = Read;Edit
+"""
+    + _DELETABLE
+    + _SYSTEM,
+    "AccountTeamMember 01M Account Team Member": """
+  AccountId reference c! > Account as Account
+  UserId reference c! > User as User
+  TeamMemberRole picklist(40) cu = Account Manager;Executive Sponsor;Pre-Sales Consultant;Sales Manager;Sales Rep
+  AccountAccessLevel picklist(40) cud = Read;Edit
+"""
+    + _DELETABLE
+    + _SYSTEM,
     "OpportunityStage 01J Opportunity Stage": """
   MasterLabel string(255)
   ApiName string(255)
@@ -369,6 +385,7 @@ CHILDREN = {
     "Account": {
         "Contacts": ("Contact", "AccountId"),
         "Opportunities": ("Opportunity", "AccountId"),
+        "AccountTeamMembers": ("AccountTeamMember", "AccountId"),
         "Tasks": ("Task", "WhatId"),
         "Histories": ("AccountHistory", "AccountId"),
         "ContentDocumentLinks": ("ContentDocumentLink", "LinkedEntityId"),
@@ -381,6 +398,7 @@ CHILDREN = {
     },
     "Opportunity": {
         "OpportunityContactRoles": ("OpportunityContactRole", "OpportunityId"),
+        "OpportunityTeamMembers": ("OpportunityTeamMember", "OpportunityId"),
         "Tasks": ("Task", "WhatId"),
         "Events": ("Event", "WhatId"),
         "OpportunityHistories": ("OpportunityHistory", "OpportunityId"),

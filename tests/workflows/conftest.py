@@ -24,6 +24,7 @@ from workflows.model import (
     CreateTask,
     Deal,
     Event,
+    Involvement,
     LinkKind,
     Moment,
     People,
@@ -145,6 +146,7 @@ class World:
             company_id="c1",
             contact_ids=("p1",),
         )
+        self.involved: tuple[Involvement, ...] = ()
         self.answers: tuple[Answer, ...] = ()
         self.asked = False
         self.survivor: Case | None = None
@@ -232,9 +234,9 @@ class World:
         if self.sees_tasks and self.cases:
             ids = [step.task_id for step in self.case.steps if step.task_id]
             more["tasks"] = {one: self.tasks[one] for one in ids}
-        for _ in range(4):
+        for _ in range(5):
             decision = choose(self.seen(**more))
-            if not decision.needs_people and not decision.needs_tasks:
+            if not decision.needs_people and not decision.needs_involved and not decision.needs_tasks:
                 return decision
             assert decision.case is None
             assert not decision.writes
@@ -242,6 +244,10 @@ class World:
                 assert "people" not in more, "people were given and asked for again"
                 more["people"] = self.people
                 self.reads.append("people")
+            if decision.needs_involved:
+                assert "involved" not in more, "who took part was told and asked for again"
+                more["involved"] = self.involved
+                self.reads.append("involved")
             if decision.needs_tasks:
                 wanted = {one: self.tasks.get(one, TaskState(id=one, found=False)) for one in decision.needs_tasks}
                 assert not wanted.keys() & more.get("tasks", {}).keys(), "tasks were given and asked for again"

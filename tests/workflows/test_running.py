@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from workflows.loop import same_due
 from workflows.model import (
     Answer,
     CaseStatus,
@@ -19,7 +20,6 @@ from workflows.model import (
     TaskType,
     UpdateTask,
 )
-from workflows.running import same_due
 
 World = Any
 
