@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 
-from adapters.errors import ConfigError, CredentialsInvalid, RateLimited, Retryable, Unavailable
+from adapters.errors import ConfigError, CredentialsInvalid, Permanent, RateLimited, Retryable, Unavailable
 from adapters.port import Adapter, Crm, SchemaReport, Services, Token
 from connector.clock import Clock
 from connector.readonly import ReadOnly
@@ -16,6 +16,7 @@ from connector.resolve import resolve_rules
 from connector.settings import AccountConfig
 from connector.store import Store, accounts
 from connector.store.database import Busy
+from connector.store.tables import AccountRow
 from connector.vault import Vault, VaultError
 from workflows.fields import FIELDS
 from workflows.model import AccountRules, Pipeline, User
@@ -95,6 +96,10 @@ class SharedBudget:
             accounts.hold(session, self._account, bucket, until)
 
 
+class OtherAccount(Permanent):
+    """The database holds another account's work under this name: nothing is read or written there."""
+
+
 class Account:
     """One account of the settings, connected on first use. Work on it happens in one thread at a time."""
 
@@ -153,7 +158,8 @@ class Account:
     def _connect(self) -> Crm:
         with self._store.read() as session:
             row = accounts.get(session, self.name)
-            state = dict(row.state) if row is not None else {}
+        self.require_same(row)
+        state = dict(row.state) if row is not None else {}
         return self.adapter.connect(
             self.name,
             self.account_id,
@@ -162,6 +168,22 @@ class Account:
             self._services,
             state=state,
         )
+
+    def require_same(self, row: AccountRow | None) -> None:
+        """Raise :class:`OtherAccount` when the database holds the work on another account than the settings name.
+
+        A database that was copied, from a trial to production for example, must never be acted on elsewhere (P-78).
+        Before the switch-on an id may still be corrected.
+        """
+        started = row is not None and row.started_at is not None
+        if row is not None and started and not self.adapter.same_account(row.account_id, self.account_id):
+            raise OtherAccount(
+                f"under the name {self.name} this database holds the work on the account {row.account_id}, and the "
+                f"settings say {self.account_id}. If {self.account_id} is meant, give it a name of its own under "
+                "accounts, or another database_url: its work begins anew there, and `aurevoir export` and `aurevoir "
+                f"import` take the set-up along. If {row.account_id} is meant, correct account_id. Nothing is written.",
+                account=self.name,
+            )
 
     def users(self) -> Mapping[str, User]:
         """All users by id, as last read."""
@@ -254,6 +276,7 @@ class Account:
         with self._store.write() as session:
             row = accounts.ensure(session, self.name, self.config.crm, self.account_id)
             accounts.change(session, self.name, state=dict(report.state), started_at=row.started_at or began)
+            accounts.change(session, self.name, crm=self.config.crm, account_id=self.account_id)
             accounts.release_hold(session, self.name, accounts.ROUNDS)
             for stream in ("deals", "tasks"):
                 if accounts.cursor(session, self.name, stream) is None:

@@ -149,9 +149,6 @@ def _standing(account: Account, row: AccountRow | None) -> Iterator[Finding]:
         yield Finding("switch-on", Level.FAULT, "not switched on: nothing is watched yet.", remedy)
         return
     yield _ok("switch-on", f"watched since {row.started_at:%Y-%m-%d %H:%M} UTC")
-    if not account.adapter.same_account(row.account_id, account.account_id):
-        text = f"this database belongs to account {row.account_id}, the settings say {account.account_id}."
-        yield Finding("account", Level.FAULT, text, "Give each account a database_url, or a name, of its own.")
     if row.trouble is not None:
         yield Finding("work", Level.FAULT, row.trouble, "It is tried again by itself; the other findings say more.")
     if row.paused_at is not None:

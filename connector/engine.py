@@ -150,12 +150,7 @@ class Round:
                 f"{self.account.name} is not switched on: run `aurevoir provision --account {self.account.name}`",
                 account=self.account.name,
             )
-        if not self.account.adapter.same_account(row.account_id, self.account.account_id):
-            raise Permanent(
-                f"this database belongs to account {row.account_id}, the settings say {self.account.account_id}: "
-                "use a database of its own for each account",
-                account=self.account.name,
-            )
+        self.account.require_same(row)
 
     def _resting(self) -> bool:
         with self._store.read() as session:

@@ -18,6 +18,7 @@ from connector import logging as our_logging
 from connector.app import create_app, server_options
 from connector.bootstrap import Runtime, build, cannot_be_used
 from connector.presence import SERVE, WEB, present
+from connector.private import require_private
 from connector.reload import require_names
 from connector.settings import Settings
 from connector.source import Source
@@ -87,8 +88,9 @@ def _running(source: Source, settings: Settings) -> Iterator[Runtime]:
     """The parts of a process that stays, given back at its end, with its faults in words; changed settings come in."""
     our_logging.set_up(as_json=not sys.stderr.isatty(), level=os.environ.get("AUREVOIR_LOG_LEVEL", "INFO"))
     runtime = build(settings, adapters=source.adapters, source=source)
-    runtime.reloader.start()
     try:
+        require_private(source.path, runtime.store)
+        runtime.reloader.start()
         yield runtime
     except Busy as error:
         raise Busy(f"{error}: is another `aurevoir serve` or `aurevoir worker` running?") from None

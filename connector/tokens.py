@@ -35,6 +35,8 @@ def keep_alive(connected: Iterable[Account], store: Store, clock: Clock) -> None
         if account.name not in old or not isinstance(adapter, Consenting) or not adapter.consent.wanted(vendor):
             continue
         try:
+            with store.read() as session:
+                account.require_same(accounts.get(session, account.name))
             adapter.consent.keep_alive(account.name, account.account_id, vendor, account.services, before=before)
         except Permanent as error:
             log.warning("a token cannot be kept alive", account=account.name, failure=type(error).__name__)

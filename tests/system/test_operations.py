@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from connector import casework, operations
+from connector.account import OtherAccount
+from connector.bootstrap import build
 from connector.store import failed
 from connector.store.failed import FailedKind
 from workflows.model import CaseStatus, RecordKind, StepStatus
@@ -171,3 +173,29 @@ def test_a_sign_of_life_comes_each_monday_to_those_who_want_it(system: Any) -> N
     assert len(told) in (2, 3)
     assert "plans begun 1" in "".join(task.body for task in told)
     assert "Nothing failed." in told[-1].body
+
+
+# --- a copied database (P-78) ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.row("P-78")
+def test_a_copied_database_refuses_to_write_to_another_account(system: Any) -> None:
+    deal = system.renewal()
+    before = system.runtime
+    other = {"hubspot": "777", "salesforce": "00D7g00000ZZZZZ"}[system.rig.name]
+    config = before.settings.accounts["acme"].model_copy(update={"account_id": other})
+    settings = before.settings.model_copy(update={"accounts": {"acme": config}})
+    copy = build(settings, adapters=before.adapters, clock=before.clock)
+    try:
+        system.rig.move_deal(deal, system.rig.not_renewing)
+        assert copy.rounds["acme"].run(poll=True) == 0
+        ((_, ok, words),) = [one for one in copy.ready() if one[0] == "account acme"]
+        assert not ok
+        assert "a name of its own" in words
+        with pytest.raises(OtherAccount):
+            copy.accounts["acme"].provision()
+        with pytest.raises(OtherAccount), copy.accounts["acme"].reading():
+            pass
+    finally:
+        copy.close()
+    assert system.rig.tasks(deal) == []
