@@ -13,6 +13,7 @@ from functools import lru_cache
 from workflows.asks import CONTRACT_END, REASON, ask
 from workflows.baseline import take_start
 from workflows.desk import Desk, hangs_on_end
+from workflows.door import close_door
 from workflows.draft import Draft
 from workflows.ending import cancel as end_by_cancelling
 from workflows.ending import conclude, dismiss, resume, stop, tidy
@@ -37,6 +38,7 @@ from workflows.model import (
 from workflows.running import (
     UNKNOWN_REASON,
     complete,
+    follow_up,
     next_look,
     release_steps,
     take_contract_end,
@@ -52,11 +54,13 @@ def decide(look: Look, links: Links) -> Decision:
     """
     if look.case is not None:
         return _go_on(Draft(look, look.case), links)
+    later = None
     if look.last is not None:
-        leftover = _leftovers(Draft(look, look.last))
+        leftover, later = _leftovers(Draft(look, look.last), links)
         if leftover is not None:
             return leftover
-    return _begin(look, links)
+    begun = _begin(look, links)
+    return begun if begun.case is not None or later is None else begun.model_copy(update={"next_look": later})
 
 
 def cancel(look: Look) -> Decision:
@@ -98,14 +102,39 @@ def record(case: Case, key: str, *, record_id: str | None, refused: str | None, 
 # --- no open case ---------------------------------------------------------------------------------------------------
 
 
-def _leftovers(draft: Draft) -> Decision | None:
-    """What an ended case still owes: answers that came late, tasks that appeared late. None: nothing."""
+def _leftovers(draft: Draft, links: Links) -> tuple[Decision | None, datetime | None]:
+    """What an ended case still owes: answers and tasks that came late, steps that last. None: nothing now.
+
+    Also the next moment at which that changes by time alone.
+    """
     _take_answers(draft)
+    later = None
     if draft.case.status is not CaseStatus.COMPLETED or draft.case.outcome == SAVED:
         tidy(draft)
-    if draft.needs_people or draft.needs_tasks or draft.writes or draft.result() is not draft.look.last:
-        return _finish(draft, draft.now)
-    return None
+    elif draft.look.deal.state is DealState.LIVE and draft.case.kind is CaseKind.OFFBOARDING:
+        later = _keep_door(draft, links)
+    if draft.is_waiting or draft.writes or draft.withdrawn or draft.result() is not draft.look.last:
+        return _finish(draft, draft.now if later is None or _calls(draft) else later), later
+    return None, later
+
+
+def _keep_door(draft: Draft, links: Links) -> datetime | None:
+    """Let steps appear that outlast a completed case, or end them once the customer is back (P-51 … P-56)."""
+    take_tasks(draft)
+    desk = Desk(draft, links)
+    outcome = leaving(draft.look, draft.case)
+    if outcome is not None:
+        close_door(draft, desk.rules, outcome)
+        return None
+    follow_up(desk)
+    release_steps(desk)
+    return next_look(desk)
+
+
+def _calls(draft: Draft) -> bool:
+    """Whether the deal's stage calls for a case that is not there yet."""
+    present = occasion(draft.look.rules, draft.look.deal)
+    return present is not None and refusal(draft.look, present) is None
 
 
 def _begin(look: Look, links: Links) -> Decision:
@@ -279,6 +308,7 @@ def _run(desk: Desk) -> datetime | None:
     take_reason(desk)
     take_contract_end(desk)
     recall(desk)
+    follow_up(desk)
     release_steps(desk)
     complete(desk)
     return next_look(desk) if draft.case.is_open else None

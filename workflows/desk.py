@@ -7,12 +7,14 @@ start, an answer, a step that is done), at once.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 
 from workflows.dates import calendar, day_of, due_time, local_date, opening, remind_time, zone, zone_or
+from workflows.door import TOUCH, door_values, news_of, win_back_day
 from workflows.draft import FINISHED, Draft, delay_of
 from workflows.exit_rights import exit_days, exit_view, in_force
 from workflows.inventory import day_of_group, is_group, item_views, items_of_group
@@ -39,6 +41,8 @@ from workflows.model import (
 )
 from workflows.people import Choice, Staff, choose, is_open_choice
 from workflows.texts import TextError, holds, render, render_anyway, shorten, uses
+from workflows.rounds import NEWS_ANCHORS, all_rules
+from workflows.texts import TextError, holds, render, render_anyway, shorten
 from workflows.views import case_view, company_view, contact_view, deal_view
 from workflows.wording import say
 
@@ -48,6 +52,7 @@ MAX_SUBJECT = 255
 ASKING = frozenset({LinkKind.SURVEY, LinkKind.INTERVIEW, LinkKind.TEAM, LinkKind.TOUCH})
 """Pages that ask the questions of a questionnaire; a case has one inventory, one timeline, a page for each document."""
 _LATE_ROOM = 2
+_SHOWS_TOUCH = re.compile(r"{{[^}]*\btouch\b")
 _DAY_AFTER = Moment(anchor=Anchor.CONTRACT_END, days=1)
 _ROLE_ORDER = {Role.DECIDER: 0, Role.USER: 1, Role.INFLUENCER: 2, Role.COUNTERPART: 3, Role.OTHER: 4}
 
@@ -62,6 +67,10 @@ class Waiting(StrEnum):
     STEP = "step"
     OVERDUE = "overdue"
     """The step that it watches over is not overdue."""
+    DAY = "day"
+    """No day to ask again is known (P-56)."""
+    NEWS = "news"
+    """Nothing new is known of the customer (P-52, P-53)."""
     NEVER = "never"
     """The step that it follows was left out, or the one that it watches over is done: it will not come."""
 
@@ -104,6 +113,7 @@ class Desk:
         self.language = draft.case.language
         self.rules: Mapping[str, StepRule] = {rule.key: rule for rule in look.playbook.steps()}
         self.rules = in_force(self.rules, look.rules)
+        self.rules = all_rules(look.playbook, draft.steps.values())
         self.done = done or self._done
         self.staff = Staff(
             deal=look.deal,
@@ -144,6 +154,12 @@ class Desk:
         if moment.anchor is Anchor.OVERDUE:
             late = self.overdue(moment.step)
             return late if isinstance(late, Waiting) else Base(local_date(late, self.tz), None)
+        if moment.anchor is Anchor.WIN_BACK:
+            day = win_back_day(self.draft.look, case, self.today)
+            return Base(day, None) if day is not None else Waiting.DAY
+        if moment.anchor in NEWS_ANCHORS:
+            news = news_of(self.draft.look, moment)
+            return Base(local_date(news.at, self.tz), news.at) if news is not None else Waiting.NEWS
         known: datetime | Waiting = case.answered_at or Waiting.ANSWER
         if moment.anchor is Anchor.STEP:
             known = self.done(moment.step or "", contact_id)
@@ -286,6 +302,7 @@ class Desk:
                 "first": contact_view(contacts[0] if contacts else None),
                 "case": case_view(case, self.tz),
                 "days_left": None if case.contract_end is None else (case.contract_end - self.today).days,
+                **door_values(look, case, self.language),
             }
         own = contact_id is not None and not is_group(contact_id)
         contact = contact_view(self.contact(contact_id)) if own else self._values["first"]
@@ -310,6 +327,7 @@ class Desk:
         self.staff = replace(self.staff, language=language)
         self.rules = {rule.key: rule for rule in playbook.steps()}
         self.rules = in_force(self.rules, self.draft.look.rules)
+        self.rules = all_rules(playbook, self.draft.steps.values())
         self.forget()
 
     def forget_waiting(self) -> None:
@@ -333,6 +351,10 @@ class Desk:
         values = self.values(contact_id, link=link or "", why=why)
         if any(uses(text, "timeline") for text in (*rule.body.values(), *rule.call_body.values())):
             values["timeline"] = self.timeline()
+        news = news_of(self.draft.look, rule.release)
+        values = self.values(contact_id, link=link or "", why=why, news=news.text if news is not None else "")
+        if any(_SHOWS_TOUCH.search(text) for text in rule.body.values()):
+            values[TOUCH] = self.touch_link(contact_id)
         title = self._text(rule.call_title if call and rule.call_title else rule.title, rule, values)
         body = self._text(rule.call_body if call and rule.call_body else rule.body, rule, values)
         if link and link not in body and not call:
@@ -346,6 +368,8 @@ class Desk:
         """The address of the page that the step links to."""
         if rule.link is None or (rule.link in ASKING and not rule.questionnaire):
             return None
+        if rule.link is LinkKind.TOUCH:
+            return self.touch_link(contact_id) or None
         if rule.link in ASKING:
             return self.links(rule.link, self.draft.case.id, contact_id, rule.questionnaire or "")
         return self.links(rule.link, self.draft.case.id, None, rule.key if rule.link is LinkKind.DOCUMENT else "")
@@ -353,6 +377,10 @@ class Desk:
     def timeline(self) -> str:
         """The address of the page on which the customer sees the plan (P-2A)."""
         return self.links(LinkKind.TIMELINE, self.draft.case.id, None, "")
+    def touch_link(self, contact_id: str | None) -> str:
+        """The address of the page where a former customer chooses what to hear (P-51); the most important one's."""
+        person = contact_id or next((one.id for one in self.contacts()), None)
+        return self.links(LinkKind.TOUCH, self.draft.case.id, person, TOUCH) if person is not None else ""
 
     def text(self, texts: Texts) -> str:
         """The text in the case's language, or in the playbook's first."""

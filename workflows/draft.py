@@ -77,6 +77,11 @@ class Draft:
         self.close_links = False
         self.starting: Baseline | None = None
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether facts must be read first, so that nothing is decided yet."""
+        return self.needs_people or self.needs_involved or bool(self.needs_tasks)
+
     # --- the case ---------------------------------------------------------------------------------------------------
 
     def set(self, **values: Any) -> None:

@@ -42,6 +42,7 @@ from workflows.model import (
     Phase,
     Playbook,
     Priority,
+    Repeat,
     StepRule,
     TaskType,
 )
@@ -61,7 +62,7 @@ __all__ = [
     "shipped_playbooks",
 ]
 
-_MOMENT = re.compile(r"(opened|confirmed|contract_end|answered|item|notice_end|switching_end|retrieval_end|step:([a-z0-9-]+))(?:\s*([+-])\s*(\d{1,5})\s*(bd|d))?")
+_MOMENT = re.compile(r"(opened|confirmed|contract_end|answered|item|notice_end|switching_end|retrieval_end|win_back|wish|moved|step:([a-z0-9-]+))(?:\s*([+-])\s*(\d{1,5})\s*(bd|d))?")
 _SPAN = re.compile(r"(\d{1,4})\s*(m|h|d)")
 
 
@@ -100,6 +101,13 @@ _SpanText = Annotated[
 ]
 
 
+class RepeatDoc(Doc):
+    """How a step comes again once it is done."""
+
+    every: str = Field(pattern=r"^[1-9]\d{0,3}\s*d$", description="So long after it was done, such as `90d`.")
+    until: _MomentText = Field(description="Not later than this, such as `contract_end + 730d`.")
+
+
 class StepDoc(Doc):
     """One task that may appear in the CRM."""
 
@@ -108,6 +116,7 @@ class StepDoc(Doc):
     due: _MomentText = Field(description="When it should be done.")
     release: _MomentText | None = Field(None, description="When the task appears; otherwise as its phase says.")
     not_before: _MomentText | None = Field(None, description="It appears no earlier than this, even in a late plan.")
+    repeat: RepeatDoc | None = Field(None, description="It comes again some time after it was done.")
     owner: str = Field(description="Who gets it.")
     when: str | None = Field(None, description="Only if this condition holds.")
     per_contact: bool = Field(False, description="One task for each contact.")
@@ -139,6 +148,7 @@ class PhaseDoc(Doc):
     title: Wording = Field(description="What people read above its steps, by language.")
     release: _MomentText = Field(description="When its tasks appear.")
     not_before: _MomentText | None = Field(None, description="They appear no earlier than this.")
+    lasting: bool = Field(False, description="Its steps go on once the case is complete, and do not hold it up.")
     steps: list[StepDoc] = Field(min_length=1, description="The steps, in order.")
 
 
@@ -286,8 +296,14 @@ def _mended(model: type[D], raw: Mapping[str, Any], stand_ins: Mapping[str, Any]
 
 
 def _to_rule(phase: PhaseDoc, step: StepDoc) -> StepRule:
-    values = step.model_dump(exclude={"release", "not_before", "tone_ok"}, exclude_unset=True)
-    return StepRule(**values, release=step.release or phase.release, not_before=step.not_before or phase.not_before)
+    values = step.model_dump(exclude={"release", "not_before", "repeat", "tone_ok"}, exclude_unset=True)
+    return StepRule(
+        **values,
+        release=step.release or phase.release,
+        not_before=step.not_before or phase.not_before,
+        repeat=step.repeat and Repeat(days=int(step.repeat.every.rstrip("d")), until=step.repeat.until),
+        lasting=phase.lasting,
+    )
 
 
 def _to_playbook(doc: PlaybookDoc) -> Playbook:

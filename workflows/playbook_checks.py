@@ -133,6 +133,7 @@ def _moments(document: Document, one: Placed, keys: set[Any]) -> Faults:
         if moment.anchor is not Anchor.CONTRACT_END and moment.days < 0:
             cure = f"nobody can act before {moment.anchor} has happened; only contract_end takes a minus"
             yield document.fault(loc, spell(moment), cure)
+    yield from _lasting(document, one)
     if rule.due.anchor in (Anchor.STEP, Anchor.ANSWERED) and not _same_anchor(rule.due, rule.release):
         cure = f"this date is not known when the task appears ({spell(rule.release)}); release it on the same anchor"
         yield document.fault((*one.loc, "due"), spell(rule.due), cure)
@@ -141,6 +142,25 @@ def _moments(document: Document, one: Placed, keys: set[Any]) -> Faults:
         if start and _surely_before(rule.due, start):
             cure = f"it would be due before it appears ({name} is {spell(start)}); make it later"
             yield document.fault((*one.loc, "due"), spell(rule.due), cure)
+
+
+_LATER = frozenset({Anchor.WIN_BACK, Anchor.WISH, Anchor.MOVED})
+"""Anchors that lie after the end, if they come at all (P-52, P-53, P-56)."""
+
+
+def _lasting(document: Document, one: Placed) -> Faults:
+    """What may come long after the end must not hold up the case (P-51 … P-56)."""
+    rule = one.rule
+    if rule.lasting or "lasting" in one.faulty:
+        if rule.release.anchor in _LATER and not _same_anchor(rule.due, rule.release):
+            cure = f"count it from {rule.release.anchor} as well: until then nobody knows whether the task appears at all"
+            yield document.fault((*one.loc, "due"), spell(rule.due), cure)
+        return
+    cure = "the case would be open for years: write `lasting: true` in its phase"
+    if rule.repeat is not None:
+        yield document.fault((*one.loc, "repeat"), None, cure)
+    if rule.release.anchor in _LATER:
+        yield document.fault((*one.loc, "release"), spell(rule.release), cure)
 
 
 def spell(moment: Moment) -> str:

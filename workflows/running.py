@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 
 from workflows.asks import ASKS, CONTACTS, CONTRACT_END, REASON, answered, ask
-from workflows.dates import plausible
-from workflows.desk import MAX_CONTACTS, Desk, Waiting, reachable
+from workflows.dates import day_of, plausible
+from workflows.desk import MAX_CONTACTS, Base, Desk, Waiting, reachable
 from workflows.draft import FINISHED, Draft
+from workflows.door import addressee, is_addressed, next_change, open_door, win_back_day, write_win_back
 from workflows.ending import SURVEY_LINK
 from workflows.loop import is_our_due
 from workflows.handover import attach_document, needs_start
@@ -102,6 +103,24 @@ def _move_due_dates(desk: Desk, end: date) -> None:
         draft.log("due date moved", f"to {due.date().isoformat()}, with the contract end", step=step.key)
 
 
+# --- what lasts ----------------------------------------------------------------------------------------------------
+
+
+def follow_up(desk: Desk) -> None:
+    """What may come once the customer has left: steps that come again, news, what they chose to hear (P-51 … P-56)."""
+    draft = desk.draft
+
+    def ends(rule: StepRule) -> date | None:
+        base = desk.base(rule.repeat.until, None) if rule.repeat is not None else None
+        return day_of(rule.repeat.until, base.day, desk.days) if rule.repeat and isinstance(base, Base) else None
+
+    open_door(draft, desk.rules, desk.tz, ends)
+    effective = desk.effective_end()
+    has_left = effective is not None and draft.now >= effective
+    if has_left and any(rule.release.anchor is Anchor.WIN_BACK for rule in desk.rules.values()):
+        write_win_back(draft, win_back_day(draft.look, draft.case, desk.today))
+
+
 # --- which steps appear ---------------------------------------------------------------------------------------------
 
 
@@ -163,6 +182,11 @@ def recall(desk: Desk) -> None:
 
 def _release(desk: Desk, step: Step, rule: StepRule) -> bool:
     draft = desk.draft
+    if is_addressed(rule) and not rule.per_contact:
+        person = addressee(draft.look, draft.case, rule, desk.contacts(), step.contact_id)
+        if person is None:
+            return _skip(draft, step, "there is nobody whom this may be about: they left, or asked for peace")
+        step = draft.put(step, contact_id=person.id)
     try:
         applies = desk.applies(rule, step.contact_id)
     except TextError as error:
@@ -269,17 +293,23 @@ def complete(desk: Desk) -> None:
     patience = answer_deadline(desk)
     if patience is not None and draft.now >= patience:
         for step in list(draft.steps.values()):
-            if step.status is StepStatus.WAITING:
+            if step.status is StepStatus.WAITING and not is_lasting(desk, step):
                 _skip(draft, step, "no answer came")
-    if all(step.status in FINISHED for step in draft.steps.values()):
+    if all(step.status in FINISHED or is_lasting(desk, step) for step in draft.steps.values()):
         draft.end(CaseStatus.COMPLETED, "completed")
         draft.log("completed")
+
+
+def is_lasting(desk: Desk, step: Step) -> bool:
+    """Whether the case may end without this step (P-51 … P-56)."""
+    rule = desk.rules.get(step.rule)
+    return rule is not None and rule.lasting
 
 
 def answer_deadline(desk: Desk) -> datetime | None:
     """Until when steps that follow an answer are waited for; None while other steps are unfinished."""
     draft = desk.draft
-    rest = [step for step in draft.steps.values() if step.status not in FINISHED]
+    rest = [step for step in draft.steps.values() if step.status not in FINISHED and not is_lasting(desk, step)]
     if any(step.status is not StepStatus.WAITING or step.rule not in desk.rules for step in rest):
         return None
     waits = {desk.release(desk.rules[step.rule], step.contact_id) for step in rest}
@@ -294,6 +324,7 @@ def next_look(desk: Desk) -> datetime | None:
     """The next moment at which something of a running case changes by time alone."""
     draft = desk.draft
     moments: list[datetime | None] = [answer_deadline(desk), desk.effective_end()]
+    moments.append(next_change(draft.look, draft.case, desk.tz))
     for step in draft.steps.values():
         rule = desk.rules.get(step.rule)
         if step.status is not StepStatus.WAITING or rule is None:

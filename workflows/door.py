@@ -1,0 +1,377 @@
+"""The door stays open: what may follow once a customer has left, and what ends it (P-51 … P-56).
+
+Lasting steps go on after the case is complete: a friendly word now and then, a call when the reason may no longer hold,
+what was wished for and is there now, who works elsewhere. All of it heeds what each person chose on their own page:
+news now and then, only what they asked for, or nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, datetime, time, timedelta
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+from workflows.draft import FINISHED, Draft
+from workflows.figures import category
+from workflows.look import Look
+from workflows.model import (
+    Anchor,
+    Answer,
+    Case,
+    CaseKind,
+    Contact,
+    DocumentKind,
+    DoorRules,
+    LinkKind,
+    Model,
+    Moment,
+    News,
+    NewsKind,
+    QuestionType,
+    RecordKind,
+    Ref,
+    Step,
+    StepRule,
+    StepStatus,
+)
+from workflows.rounds import NEWS_ANCHORS, first_of, mark_of, next_budget_year, nth
+from workflows.texts import shorten
+
+TOUCH = "touch"
+"""The name under which what people chose on their page is kept, as if it were a questionnaire (P-51)."""
+CONTENT = 9
+"""Who gives this score or more leaves content (P-54)."""
+NEVER_AGAIN = frozenset({"our_decision", "merger_closure"})
+"""Reasons after which nobody is asked to come back (P-56)."""
+_AFTER: Mapping[str, int | None] = {
+    "new_leadership": 365,
+    "results": 365,
+    "relationship": 365,
+    "other_supplier": 330,
+    "product_gap": None,
+}
+_ROOM_BEFORE_BUDGET = timedelta(days=60)
+_MAX_SAID = 1500
+_UNHAPPY = frozenset({"results", "relationship"}) | NEVER_AGAIN
+_PAGES = (LinkKind.SURVEY, LinkKind.INTERVIEW)
+
+
+class Hear(StrEnum):
+    """What a former customer wants to hear. ASKED: only that what they asked for is there."""
+
+    NEWS = "news"
+    ASKED = "asked"
+    NOTHING = "nothing"
+
+
+class Chosen(Model):
+    """What one person chose. ``until`` ends NEWS; ``again`` is the day on which they want to be asked again."""
+
+    contact_id: str | None
+    hear: Hear | None = None
+    until: date | None = None
+    again: date | None = None
+
+
+# --- what people said -----------------------------------------------------------------------------------------------
+
+
+def chosen(case: Case, answers: Iterable[Answer]) -> dict[str, Chosen]:
+    """What each contact chose last, by contact id; who chose nothing is absent."""
+    found: dict[str, Chosen] = {}
+    for answer in sorted(answers, key=lambda one: one.at):
+        if answer.case_id == case.id and answer.questionnaire == TOUCH and answer.contact_id:
+            found[answer.contact_id] = Chosen(
+                contact_id=answer.contact_id,
+                hear=_hear(answer.values.get("hear")),
+                until=day_said(answer.values.get("until")),
+                again=day_said(answer.values.get("again")),
+            )
+    return found
+
+
+def _hear(value: object) -> Hear | None:
+    return Hear(value) if isinstance(value, str) and value in tuple(Hear) else None
+
+
+def day_said(value: object) -> date | None:
+    """The day that an answer names, or None."""
+    try:
+        return date.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+class Heard(Model):
+    """What the answers of a case come to: reasons (the customer's first), scores by contact, and words."""
+
+    reasons: tuple[str, ...] = ()
+    scores: Mapping[str, int] = {}
+    words: tuple[str, ...] = ()
+
+
+def heard(look: Look, case: Case) -> Heard:
+    """From the customer's and the interviewer's answers, and the reason on the deal."""
+    by_customer, by_us, scores, words = [], [], dict[str, int](), []
+    for answer in sorted(look.answers, key=lambda one: one.at, reverse=True):
+        asked = look.questionnaires.get(answer.questionnaire)
+        if answer.case_id != case.id or asked is None or asked.kind not in _PAGES:
+            continue
+        for question in asked.questions():
+            value = answer.values.get(question.key)
+            if question.field in ("exit_reason", "exit_reason_interview") and isinstance(value, str):
+                (by_customer if answer.by == "customer" else by_us).append(category(value))
+            elif question.field == "exit_score" and isinstance(value, int) and answer.by == "customer":
+                scores.setdefault(answer.contact_id or "", value)
+            elif question.type is QuestionType.TEXT and isinstance(value, str) and answer.by == "customer":
+                words.append(value)
+    told = [category(case.reason)] if case.reason else []
+    return Heard(reasons=tuple(by_customer + by_us + told), scores=scores, words=tuple(words))
+
+
+def left_content(said: Heard, low_score: int) -> bool:
+    """Whether this customer leaves content: a high score, nobody unhappy, no bad reason (P-54)."""
+    scores = said.scores.values()
+    return max(scores, default=0) >= CONTENT and min(scores) > low_score and _UNHAPPY.isdisjoint(said.reasons)
+
+
+def door_values(look: Look, case: Case, language: str) -> dict[str, object]:
+    """What conditions and texts of lasting steps see besides: ``content``, ``results`` and ``said``.
+
+    ``results`` names the key figures that rose since the start, as far as that was read (P-24).
+    """
+    said = heard(look, case)
+    return {
+        "content": left_content(said, look.rules.low_score),
+        "results": [],
+        "said": "\n\n".join(shorten(words, _MAX_SAID) for words in said.words[:3]),
+    }
+
+
+# --- when the reason may no longer hold (P-56) ----------------------------------------------------------------------
+
+
+def win_back_day(look: Look, case: Case, today: date) -> date | None:
+    """The day on which to ask again: the one that the customer named, or one by their reason; None: no such day."""
+    reasons = heard(look, case).reasons or ("unknown",)
+    if not NEVER_AGAIN.isdisjoint(reasons[:1]):
+        return None
+    named = [one.again for one in chosen(case, look.answers).values() if one.again is not None]
+    if named:
+        return min((day for day in named if day >= today), default=max(named))
+    return _by_reason(reasons[0], case.contract_end or (case.confirmed_at or look.now).date(), look.rules.door)
+
+
+def _by_reason(reason: str, end: date, rules: DoorRules) -> date | None:
+    if reason in rules.after or (reason in _AFTER and reason != "budget"):
+        days = rules.after.get(reason, _AFTER.get(reason))
+    elif reason == "budget":
+        return next_budget_year(end + _ROOM_BEFORE_BUDGET, rules.budget_year)
+    else:
+        days = rules.after_others
+    return None if days is None else end + timedelta(days=days)
+
+
+# --- to whom --------------------------------------------------------------------------------------------------------
+
+
+def is_addressed(rule: StepRule) -> bool:
+    """Whether a lasting step is about one person, who must not have asked to be left in peace."""
+    anchored = rule.release.anchor in (Anchor.WIN_BACK, *NEWS_ANCHORS)
+    return rule.lasting and (anchored or rule.link is LinkKind.TOUCH or rule.document is DocumentKind.CASE_STUDY)
+
+
+def addressee(look: Look, case: Case, rule: StepRule, contacts: list[Contact], own: str | None) -> Contact | None:
+    """Whom a lasting step is for: its own contact, or the first fitting one; None when nobody may be approached.
+
+    Nobody is approached who opted out in the CRM or chose to hear nothing, except on the day that they named. Who only
+    wants to hear of what they asked for gets no friendly word in between.
+    """
+    choices = chosen(case, look.answers)
+    fitting = [one for one in contacts if may_be_approached(one, choices.get(one.id), rule)]
+    if own is not None:
+        return next((one for one in fitting if one.id == own), None)
+    if rule.release.anchor is Anchor.WIN_BACK:
+        fitting.sort(key=lambda one: not (one.id in choices and choices[one.id].again))
+    if rule.document is DocumentKind.CASE_STUDY:
+        scores = heard(look, case).scores
+        fitting.sort(key=lambda one: -scores.get(one.id, 0))
+    return fitting[0] if fitting else None
+
+
+def may_be_approached(contact: Contact, choice: Chosen | None, rule: StepRule) -> bool:
+    """Whether this step may be about this person."""
+    if choice is not None and choice.again is not None and rule.release.anchor is Anchor.WIN_BACK:
+        return True
+    return not contact.opted_out and (choice is None or not is_unwanted(choice, rule))
+
+
+def is_unwanted(choice: Chosen, rule: StepRule) -> bool:
+    """Whether what a person chose speaks against this step."""
+    if rule.release.anchor is Anchor.WIN_BACK and choice.again is not None:
+        return False
+    if choice.hear is Hear.ASKED:
+        return rule.release.anchor is not Anchor.WISH
+    return choice.hear is Hear.NOTHING
+
+
+# --- rounds, news, and the end of it --------------------------------------------------------------------------------
+
+
+def open_door(draft: Draft, rules: dict[str, StepRule], tz: ZoneInfo, ends: Callable[[StepRule], date | None]) -> None:
+    """Add the steps that come again, and those that news calls for; end what people no longer want.
+
+    ``rules`` are those of all steps, and takes up new ones. ``ends`` says until when a step may come again.
+    """
+    lasting = [rule for rule in rules.values() if rule.lasting and not mark_of(rule.key)]
+    if draft.case.kind is not CaseKind.OFFBOARDING or not lasting:
+        return
+    back = next((news for news in draft.look.news if news.kind is NewsKind.RETURNED), None)
+    if back is not None:
+        close_door(draft, rules, "returned", back.id)
+        return
+    _heed_choices(draft, rules)
+    for rule in lasting:
+        if rule.release.anchor in NEWS_ANCHORS:
+            _add_news(draft, rules, rule)
+        elif rule.repeat is not None or rule.release.anchor is Anchor.WIN_BACK:
+            _add_round(draft, rules, rule, ends(rule), tz)
+    _write_choices(draft, tz)
+
+
+def close_door(draft: Draft, rules: Mapping[str, StepRule], why: str, deal_id: str = "") -> None:
+    """Nothing follows any more: close open tasks with a note, leave out what waits. ``why`` is an outcome."""
+    if why in ("returned", "renewed") and draft.once("returned", deal_id or draft.case.deal_id):
+        draft.log("returned", "the customer is back", deal=deal_id or draft.case.deal_id)
+        if not deal_id:
+            draft.fields("_returned", Ref(kind=RecordKind.DEAL, id=draft.case.deal_id), {"returned": True})
+    for step in list(draft.steps.values()):
+        rule = rules.get(step.rule)
+        if rule is not None and rule.lasting and step.status not in FINISHED:
+            draft.close(step, _note("returned" if why in ("returned", "renewed") else "changed", draft.case.language))
+
+
+def _heed_choices(draft: Draft, rules: Mapping[str, StepRule]) -> None:
+    """Close open tasks about people who chose not to be approached in that way."""
+    choices = chosen(draft.case, draft.look.answers)
+    for step in list(draft.steps.values()):
+        rule, choice = rules.get(step.rule), choices.get(step.contact_id or "")
+        if rule is None or not is_addressed(rule) or choice is None or not is_unwanted(choice, rule):
+            continue
+        if step.status in (StepStatus.OPEN, StepStatus.WRITING):
+            draft.close(step, _note(choice.hear or Hear.NOTHING, draft.case.language))
+
+
+def _add_news(draft: Draft, rules: dict[str, StepRule], rule: StepRule) -> None:
+    """One step for each piece of news that this rule is about, once."""
+    kind = NEWS_ANCHORS[rule.release.anchor]
+    for news in draft.look.news:
+        made = nth(rule, news.id)
+        if news.kind is kind and not any(step.rule == made.key for step in draft.steps.values()):
+            rules[made.key] = made
+            key = f"{made.key}@{news.contact_id}" if news.contact_id else made.key
+            draft.put(Step(key=key, rule=made.key, contact_id=news.contact_id))
+
+
+def _add_round(draft: Draft, rules: dict[str, StepRule], rule: StepRule, end: date | None, tz: ZoneInfo) -> None:
+    """The next round of a step, once the last one is done, unless that would be too late or nobody wants it."""
+    rounds = [step for step in draft.steps.values() if first_of(step.rule) == rule.key]
+    last = max(rounds, key=lambda step: int(mark_of(step.rule) or 1), default=None)
+    if last is None or last.status not in FINISHED:
+        return
+    wanted = _named_anew(draft, last, tz) if rule.repeat is None else _comes_again(draft, rule, last, end, tz)
+    if wanted:
+        made = nth(rule, str(int(mark_of(last.rule) or 1) + 1))
+        rules[made.key] = made
+        draft.put(Step(key=made.key, rule=made.key))
+
+
+def _comes_again(draft: Draft, rule: StepRule, last: Step, end: date | None, tz: ZoneInfo) -> bool:
+    """Whether a step that repeats comes again: within its time and that of the person who got the last word (P-51)."""
+    if rule.repeat is None or last.status is not StepStatus.DONE or last.completed_at is None:
+        return False
+    day = (last.completed_at + timedelta(days=rule.repeat.days)).astimezone(tz).date()
+    choice = chosen(draft.case, draft.look.answers).get(last.contact_id or "")
+    if choice is not None and (is_unwanted(choice, rule) or (choice.until is not None and day > choice.until)):
+        return False
+    return end is None or day <= end
+
+
+def _named_anew(draft: Draft, last: Step, tz: ZoneInfo) -> bool:
+    """Whether the customer named a day to be asked again that has not led to a task yet (P-56)."""
+    days = [one.again for one in chosen(draft.case, draft.look.answers).values() if one.again is not None]
+    if not days or draft.written.get(f"again:{max(days)}") is not None:
+        return False
+    since = last.completed_at or last.due_at
+    if since is not None and max(days) <= since.astimezone(tz).date():
+        return False
+    draft.written[f"again:{max(days)}"] = last.key
+    return True
+
+
+def _write_choices(draft: Draft, tz: ZoneInfo) -> None:
+    """Marketing's fields follow what people chose, and end when they said (P-55)."""
+    today = draft.now.astimezone(tz).date()
+    choices = chosen(draft.case, draft.look.answers)
+    wanted: dict[str, date | None] = {}
+    for contact_id, choice in choices.items():
+        lasts = choice.hear is Hear.NEWS and (choice.until is None or choice.until >= today)
+        wanted[contact_id] = choice.until if lasts else None
+        values = {"nurture": lasts, "nurture_until": choice.until if lasts else None}
+        if lasts or f"_nurture:{contact_id}" in draft.written:
+            draft.fields(f"_nurture:{contact_id}", Ref(kind=RecordKind.CONTACT, id=contact_id), values)
+    if draft.case.company_id is not None:
+        days = [day for day in wanted.values() if day is not None]
+        if days or "_nurture" in draft.written:
+            values = {"nurture": bool(days), "nurture_until": max(days, default=None)}
+            draft.fields("_nurture", Ref(kind=RecordKind.COMPANY, id=draft.case.company_id), values)
+
+
+def write_win_back(draft: Draft, day: date | None) -> None:
+    """Deal and company show when to ask again, once it is known (P-56)."""
+    if day is None and "_win_back" not in draft.written:
+        return
+    draft.fields("_win_back", Ref(kind=RecordKind.DEAL, id=draft.case.deal_id), {"win_back_on": day})
+    if draft.case.company_id is not None:
+        company = Ref(kind=RecordKind.COMPANY, id=draft.case.company_id)
+        draft.fields("_win_back:company", company, {"win_back_on": day})
+
+
+def next_change(look: Look, case: Case, tz: ZoneInfo) -> datetime | None:
+    """The next morning on which an agreement to hear from us has run out (P-55)."""
+    days = [one.until for one in chosen(case, look.answers).values() if one.hear is Hear.NEWS and one.until is not None]
+    mornings = [datetime.combine(day + timedelta(days=1), time(9), tz) for day in days]
+    return min((morning for morning in mornings if morning > look.now), default=None)
+
+
+def news_of(look: Look, moment: Moment) -> News | None:
+    """The piece of news that a step hangs on."""
+    kind = NEWS_ANCHORS.get(moment.anchor)
+    return next((one for one in look.news if one.kind is kind and one.id == moment.step), None)
+
+
+# --- words ----------------------------------------------------------------------------------------------------------
+
+_NOTES: Mapping[str, Mapping[str, str]] = {
+    "returned": {
+        "en": "This customer is back, so this task is no longer needed.",
+        "fr": "Ce client est revenu : cette tâche n’est plus nécessaire.",
+    },
+    "changed": {
+        "en": "The deal has moved on, so this task is no longer needed.",
+        "fr": "La transaction a évolué : cette tâche n’est plus nécessaire.",
+    },
+    Hear.NOTHING: {
+        "en": "They asked not to hear from us any more. Please leave them in peace.",
+        "fr": "Cette personne ne souhaite plus recevoir de nos nouvelles. Merci de respecter son choix.",
+    },
+    Hear.ASKED: {
+        "en": "They only want to hear from us when something that they asked for is there.",
+        "fr": "Cette personne souhaite seulement apprendre que ce qu’elle avait demandé est disponible.",
+    },
+}
+
+
+def _note(key: str, language: str) -> str:
+    return _NOTES[key].get(language[:2].lower(), _NOTES[key]["en"])

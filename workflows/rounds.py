@@ -1,0 +1,71 @@
+"""Steps that come more than once: again some time after they were done, or once for each piece of news (P-51 … P-56).
+
+Such a step has a rule of its own, made from that of the playbook, whose key says which one it is: ``stay-in-touch.2``
+is the second of its kind, ``you-asked.7`` the one for the news with the id 7. Keys of playbooks hold no dot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+
+from workflows.model import Anchor, Moment, NewsKind, Playbook, Step, StepRule
+
+NEWS_ANCHORS = {Anchor.WISH: NewsKind.WISH, Anchor.MOVED: NewsKind.MOVED}
+"""Steps that hang on one of these come once for each piece of news of that kind."""
+_DOT = "."
+_ROOM = 7
+"""Days to do a step that comes again, where its first dates do not say."""
+
+
+def all_rules(playbook: Playbook, steps: Iterable[Step]) -> dict[str, StepRule]:
+    """The rules of a playbook by key, and those of steps that come more than once."""
+    rules = {rule.key: rule for rule in playbook.steps()}
+    for step in steps:
+        key, dot, mark = step.rule.rpartition(_DOT)
+        if dot and step.rule not in rules and key in rules:
+            rules[step.rule] = nth(rules[key], mark)
+    return rules
+
+
+def nth(rule: StepRule, mark: str) -> StepRule:
+    """The rule of one of several: ``mark`` is the number of the round, from 2, or the id of the news."""
+    changes: dict[str, object] = {"key": f"{rule.key}{_DOT}{mark}"}
+    if rule.release.anchor in NEWS_ANCHORS:
+        changes["release"] = rule.release.model_copy(update={"step": mark})
+        changes["due"] = rule.due.model_copy(update={"step": mark})
+    elif rule.repeat is not None:
+        before = rule.key if mark == "2" else f"{rule.key}{_DOT}{int(mark) - 1}"
+        release = Moment(anchor=Anchor.STEP, step=before, days=rule.repeat.days)
+        changes |= {"release": release, "not_before": None}
+        changes["due"] = release.model_copy(update={"days": rule.repeat.days + _room(rule)})
+    return rule.model_copy(update=changes)
+
+
+def first_of(key: str) -> str:
+    """The key in the playbook of a rule that may be one of several."""
+    return key.partition(_DOT)[0]
+
+
+def mark_of(key: str) -> str:
+    """Which one it is; empty for the playbook's own rule."""
+    return key.partition(_DOT)[2]
+
+
+def _room(rule: StepRule) -> int:
+    """How many days lie between a step's appearing and its due date."""
+    same = (rule.release.anchor, rule.release.step) == (rule.due.anchor, rule.due.step)
+    return max(rule.due.days - rule.release.days, 1) if same else _ROOM
+
+
+def next_budget_year(after: date, begins: tuple[int, int]) -> date:
+    """The first day of the next budget year that begins on or after that day; a 29th of February may be the 28th."""
+    for year in (after.year, after.year + 1):
+        month, day = begins
+        try:
+            found = date(year, month, day)
+        except ValueError:
+            found = date(year, month, 28)
+        if found >= after:
+            return found
+    return date(after.year + 2, begins[0], min(begins[1], 28))
