@@ -42,6 +42,7 @@ from workflows.model import (
     Phase,
     Playbook,
     Priority,
+    Quiet,
     Repeat,
     StepRule,
     TaskType,
@@ -62,7 +63,7 @@ __all__ = [
     "shipped_playbooks",
 ]
 
-_MOMENT = re.compile(r"(opened|confirmed|contract_end|answered|item|notice_end|switching_end|retrieval_end|win_back|wish|moved|step:([a-z0-9-]+))(?:\s*([+-])\s*(\d{1,5})\s*(bd|d))?")
+_MOMENT = re.compile(r"(opened|confirmed|contract_end|answered|item|notice_end|switching_end|retrieval_end|win_back|wish|moved|(?:step|overdue):([a-z0-9-]+))(?:\s*([+-])\s*(\d{1,5})\s*(bd|d))?")
 _SPAN = re.compile(r"(\d{1,4})\s*(m|h|d)")
 
 
@@ -71,15 +72,15 @@ def parse_moment(text: object) -> Moment:
     match = _MOMENT.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None:
         raise ValueError(
-            "write an anchor (opened, confirmed, contract_end, answered, step:<key>) and, if you like, an offset in "
-            "days (d) or business days (bd), such as `contract_end - 30d` or `confirmed + 1bd`"
+            "write an anchor (opened, confirmed, contract_end, answered, step:<key>, overdue:<key>) and, if you like, "
+            "an offset in days (d) or business days (bd), such as `contract_end - 30d` or `confirmed + 1bd`"
         )
     anchor, step, sign, number, unit = match.groups()
     days = int(number or 0) * (-1 if sign == "-" else 1)
     if abs(days) > 1095:
         raise ValueError("an offset may be up to 1095 days (three years)")
     return Moment(
-        anchor=Anchor.STEP if step else Anchor(anchor), step=step, days=days, business=unit == "bd" and days != 0
+        anchor=Anchor(anchor.partition(":")[0]), step=step, days=days, business=unit == "bd" and days != 0
     )
 
 
@@ -106,6 +107,18 @@ class RepeatDoc(Doc):
 
     every: str = Field(pattern=r"^[1-9]\d{0,3}\s*d$", description="So long after it was done, such as `90d`.")
     until: _MomentText = Field(description="Not later than this, such as `contract_end + 730d`.")
+
+
+def _parse_quiet(text: object) -> timedelta:
+    match = re.fullmatch(r"(\d{1,4})\s*d", text.strip()) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError("write how many days after the case has ended, such as `90d`")
+    return timedelta(days=int(match[1]))
+
+
+_QuietText = Annotated[
+    timedelta, BeforeValidator(_parse_quiet), WithJsonSchema({"type": "string", "pattern": r"^\d{1,4}\s*d$"})
+]
 
 
 class StepDoc(Doc):
@@ -160,6 +173,12 @@ class PlaybookDoc(Doc):
     kind: Annotated[CaseKind, Field(strict=False)] = Field(
         CaseKind.OFFBOARDING, description="What it is for: offboarding, save (a negotiation) or baseline (a won deal)."
     )
+    quiet: Annotated[Quiet, Field(strict=False)] | None = Field(
+        None, description="Where other automations are to keep quiet: customer (the default), deal or nowhere."
+    )
+    quiet_for: _QuietText | None = Field(
+        None, description="For how long they are to after its end, such as `90d`; by default until people say otherwise."
+    )
     languages: list[str] = Field(min_length=1, description="Languages of its texts; the first is the fallback.")
     title: Wording = Field(description="What people read, by language.")
     phases: list[PhaseDoc] = Field(min_length=1, description="The phases, in order.")
@@ -202,6 +221,10 @@ class OverrideDoc(Doc):
         None, description="Its own name, to stand beside the other; otherwise it replaces it."
     )
     version: int = Field(ge=1, le=99999, description="Count it up when you change what the playbook does.")
+    quiet: Annotated[Quiet, Field(strict=False)] | None = Field(
+        None, description="Where other automations are to keep quiet: customer, deal or nowhere."
+    )
+    quiet_for: _QuietText | None = Field(None, description="For how long they are to after its end, such as `90d`.")
     languages: list[str] | None = Field(
         None, min_length=1, description="Other languages; texts in the rest are dropped."
     )
@@ -307,12 +330,14 @@ def _to_rule(phase: PhaseDoc, step: StepDoc) -> StepRule:
 
 
 def _to_playbook(doc: PlaybookDoc) -> Playbook:
-    content = json.dumps(doc.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
+    content = json.dumps(doc.model_dump(mode="json", exclude_unset=True), sort_keys=True, ensure_ascii=False)
     digest = hashlib.sha256(content.encode()).hexdigest()[:10]
     return Playbook(
         key=doc.playbook,
         version=f"{doc.version}-{digest}",
         kind=doc.kind,
+        quiet=doc.quiet or (Quiet.CUSTOMER if doc.kind is CaseKind.OFFBOARDING else Quiet.NOWHERE),
+        quiet_for=doc.quiet_for,
         languages=tuple(doc.languages),
         title=doc.title,
         phases=tuple(

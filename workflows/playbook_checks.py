@@ -76,7 +76,7 @@ def check_playbook(document: Document, placed: list[Placed], questionnaires: Map
     faults += translation_faults(document, _all_texts(document.data))
     keys = {step.get("key") for _, step in raw_steps(document.data)}
     for one in placed:
-        faults += _moments(document, one, keys) if one.dated else ()
+        faults += [*_moments(document, one, keys), *_overdue(document, one)] if one.dated else ()
         faults += _names(document, one, questionnaires)
         faults += _links(document, one) if one.linked else ()
         faults += _templates(document, one)
@@ -127,14 +127,14 @@ def _moments(document: Document, one: Placed, keys: set[Any]) -> Faults:
         if moment is None:
             continue
         loc = (*one.loc, name)
-        if moment.anchor is Anchor.STEP and moment.step not in keys:
+        if moment.step is not None and moment.step not in keys:
             known = [key for key in keys if isinstance(key, str)]
             yield document.fault(loc, spell(moment), f"there is no step {moment.step!r}; {guess(moment.step, known)}")
         if moment.anchor is not Anchor.CONTRACT_END and moment.days < 0:
             cure = f"nobody can act before {moment.anchor} has happened; only contract_end takes a minus"
             yield document.fault(loc, spell(moment), cure)
     yield from _lasting(document, one)
-    if rule.due.anchor in (Anchor.STEP, Anchor.ANSWERED) and not _same_anchor(rule.due, rule.release):
+    if rule.due.anchor in (Anchor.STEP, Anchor.OVERDUE, Anchor.ANSWERED) and not _same_anchor(rule.due, rule.release):
         cure = f"this date is not known when the task appears ({spell(rule.release)}); release it on the same anchor"
         yield document.fault((*one.loc, "due"), spell(rule.due), cure)
     for name in ("release", "not_before"):
@@ -163,9 +163,23 @@ def _lasting(document: Document, one: Placed) -> Faults:
         yield document.fault((*one.loc, "release"), spell(rule.release), cure)
 
 
+def _overdue(document: Document, one: Placed) -> Faults:
+    """What hangs on a task that is overdue appears some days after that day, and is due later (P-13)."""
+    rule = one.rule
+    if rule.not_before is not None and rule.not_before.anchor is Anchor.OVERDUE:
+        cure = "`overdue:` says when a step appears at all: write it as `release`"
+        yield document.fault((*one.loc, "not_before"), spell(rule.not_before), cure)
+    if rule.release.anchor is Anchor.OVERDUE and rule.release.days <= 0:
+        cure = "say how long after that day, such as `+ 3bd`: on the day itself nothing is overdue yet"
+        yield document.fault((*one.loc, "release"), spell(rule.release), cure)
+    if rule.release.anchor is Anchor.OVERDUE and rule.per_contact:
+        cure = "a step that watches over another is one task; drop `per_contact`"
+        yield document.fault((*one.loc, "per_contact"), None, cure)
+
+
 def spell(moment: Moment) -> str:
     """The moment as people write it."""
-    anchor = f"step:{moment.step}" if moment.anchor is Anchor.STEP else str(moment.anchor)
+    anchor = f"{moment.anchor}:{moment.step}" if moment.step is not None else str(moment.anchor)
     offset = f" {'-' if moment.days < 0 else '+'} {abs(moment.days)}{'bd' if moment.business else 'd'}"
     return anchor + offset if moment.days else anchor
 
@@ -290,7 +304,7 @@ def _circles(document: Document, placed: list[Placed]) -> Faults:
             yield document.fault((*one.loc, "release"), spell(one.rule.release), cure)
         for key in sorted(after[one.rule.key] & split):
             cure = f"{key!r} is one task per contact, so it is not done at one moment; use another anchor"
-            yield document.fault((*one.loc, "release"), f"step:{key}", cure)
+            yield document.fault((*one.loc, "release"), spell(one.rule.release), cure)
 
 
 def _early_surveys(document: Document, placed: list[Placed]) -> Faults:
