@@ -5,11 +5,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from datetime import datetime
 from functools import lru_cache
 
+from workflows.answers import stop_reminders, take_answers
 from workflows.asks import CONTRACT_END, REASON, ask
 from workflows.baseline import take_start
 from workflows.desk import Desk, hangs_on_end
@@ -18,13 +17,12 @@ from workflows.draft import Draft
 from workflows.ending import cancel as end_by_cancelling
 from workflows.ending import conclude, dismiss, resume, stop, tidy
 from workflows.family import first_playbook, fitting_playbook, language_of, negotiation_before
-from workflows.feedback import feedback_writes
 from workflows.fields import STATUS_OPTIONS
 from workflows.guard import CONDITION, SAVED, Occasion, entry, is_new, leaving, occasion, refusal, unmet
 from workflows.look import Decision, Links, Look
+from workflows.lookback import look_back_at
 from workflows.loop import take_tasks
 from workflows.model import (
-    Answer,
     Case,
     CaseKind,
     CaseStatus,
@@ -38,13 +36,15 @@ from workflows.model import (
 from workflows.running import (
     UNKNOWN_REASON,
     complete,
+    earliest,
     follow_up,
     next_look,
+    recall,
     release_steps,
     take_contract_end,
-    recall,
     take_reason,
 )
+from workflows.sides import next_comparison
 
 
 def decide(look: Look, links: Links) -> Decision:
@@ -69,7 +69,7 @@ def cancel(look: Look) -> Decision:
         raise ValueError("the deal has no open case that could be cancelled")
     draft = Draft(look, look.case)
     take_tasks(draft)
-    _take_answers(draft)
+    take_answers(draft)
     _end_early(draft, "by_hand")
     return _finish(draft)
 
@@ -107,7 +107,7 @@ def _leftovers(draft: Draft, links: Links) -> tuple[Decision | None, datetime | 
 
     Also the next moment at which that changes by time alone.
     """
-    _take_answers(draft)
+    take_answers(draft)
     later = None
     if draft.case.status is not CaseStatus.COMPLETED or draft.case.outcome == SAVED:
         tidy(draft)
@@ -181,7 +181,7 @@ def _go_on(draft: Draft, links: Links) -> Decision:
     if deal.state is not DealState.LIVE:
         return _record_away(draft)
     take_tasks(draft)
-    _take_answers(draft)
+    take_answers(draft)
     outcome = leaving(draft.look, draft.case)
     if outcome is not None:
         _end_early(draft, outcome)
@@ -305,13 +305,15 @@ def _run(desk: Desk) -> datetime | None:
         draft.set(company_id=company_id, contact_ids=tuple(contact.id for contact in people.contacts))
     take_start(draft)
     _note_worth(draft)
+    look_back_at(draft, desk.tz)
     take_reason(desk)
     take_contract_end(desk)
     recall(desk)
+    stop_reminders(desk)
     follow_up(desk)
     release_steps(desk)
     complete(desk)
-    return next_look(desk) if draft.case.is_open else None
+    return earliest(next_look(desk), next_comparison(draft)) if draft.case.is_open else None
 
 
 def _note_worth(draft: Draft) -> None:
@@ -321,46 +323,15 @@ def _note_worth(draft: Draft) -> None:
         draft.written["worth"] = f"{deal.amount} {deal.currency or ''}".strip()
 
 
-# --- answers, and the end of the decision ---------------------------------------------------------------------------
-
-
-def _take_answers(draft: Draft) -> None:
-    """Write answers that are new or were edited back to the CRM, each once (P-37); never onto a deal that is gone."""
-    if draft.look.deal.state is not DealState.LIVE:
-        return
-    for answer in sorted(draft.look.answers, key=lambda one: one.at):
-        questionnaire = draft.look.questionnaires.get(answer.questionnaire)
-        if answer.case_id != draft.case.id or questionnaire is None:
-            continue
-        name = f"_answer:{answer.questionnaire}:{answer.by}:{answer.contact_id or ''}"
-        if not draft.once(name, _digest(answer)):
-            continue
-        who = _contact_name(draft, answer.contact_id)
-        draft.writes += feedback_writes(draft.case, questionnaire, answer, draft.look.deal, draft.now, name=who)
-        if answer.by == "customer" and draft.case.answered_at is None:
-            draft.set(answered_at=answer.at)
-        draft.log("answered", questionnaire=answer.questionnaire, by=answer.by, contact=answer.contact_id or "")
-
-
-def _contact_name(draft: Draft, contact_id: str | None) -> str | None:
-    """The name for the note that people read; the people are asked for when they were not read."""
-    people = draft.look.people
-    if people is None:
-        draft.needs_people = draft.needs_people or contact_id is not None
-        return None
-    return next((contact.name for contact in people.contacts if contact.id == contact_id and contact.name), None)
-
-
-def _digest(answer: Answer) -> str:
-    content = json.dumps(sorted(answer.values.items()), ensure_ascii=False, default=list)
-    return hashlib.sha256(content.encode()).hexdigest()[:16]
+# --- the end of the decision ----------------------------------------------------------------------------------------
 
 
 def _finish(draft: Draft, next_look: datetime | None = None) -> Decision:
-    if draft.needs_people or draft.needs_involved or draft.needs_tasks:
+    if draft.needs_people or draft.needs_involved or draft.needs_history or draft.needs_tasks:
         return Decision(
             needs_people=draft.needs_people,
             needs_involved=draft.needs_involved,
+            needs_history=draft.needs_history,
             needs_tasks=tuple(draft.needs_tasks),
         )
     _write_deal_fields(draft)

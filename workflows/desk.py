@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
+from typing import cast
 
+from workflows.answers import answered_at, scores
 from workflows.dates import calendar, day_of, due_time, local_date, opening, remind_time, zone, zone_or
 from workflows.door import TOUCH, door_values, news_of, win_back_day
 from workflows.draft import FINISHED, Draft, delay_of
@@ -40,9 +42,8 @@ from workflows.model import (
     User,
 )
 from workflows.people import Choice, Staff, choose, is_open_choice
-from workflows.texts import TextError, holds, render, render_anyway, shorten, uses
 from workflows.rounds import NEWS_ANCHORS, all_rules
-from workflows.texts import TextError, holds, render, render_anyway, shorten
+from workflows.texts import TextError, holds, render, render_anyway, shorten, uses
 from workflows.views import case_view, company_view, contact_view, deal_view
 from workflows.wording import say
 
@@ -111,9 +112,8 @@ class Desk:
         self.today = local_date(draft.now, self.tz)
         self.people = look.people or People()
         self.language = draft.case.language
-        self.rules: Mapping[str, StepRule] = {rule.key: rule for rule in look.playbook.steps()}
-        self.rules = in_force(self.rules, look.rules)
         self.rules = all_rules(look.playbook, draft.steps.values())
+        self.rules = in_force(self.rules, look.rules)
         self.done = done or self._done
         self.staff = Staff(
             deal=look.deal,
@@ -146,11 +146,6 @@ class Desk:
         if moment.anchor is Anchor.OPENED:
             opened = case.opened_at + delay_of(case)
             return Base(local_date(opened, self.tz), opened)
-        if moment.anchor is Anchor.ITEM:
-            return Base(day_of_group(contact_id), None) if contact_id and is_group(contact_id) else Waiting.ITEM
-        if moment.anchor in RIGHTS_ANCHORS:
-            rights = self.draft.look.rules.exit_rights
-            return Base(exit_days(case, rights, self.tz)[moment.anchor], None) if rights else Waiting.NEVER
         if moment.anchor is Anchor.OVERDUE:
             late = self.overdue(moment.step)
             return late if isinstance(late, Waiting) else Base(local_date(late, self.tz), None)
@@ -160,7 +155,12 @@ class Desk:
         if moment.anchor in NEWS_ANCHORS:
             news = news_of(self.draft.look, moment)
             return Base(local_date(news.at, self.tz), news.at) if news is not None else Waiting.NEWS
-        known: datetime | Waiting = case.answered_at or Waiting.ANSWER
+        if moment.anchor is Anchor.ITEM:
+            return Base(day_of_group(contact_id), None) if contact_id and is_group(contact_id) else Waiting.ITEM
+        if moment.anchor in RIGHTS_ANCHORS:
+            rights = self.draft.look.rules.exit_rights
+            return Base(exit_days(case, rights, self.tz)[moment.anchor], None) if rights else Waiting.NEVER
+        known: datetime | Waiting = answered_at(case, self.draft.written, contact_id) or Waiting.ANSWER
         if moment.anchor is Anchor.STEP:
             known = self.done(moment.step or "", contact_id)
         return known if isinstance(known, Waiting) else Base(local_date(known, self.tz), known)
@@ -306,6 +306,8 @@ class Desk:
             }
         own = contact_id is not None and not is_group(contact_id)
         contact = contact_view(self.contact(contact_id)) if own else self._values["first"]
+        given = scores(self.draft.written, self.people, contact_id if own else None, self.draft.look.rules.low_score)
+        self._values["case"] = {**cast("Mapping[str, object]", self._values["case"]), **given}
         more = {**self._items(contact_id), **more}
         return {**self._values, "contact": contact, **more}
 
@@ -325,9 +327,8 @@ class Desk:
         self.draft.set(language=language)
         self.language = language
         self.staff = replace(self.staff, language=language)
-        self.rules = {rule.key: rule for rule in playbook.steps()}
-        self.rules = in_force(self.rules, self.draft.look.rules)
         self.rules = all_rules(playbook, self.draft.steps.values())
+        self.rules = in_force(self.rules, self.draft.look.rules)
         self.forget()
 
     def forget_waiting(self) -> None:
@@ -348,13 +349,12 @@ class Desk:
         contact = self.contact(contact_id)
         call = contact is not None and not reachable(contact) and bool(rule.call_title or rule.call_body)
         link = self.link(rule, contact_id)
-        values = self.values(contact_id, link=link or "", why=why)
-        if any(uses(text, "timeline") for text in (*rule.body.values(), *rule.call_body.values())):
-            values["timeline"] = self.timeline()
         news = news_of(self.draft.look, rule.release)
         values = self.values(contact_id, link=link or "", why=why, news=news.text if news is not None else "")
         if any(_SHOWS_TOUCH.search(text) for text in rule.body.values()):
             values[TOUCH] = self.touch_link(contact_id)
+        if any(uses(text, "timeline") for text in (*rule.body.values(), *rule.call_body.values())):
+            values["timeline"] = self.timeline()
         title = self._text(rule.call_title if call and rule.call_title else rule.title, rule, values)
         body = self._text(rule.call_body if call and rule.call_body else rule.body, rule, values)
         if link and link not in body and not call:
@@ -374,13 +374,14 @@ class Desk:
             return self.links(rule.link, self.draft.case.id, contact_id, rule.questionnaire or "")
         return self.links(rule.link, self.draft.case.id, None, rule.key if rule.link is LinkKind.DOCUMENT else "")
 
-    def timeline(self) -> str:
-        """The address of the page on which the customer sees the plan (P-2A)."""
-        return self.links(LinkKind.TIMELINE, self.draft.case.id, None, "")
     def touch_link(self, contact_id: str | None) -> str:
         """The address of the page where a former customer chooses what to hear (P-51); the most important one's."""
         person = contact_id or next((one.id for one in self.contacts()), None)
         return self.links(LinkKind.TOUCH, self.draft.case.id, person, TOUCH) if person is not None else ""
+
+    def timeline(self) -> str:
+        """The address of the page on which the customer sees the plan (P-2A)."""
+        return self.links(LinkKind.TIMELINE, self.draft.case.id, None, "")
 
     def text(self, texts: Texts) -> str:
         """The text in the case's language, or in the playbook's first."""

@@ -1,26 +1,33 @@
 """From an answer to what stands in the CRM: values for reports, and a note for people (P-37).
 
-The customer's own score and reason are only ever written from the customer's own answer. What a colleague noted in the
-exit conversation goes into the readable texts, which always say whose words they are (P-39).
+The customer's own score and reason are only ever written from the customer's own answer. What the interviewer and the
+account's team said has fields of its own (P-34), and the readable texts always say whose words they are (P-39).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from itertools import accumulate
 
+from workflows.asking import is_farewell, is_own_view
 from workflows.documents import shorten
+from workflows.fields import FIELDS
 from workflows.model import (
     Answer,
     AnswerValue,
     Case,
     CaseKind,
+    Contact,
     CreateNote,
     Deal,
     FieldValue,
     LinkKind,
+    People,
     Question,
     Questionnaire,
     QuestionType,
@@ -30,7 +37,7 @@ from workflows.model import (
     UpdateFields,
     Write,
 )
-from workflows.survey import clean_text, wording
+from workflows.survey import FEEDBACK_FIELDS, clean_text, wording
 
 MAX_TEXT = 30_000
 """Characters of one field or note: below what the narrowest CRM holds in a long text, which is 32,768."""
@@ -41,6 +48,27 @@ _WORDS: Mapping[str, Texts] = {
     "interview": {"en": "Exit conversation: {who}", "fr": "Entretien de départ : {who}"},
     "customer": {"en": "the customer's own answer", "fr": "réponse du client lui-même"},
     "customer_named": {"en": "{name}'s own answer", "fr": "réponse de {name}"},
+    "leaving": {"en": "How the leaving went: {who}", "fr": "Déroulement du départ : {who}"},
+    "team": {"en": "Account team: its own view", "fr": "Équipe du compte : son propre point de vue"},
+    "team_page": {"en": "Account team: {title}", "fr": "Équipe du compte : {title}"},
+    "before": {
+        "en": "Written before any answer of the customer or the interviewer came in.",
+        "fr": "Rédigé avant l’arrivée de toute réponse du client ou de la personne qui l’a écouté.",
+    },
+    "after": {
+        "en": (
+            "Written after an answer of the customer or the interviewer had come in, so it is no longer a guess: the "
+            "fields for reports leave it out."
+        ),
+        "fr": (
+            "Rédigé après l’arrivée d’une réponse du client ou de la personne qui l’a écouté : ce n’est donc plus une "
+            "estimation, et les champs des rapports n’en tiennent pas compte."
+        ),
+    },
+    "change": {
+        "en": "Score at the start: {start}. Score now: {score}. Change: {change}.",
+        "fr": "Note au début : {start}. Note à présent : {score}. Évolution : {change}.",
+    },
     "csm": {"en": "notes of our interviewer", "fr": "notes de la personne qui a mené l’entretien"},
     "csm_named": {
         "en": "notes of our interviewer after talking to {name}",
@@ -59,38 +87,46 @@ _WORDS: Mapping[str, Texts] = {
 
 
 def feedback_writes(
-    case: Case, questionnaire: Questionnaire, answer: Answer, deal: Deal, now: datetime, *, name: str | None = None
+    case: Case,
+    questionnaire: Questionnaire,
+    answer: Answer,
+    deal: Deal,
+    now: datetime,
+    *,
+    name: str | None = None,
+    start: int | None = None,
+    late: bool = False,
 ) -> tuple[Write, ...]:
     """The keyed writes that bring one answer onto contact, company and deal; none for an answer without values.
 
-    ``name`` is the contact's, where known. The same answer always gives the same keys; an edited one gives new keys, so
-    that its note is added beside the former one and its values take the place of the former. Deal and company hold the
-    newest answer. An answer dated after ``now`` counts as given now.
+    ``name`` is the contact's, where known, ``start`` the score that the relation began with (P-33). ``late``: the team
+    rated itself when answers were in already (P-39). The same answer always gives the same keys; an edited one gives
+    new keys, so that its note is added beside the former one and its values take the place of the former. Deal and
+    company hold the newest answer. An answer dated after ``now`` counts as given now.
     """
     if not answer.values:
         return ()
-    who = answer.contact_id if answer.by == "customer" else f"csm@{answer.contact_id}" if answer.contact_id else None
-    key = f"{case.id}:feedback:{who or answer.by}:{_digest(answer)}"
+    who = answer.contact_id if answer.by == "customer" else f"{answer.by}@{answer.contact_id}"
+    who = who if answer.contact_id else answer.by
+    key = f"{case.id}:feedback:{who}:{_digest(answer)}"
     company_id = deal.company_id or case.company_id
     title = _title(case.kind, questionnaire, answer, case.language, name)
-    readable = list(_readable(questionnaire, answer, case.language))
-    text = _shortened("\n\n".join([title, *readable]), case.language)
-    told: dict[str, FieldValue] = {"exit_feedback": text, "exit_feedback_at": min(answer.at, now)}
-    if case.kind is CaseKind.BASELINE:
-        told = {}  # what a customer said at the start is no word of farewell: it stands in the note alone
+    score = exit_score(questionnaire, answer)
+    start = start if score is not None and case.kind is CaseKind.OFFBOARDING else None
+    readable = [*_foreword(questionnaire, case.language, start, score, late=late)]
+    readable += _readable(questionnaire, answer, case.language)
+    told: dict[str, FieldValue] = {}
+    if case.kind is not CaseKind.BASELINE and _is_about_the_relation(questionnaire):
+        text = _shortened("\n\n".join([title, *readable]), case.language)
+        told = {"exit_feedback": text, "exit_feedback_at": min(answer.at, now)}
     records = ((RecordKind.CONTACT, answer.contact_id), (RecordKind.COMPANY, company_id), (RecordKind.DEAL, deal.id))
     fields = [
-        UpdateFields(
-            key=f"{key}:{kind}",
-            deal_id=deal.id,
-            target=Ref(kind=kind, id=record_id),
-            values=values,
-        )
+        UpdateFields(key=f"{key}:{kind}", deal_id=deal.id, target=Ref(kind=kind, id=record_id), values=values)
         for kind, record_id in records
         if record_id is not None
-        and (values := {**_values(questionnaire, answer, own=kind is RecordKind.CONTACT), **told})
+        and (values := {**({} if late else _values(questionnaire, answer, kind)), **_beginning(kind, start), **told})
     ]
-    parts = _parts(readable)
+    parts = parted(readable)
     notes = [
         CreateNote(
             key=f"{key}:note" if number == 1 else f"{key}:note{number}",
@@ -106,29 +142,82 @@ def feedback_writes(
     return (*fields, *notes)
 
 
+def exit_score(questionnaire: Questionnaire, answer: Answer) -> int | None:
+    """The customer's willingness to recommend at the end, if this answer tells it."""
+    if answer.by != "customer":
+        return None
+    asked = (question.key for question in questionnaire.questions() if question.field == "exit_score")
+    value = answer.values.get(next(asked, ""))
+    return value if isinstance(value, int) else None
+
+
+def start_score(people: People | None, contact: Contact | None) -> int | None:
+    """The score that the relation began with: the person's own, or else the company's (P-33)."""
+    if contact is not None and contact.start_score is not None:
+        return contact.start_score
+    company = people.company if people is not None else None
+    return company.start_score if company is not None else None
+
+
+def _is_about_the_relation(questionnaire: Questionnaire) -> bool:
+    """Whether it belongs into the text of the last words: neither our team's view, nor how the leaving itself went."""
+    return is_farewell(questionnaire) or questionnaire.kind is LinkKind.INTERVIEW
+
+
+def _foreword(
+    questionnaire: Questionnaire, language: str, start: int | None, score: int | None, *, late: bool
+) -> Iterator[str]:
+    if is_own_view(questionnaire):
+        yield _say("after" if late else "before", language)
+    if start is not None and score is not None:
+        yield _say("change", language, start=start, score=score, change=signed(score - start))
+
+
+def signed(number: int) -> str:
+    """With its sign, and a real minus."""
+    return f"+{number}" if number > 0 else str(number).replace("-", "\N{MINUS SIGN}")
+
+
+def _beginning(kind: RecordKind, start: int | None) -> dict[str, FieldValue]:
+    """Start beside end on the deal, whose reports show both (P-33)."""
+    return {"start_score": start} if kind is RecordKind.DEAL and start is not None else {}
+
+
 def _digest(answer: Answer) -> str:
     """Names this state of the answer. Its moment counts too: people may change an answer and then change it back."""
     said = [answer.questionnaire, answer.at.astimezone(UTC).isoformat(timespec="seconds"), dict(answer.values)]
     return hashlib.sha256(json.dumps(said, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:12]
 
 
-def _values(questionnaire: Questionnaire, answer: Answer, *, own: bool) -> dict[str, FieldValue]:
+_SPEAKERS = {LinkKind.SURVEY: "customer", LinkKind.INTERVIEW: "csm", LinkKind.TEAM: "team"}
+
+
+def _values(questionnaire: Questionnaire, answer: Answer, kind: RecordKind) -> dict[str, FieldValue]:
     """The values for reports.
 
-    On the person's ``own`` record an answer taken back empties the field; on company and deal it stays, since what
-    stands there may be somebody else's.
+    On the person's own record an answer taken back empties the field; on company and deal it stays, since what stands
+    there may be somebody else's.
     """
-    if answer.by != "customer":
+    if answer.by != _SPEAKERS.get(questionnaire.kind):
         return {}
     values: dict[str, FieldValue] = {}
     for question in questionnaire.questions():
-        value = answer.values.get(question.key)
-        if question.field is None or not (own or value is not None):
+        if question.field not in FEEDBACK_FIELDS[questionnaire.kind] or not _has(kind, question.field):
             continue
-        if question.options and value not in {None, *(option.value for option in question.options)}:
-            continue  # a choice of an older version, which the CRM's field may not know
+        value = answer.values.get(question.key)
+        if value is None and kind is not RecordKind.CONTACT:
+            continue
+        if question.options:
+            counted = {option.value: option.category or option.value for option in question.options}
+            if value is not None and value not in counted:
+                continue  # a choice of an older version, which the CRM's field may not know
+            value = counted.get(str(value))
         values[question.field] = value if isinstance(value, int | str) else None
     return values
+
+
+def _has(kind: RecordKind, name: str) -> bool:
+    return any(spec.record is kind and spec.name == name for spec in FIELDS)
 
 
 def _readable(questionnaire: Questionnaire, answer: Answer, language: str) -> Iterator[str]:
@@ -155,29 +244,73 @@ def _told(question: Question, value: AnswerValue, language: str, languages: tupl
     return ", ".join(texts.get(one, one) for one in chosen)
 
 
-def _parts(readable: list[str]) -> list[str]:
-    """The answers in as few notes as hold them, cut between questions."""
+def parted(readable: list[str]) -> list[str]:
+    """The answers in as few notes as hold them, cut between questions where that is possible, and never shortened."""
     parts: list[str] = []
-    for text in readable:
-        if parts and len(parts[-1]) + 2 + len(text) <= MAX_TEXT:
+    room = 0
+    for text in (piece for whole in readable for piece in _pieces(whole)):
+        weight = _weight(text) + 2 * _weight("\n")
+        if parts and weight <= room:
             parts[-1] += f"\n\n{text}"
         else:
             parts.append(text)
+            room = MAX_TEXT
+        room -= weight
     return parts
 
 
+def _pieces(text: str) -> Iterator[str]:
+    """The text in pieces of :data:`MAX_TEXT` at most, cut at a line's or a word's end where there is one."""
+    while _weight(text) > MAX_TEXT:
+        end = _fitting(text)
+        cut = max(text.rfind("\n", end - 500, end), text.rfind(" ", end - 200, end))
+        yield text[: cut if cut > 0 else end].rstrip()
+        text = text[cut if cut > 0 else end :].lstrip()
+    yield text
+
+
+_HEAVY = {"&": 5, "<": 4, ">": 4, '"': 6, "'": 6, "\n": 5}
+"""Characters of a note that CRMs keep as HTML, which counts as well."""
+
+
+def _weight(text: str) -> int:
+    return _costs(text)[-1] if text else 0
+
+
+def _fitting(text: str) -> int:
+    """How many characters of the text fit into one note."""
+    return bisect_right(_costs(text), MAX_TEXT)
+
+
+def _costs(text: str) -> list[int]:
+    """What each beginning of the text takes in a note: escaped, in UTF-16 as CRMs count, and addresses as links."""
+    linked = {match.start() for match in re.finditer("://", text)}
+    return list(
+        accumulate(
+            _HEAVY.get(one, 2 if ord(one) > 0xFFFF else 1) + (120 if at in linked else 0) for at, one in enumerate(text)
+        )
+    )
+
+
 def _shortened(text: str, language: str) -> str:
-    if len(text) <= MAX_TEXT:
+    """The text as a field holds it, which counts UTF-16 and perhaps two for a line's end."""
+    if sum(2 if ord(one) > 0xFFFF or one == "\n" else 1 for one in text) <= MAX_TEXT:
         return text
     last = _say("shortened", language)
-    return f"{text[: MAX_TEXT - len(last) - 3].rstrip()}…\n\n{last}"
+    sizes = list(accumulate(2 if ord(one) > 0xFFFF or one == "\n" else 1 for one in text))
+    return f"{text[: bisect_right(sizes, MAX_TEXT - len(last) - 5)].rstrip()}…\n\n{last}"
 
 
 def _title(kind: CaseKind, questionnaire: Questionnaire, answer: Answer, language: str, name: str | None) -> str:
+    if questionnaire.kind is LinkKind.TEAM:
+        title = wording(questionnaire.title, language, questionnaire.languages)
+        return _say("team", language) if is_own_view(questionnaire) else _say("team_page", language, title=title)
     name = shorten(clean_text(name or ""))
     by = "customer" if answer.by == "customer" else "csm"
     who = _say(f"{by}_named" if name else by, language, name=name)
-    page = "survey" if questionnaire.kind is LinkKind.SURVEY else "interview"
+    page = "interview" if questionnaire.kind is LinkKind.INTERVIEW else "survey"
+    if page == "survey" and not is_farewell(questionnaire):
+        page = "leaving"
     return _say("start" if kind is CaseKind.BASELINE else page, language, who=who)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from copy import copy
 from datetime import timedelta
 from functools import cache
-from typing import Annotated, Any, Optional, TypeVar
+from typing import Annotated, Any, Literal, Optional, TypeVar
 
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, WithJsonSchema, create_model
 from pydantic.fields import FieldInfo
@@ -130,6 +130,9 @@ class StepDoc(Doc):
     release: _MomentText | None = Field(None, description="When the task appears; otherwise as its phase says.")
     not_before: _MomentText | None = Field(None, description="It appears no earlier than this, even in a late plan.")
     repeat: RepeatDoc | None = Field(None, description="It comes again some time after it was done.")
+    until: Literal["answered"] | None = Field(
+        None, description="Left out, or closed, once the contact has answered: for reminders."
+    )
     owner: str = Field(description="Who gets it.")
     when: str | None = Field(None, description="Only if this condition holds.")
     per_contact: bool = Field(False, description="One task for each contact.")

@@ -12,6 +12,7 @@ from typing import Any
 
 from jinja2 import Environment, nodes
 
+from workflows.answers import SCORE_NAMES
 from workflows.documents import Document, Fault, Loc, as_list, guess, language_faults, translation_faults
 from workflows.model import (
     Anchor,
@@ -44,7 +45,7 @@ _ATTRIBUTES: Mapping[str, frozenset[str]] = {
     "deal": frozenset(Deal.model_fields),
     "company": frozenset(Company.model_fields),
     "contact": frozenset(Contact.model_fields),
-    "case": frozenset(Case.model_fields) - {"steps", "written"},
+    "case": frozenset(Case.model_fields) - {"steps", "written"} | SCORE_NAMES,
 }
 
 
@@ -153,7 +154,7 @@ def _lasting(document: Document, one: Placed) -> Faults:
     rule = one.rule
     if rule.lasting or "lasting" in one.faulty:
         if rule.release.anchor in _LATER and not _same_anchor(rule.due, rule.release):
-            cure = f"count it from {rule.release.anchor} as well: until then nobody knows whether the task appears at all"
+            cure = f"count it from {rule.release.anchor} as well: nobody knows before whether it appears at all"
             yield document.fault((*one.loc, "due"), spell(rule.due), cure)
         return
     cure = "the case would be open for years: write `lasting: true` in its phase"
@@ -237,7 +238,7 @@ def _links(document: Document, one: Placed) -> Faults:
             cure = "the body never shows the link; put {{ link }} where it belongs"
             yield document.fault((*one.loc, "body", language), None, cure)
     for name in ("call_title", "call_body"):
-        if rule.link and rule.per_contact and not getattr(rule, name):
+        if rule.link and rule.per_contact and rule.until is None and not getattr(rule, name):
             cure = "a contact without an e-mail address gets a call instead (P-16); write what to do then"
             yield document.fault((*one.loc, name), None, cure)
         if getattr(rule, name) and not rule.per_contact:
@@ -302,7 +303,7 @@ def _circles(document: Document, placed: list[Placed]) -> Faults:
                 + "; give one of them another anchor"
             )
             yield document.fault((*one.loc, "release"), spell(one.rule.release), cure)
-        for key in sorted(after[one.rule.key] & split):
+        for key in sorted(after[one.rule.key] & split - ({*split} if one.rule.per_contact else set())):
             cure = f"{key!r} is one task per contact, so it is not done at one moment; use another anchor"
             yield document.fault((*one.loc, "release"), spell(one.rule.release), cure)
 

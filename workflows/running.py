@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 
+from workflows.answers import needless
 from workflows.asks import ASKS, CONTACTS, CONTRACT_END, REASON, answered, ask
 from workflows.dates import day_of, plausible
 from workflows.desk import MAX_CONTACTS, Base, Desk, Waiting, reachable
-from workflows.draft import FINISHED, Draft
 from workflows.door import addressee, is_addressed, next_change, open_door, win_back_day, write_win_back
+from workflows.draft import FINISHED, Draft
 from workflows.ending import SURVEY_LINK
-from workflows.loop import is_our_due
 from workflows.handover import attach_document, needs_start
 from workflows.inventory import follow_items
+from workflows.loop import is_our_due
 from workflows.model import (
     Anchor,
     CaseKind,
@@ -144,7 +145,7 @@ def _advance(desk: Desk, step: Step) -> bool:
     rule = desk.rules.get(step.rule)
     if rule is None:
         return _skip(draft, step, "the playbook no longer has this step")
-    if rule.per_contact and step.contact_id is None and _follow_contacts(draft, step, rule):
+    if rule.per_contact and step.contact_id is None and _follow_contacts(desk, step, rule):
         return True
     release = desk.release(rule, step.contact_id)
     if release is Waiting.NEVER:
@@ -187,6 +188,8 @@ def _release(desk: Desk, step: Step, rule: StepRule) -> bool:
         if person is None:
             return _skip(draft, step, "there is nobody whom this may be about: they left, or asked for peace")
         step = draft.put(step, contact_id=person.id)
+    if (why := needless(desk, rule, step.contact_id)) is not None:
+        return _skip(draft, step, why)
     try:
         applies = desk.applies(rule, step.contact_id)
     except TextError as error:
@@ -231,9 +234,15 @@ def _write_survey_link(desk: Desk, step: Step, rule: StepRule) -> None:
         desk.draft.fields(f"{SURVEY_LINK}{contact.id}", target, {"survey_link": link})
 
 
-def _follow_contacts(draft: Draft, step: Step, rule: StepRule) -> bool:
-    """Where a per-contact step follows another, each contact's follows their own, and waits for nobody else's."""
-    followed = [one.contact_id for one in draft.steps.values() if one.rule == rule.release.step and one.contact_id]
+def _follow_contacts(desk: Desk, step: Step, rule: StepRule) -> bool:
+    """Where a per-contact step follows another, each contact's follows their own, and waits for nobody else's.
+
+    One that follows the answer follows the survey: whoever was sent it may answer.
+    """
+    draft = desk.draft
+    answers = {key for key, one in desk.rules.items() if one.link is LinkKind.SURVEY and one.until is None}
+    leads = answers if rule.release.anchor is Anchor.ANSWERED else {rule.release.step}
+    followed = dict.fromkeys(one.contact_id for one in draft.steps.values() if one.rule in leads and one.contact_id)
     draft.replace(
         step.key, [Step(key=f"{rule.key}@{one}", rule=rule.key, contact_id=one) for one in followed] or [step]
     )
@@ -335,6 +344,11 @@ def next_look(desk: Desk) -> datetime | None:
         held = draft.written.get(f"hold:{step.key}")
         moments.append(release if held is None else _held_until(held))
     return min((moment for moment in moments if moment is not None and moment > draft.now), default=None)
+
+
+def earliest(*moments: datetime | None) -> datetime | None:
+    """The first of these that is known."""
+    return min((moment for moment in moments if moment is not None), default=None)
 
 
 def _held_until(held: str) -> datetime | None:

@@ -1,0 +1,192 @@
+"""What people answered, taken into a case: notes and fields (P-37), scores (P-33, P-36), and what it ends (P-3A).
+
+Who answered when, and with which score, is kept in :attr:`~workflows.model.Case.written` under ``answered:<contact>``
+and ``score:<contact>``, so that steps of one contact follow that contact's own answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from workflows.asking import is_farewell, is_own_view
+from workflows.draft import Draft
+from workflows.feedback import exit_score, feedback_writes, start_score
+from workflows.model import (
+    Anchor,
+    Answer,
+    Case,
+    Contact,
+    DealState,
+    LinkKind,
+    People,
+    Questionnaire,
+    StepRule,
+    StepStatus,
+    Texts,
+)
+from workflows.sides import compare
+from workflows.survey import wording
+
+if TYPE_CHECKING:
+    from workflows.desk import Desk
+
+SCORE_NAMES = frozenset({"score", "start_score", "score_change", "detractor"})
+"""What :func:`scores` adds to the case that conditions and texts see."""
+_ANSWERED: Texts = {
+    "en": "The answer has come in meanwhile: no reminder is needed any more.",
+    "fr": "La réponse est arrivée entre-temps : ce rappel n’est plus utile.",
+}
+_NOT_WANTED: Texts = {
+    "en": "This person does not want to be written to any more: no reminder, please.",
+    "fr": "Cette personne ne souhaite plus recevoir de messages : merci de ne pas la relancer.",
+}
+
+
+def take_answers(draft: Draft) -> None:
+    """Write answers that are new or were edited back to the CRM, each once (P-37); never onto a deal that is gone."""
+    if draft.look.deal.state is not DealState.LIVE:
+        return
+    for answer in sorted(draft.look.answers, key=lambda one: one.at):
+        questionnaire = draft.look.questionnaires.get(answer.questionnaire)
+        if answer.case_id != draft.case.id or questionnaire is None:
+            continue
+        late = is_own_view(questionnaire) and others_have_answered(draft.written)
+        if not draft.once(f"_answer:{answer.questionnaire}:{answer.by}:{answer.contact_id or ''}", _digest(answer)):
+            continue
+        _write(draft, questionnaire, answer, late=late)
+        if answer.by == "customer":
+            _take_score(draft, questionnaire, answer)
+        draft.log("answered", questionnaire=answer.questionnaire, by=answer.by, contact=answer.contact_id or "")
+    compare(draft)
+
+
+def others_have_answered(written: Mapping[str, str]) -> bool:
+    """Whether an answer of a customer or an interviewer was taken into the case already (P-39)."""
+    said = (name.split(":") for name in written if name.startswith("_answer:"))
+    return any(parts[2] in ("customer", "csm") for parts in said if len(parts) > 2)
+
+
+def _write(draft: Draft, questionnaire: Questionnaire, answer: Answer, *, late: bool) -> None:
+    contact = _contact(draft, answer.contact_id)
+    draft.writes += feedback_writes(
+        draft.case,
+        questionnaire,
+        answer,
+        draft.look.deal,
+        draft.now,
+        name=contact.name if contact is not None else None,
+        start=start_score(draft.look.people, contact),
+        late=late,
+    )
+    if is_own_view(questionnaire):
+        draft.written[f"late:{answer.questionnaire}"] = "yes" if late else "no"
+
+
+def _contact(draft: Draft, contact_id: str | None) -> Contact | None:
+    """Who answered, for the note that people read; the people are asked for when they were not read."""
+    people = draft.look.people
+    if people is None:
+        draft.needs_people = draft.needs_people or contact_id is not None
+        return None
+    return next((contact for contact in people.contacts if contact.id == contact_id), None)
+
+
+def _digest(answer: Answer) -> str:
+    content = json.dumps(sorted(answer.values.items()), ensure_ascii=False, default=list)
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+# --- scores -----------------------------------------------------------------------------------------------------------
+
+
+def _take_score(draft: Draft, questionnaire: Questionnaire, answer: Answer) -> None:
+    if draft.case.answered_at is None:
+        draft.set(answered_at=answer.at)
+    if not is_farewell(questionnaire):
+        return
+    who = answer.contact_id or ""
+    draft.written.setdefault(f"answered:{who}", answer.at.isoformat())
+    score = exit_score(questionnaire, answer)
+    before = draft.written.pop(f"score:{who}", None)
+    if score is not None:
+        draft.written[f"score:{who}"] = str(score)
+    if draft.case.is_open and before != draft.written.get(f"score:{who}"):
+        _consider_again(draft, answer.contact_id)
+
+
+def _consider_again(draft: Draft, contact_id: str | None) -> None:
+    """A score is new: steps that follow an answer, and did not apply to the one before, may apply now (P-36)."""
+    rules = {rule.key: rule for rule in draft.look.playbook.steps()}
+    for step in list(draft.steps.values()):
+        rule = rules.get(step.rule)
+        if step.status is not StepStatus.SKIPPED or rule is None or rule.when is None:
+            continue
+        if rule.release.anchor is Anchor.ANSWERED and step.contact_id in (None, contact_id):
+            draft.put(step, status=StepStatus.WAITING)
+
+
+def answered_at(case: Case, written: Mapping[str, str], contact_id: str | None) -> datetime | None:
+    """When this contact first answered the farewell survey; without one, when anybody first answered anything."""
+    if contact_id is None:
+        return case.answered_at
+    known = written.get(f"answered:{contact_id}")
+    return datetime.fromisoformat(known) if known is not None else None
+
+
+def scores(written: Mapping[str, str], people: People, contact_id: str | None, low: int) -> dict[str, object]:
+    """The scores of one contact, or for a step of nobody in particular those of whoever gave the lowest.
+
+    ``score`` and ``start_score`` are None where they are not known, ``score_change`` where one of them is not;
+    ``detractor`` tells whether the score is ``low`` or below.
+    """
+    given = {name.removeprefix("score:"): int(value) for name, value in written.items() if name.startswith("score:")}
+    if contact_id is None and given:
+        contact_id = min(given, key=lambda one: (given[one], one))
+    score = given.get(contact_id or "")
+    contact = next((one for one in people.contacts if one.id == contact_id), None)
+    start = start_score(people, contact)
+    return {
+        "score": score,
+        "start_score": start,
+        "score_change": score - start if score is not None and start is not None else None,
+        "detractor": score is not None and score <= low,
+    }
+
+
+# --- what an answer ends, and what is not asked at all ----------------------------------------------------------------
+
+
+def needless(desk: Desk, rule: StepRule, contact_id: str | None) -> str | None:
+    """Why this step must not appear: it reminds who has answered or wants no mail, or asks too soon again (P-3A)."""
+    draft = desk.draft
+    if rule.until is not None:
+        if answered_at(draft.case, draft.written, contact_id) is not None:
+            return "the answer has come in already"
+        if contact_id is not None and not _may_write(desk.contact(contact_id)):
+            return "this person cannot be written to, or does not want it"
+    elif rule.link is LinkKind.SURVEY and contact_id in draft.look.surveyed:
+        asked = draft.look.surveyed[contact_id].date().isoformat()
+        return f"they were sent a survey for another case on {asked}, and the rest period is not over"
+    return None
+
+
+def stop_reminders(desk: Desk) -> None:
+    """Close the open reminders of who has answered, or is known to want no messages any more (P-3A)."""
+    draft = desk.draft
+    for step in list(draft.steps.values()):
+        rule = desk.rules.get(step.rule)
+        if rule is None or rule.until is None or step.status not in (StepStatus.OPEN, StepStatus.WRITING):
+            continue
+        contact = desk.contact(step.contact_id)
+        if answered_at(draft.case, draft.written, step.contact_id) is not None:
+            draft.close(step, wording(_ANSWERED, draft.case.language, ("en",)))
+        elif contact is not None and not _may_write(contact):
+            draft.close(step, wording(_NOT_WANTED, draft.case.language, ("en",)))
+
+
+def _may_write(contact: Contact | None) -> bool:
+    return contact is not None and bool(contact.email) and not contact.opted_out and not contact.bounced
