@@ -50,7 +50,9 @@ class _Merge:
         head = {name: value for name, value in self.base.items() if name not in ("phases", "languages", "title")}
         given = self._given((), self.own.data)
         data: dict[str, Any] = dict(head)
-        data |= {name: given[name] for name in ("playbook", "version") if given.get(name) is not None}
+        data |= {
+            name: given[name] for name in ("playbook", "version", "quiet", "quiet_for") if given.get(name) is not None
+        }
         data["languages"] = self.base["languages"]
         data["title"] = {**self.base["title"], **(given.get("title") or {})}
         return self._laid_out(data)
@@ -169,7 +171,7 @@ class _Merge:
         whole = Document(self.own.file, data)
         top = ("remove",) if ("remove",) in self.own.lines else ("extends",)
         whole.lines[()] = self.own.lines[top]
-        for name in ("playbook", "version", "languages", "title"):
+        for name in ("playbook", "version", "quiet", "quiet_for", "languages", "title"):
             self._place(whole, (name,), (name,))
         data["phases"] = []
         for phase, origin in self.phases:
