@@ -44,7 +44,7 @@ from workflows.model import (
 from workflows.people import Choice, Staff, choose, is_open_choice
 from workflows.rounds import NEWS_ANCHORS, all_rules
 from workflows.texts import TextError, holds, render, render_anyway, shorten, uses
-from workflows.views import case_view, company_view, contact_view, deal_view
+from workflows.views import Contacts, case_view, company_view, contact_view, deal_view
 from workflows.wording import say
 
 MAX_CONTACTS = 10
@@ -298,7 +298,7 @@ class Desk:
             self._values = {
                 "deal": deal_view(look.deal),
                 "company": company_view(self.people.company, look.deal, self.language),
-                "contacts": [contact_view(one) for one in contacts],
+                "contacts": Contacts(contacts, self.language),
                 "first": contact_view(contacts[0] if contacts else None),
                 "case": case_view(case, self.tz),
                 "days_left": None if case.contract_end is None else (case.contract_end - self.today).days,

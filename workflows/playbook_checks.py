@@ -28,6 +28,7 @@ from workflows.model import (
 )
 from workflows.people import RULES
 from workflows.texts import CONDITION_NAMES, ITEM_NAMES, TEXT_NAMES, check_expression, check_text
+from workflows.views import Contacts
 
 MAX_TITLE = 120
 NAME_ROOM = 30
@@ -45,6 +46,7 @@ _ATTRIBUTES: Mapping[str, frozenset[str]] = {
     "deal": frozenset(Deal.model_fields),
     "company": frozenset(Company.model_fields),
     "contact": frozenset(Contact.model_fields),
+    "contacts": Contacts.NAMES,
     "case": frozenset(Case.model_fields) - {"steps", "written"} | SCORE_NAMES,
 }
 

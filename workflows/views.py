@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from zoneinfo import ZoneInfo
 
-from workflows.model import Case, Company, Contact, Deal
+from workflows.model import Case, Company, Contact, Deal, Role
 from workflows.wording import say
 
 View = Mapping[str, object]
@@ -30,6 +30,68 @@ def contact_view(contact: Contact | None) -> View:
         return {}
     name = contact.name or contact.email or ""
     return {**dict(contact), "name": name, "first_name": contact.first_name or name}
+
+
+class Contacts(list[View]):
+    """The contacts of a deal as views, the most important first, and the stakeholder map made of them (P-11, P-13)."""
+
+    NAMES = frozenset({"deciders", "users", "influencers", "counterparts", "counterpart", "unknown", "map"})
+    """What a text may ask of it besides its items."""
+
+    def __init__(self, contacts: Iterable[Contact], language: str) -> None:
+        people = list(contacts)
+        super().__init__(contact_view(one) for one in people)
+        self._people, self._language = people, language
+
+    @property
+    def deciders(self) -> list[View]:
+        """Who decides."""
+        return self._with(Role.DECIDER)
+
+    @property
+    def users(self) -> list[View]:
+        """Who uses what we deliver."""
+        return self._with(Role.USER)
+
+    @property
+    def influencers(self) -> list[View]:
+        """Who has a say."""
+        return self._with(Role.INFLUENCER)
+
+    @property
+    def counterparts(self) -> list[View]:
+        """Who says "received" for the handover."""
+        return self._with(Role.COUNTERPART)
+
+    @property
+    def counterpart(self) -> View:
+        """The first of them; empty when nobody was named."""
+        return next(iter(self.counterparts), {})
+
+    @property
+    def unknown(self) -> list[View]:
+        """Whose part in the decision nobody has noted."""
+        return [view for view, one in zip(self, self._people, strict=True) if not _PARTS & {*one.roles}]
+
+    @property
+    def map(self) -> str:
+        """All of them with their roles, one a line; the first twenty of a crowd."""
+        lines = [f"- {_line(one, self._language)}" for one in self._people[:_MOST_SHOWN]]
+        more = len(self._people) - _MOST_SHOWN
+        return "\n".join([*lines, *([say("role.more", self._language, count=more)] if more > 0 else [])])
+
+    def _with(self, role: Role) -> list[View]:
+        return [view for view, one in zip(self, self._people, strict=True) if role in one.roles]
+
+
+_PARTS = frozenset({Role.DECIDER, Role.USER, Role.INFLUENCER})
+_MOST_SHOWN = 20
+
+
+def _line(contact: Contact, language: str) -> str:
+    known = [role for role in dict.fromkeys(contact.roles) if role is not Role.OTHER]
+    words = ", ".join(say(f"role.{role}", language) for role in known) or say("role.unknown", language)
+    return f"{contact.name or contact.email or contact.id}: {words}"
 
 
 def case_view(case: Case, tz: ZoneInfo) -> View:

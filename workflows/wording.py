@@ -60,6 +60,13 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "en": "the manager is away until {day}",
         "fr": "la personne responsable est en absence jusqu’au {day}",
     },
+    # The stakeholder map (P-11).
+    "role.decider": {"en": "decides", "fr": "décide"},
+    "role.user": {"en": "uses it", "fr": "utilise"},
+    "role.influencer": {"en": "has a say", "fr": "a son mot à dire"},
+    "role.counterpart": {"en": "receives the handover", "fr": "reçoit la passation"},
+    "role.unknown": {"en": "role unknown", "fr": "rôle inconnu"},
+    "role.more": {"en": "and {count} more", "fr": "et {count} autres"},
     # How someone had a part in a deal (P-10).
     "tie.owns_deal": {"en": "owns the deal", "fr": "possède la transaction"},
     "tie.owns_company": {"en": "owns the account", "fr": "possède le compte"},
