@@ -25,11 +25,18 @@ LONGEST_PARAGRAPH = 5000
 
 
 def needs_start(desk: Desk, rule: StepRule) -> bool:
-    """Whether the step's document wants the key figures as they were at the start, and nobody has read them."""
+    """Whether the step's document wants key figures as they were at the start, and nobody has looked for them."""
     look = desk.draft.look
     if rule.document not in WITH_FIGURES or look.started_with is not None:
         return False
-    return bool(present_figures(look.deal, look.people) or _names(desk))
+    return bool(set(_names(desk)) - _began(desk).keys())
+
+
+def _began(desk: Desk) -> dict[str, str]:
+    """Figures at the start: as the baseline noted them (P-60), else the first that the CRM remembers."""
+    look = desk.draft.look
+    noted = look.baseline.figures if look.baseline is not None else {}
+    return dict(look.started_with or {}) | {name: figure.value for name, figure in noted.items()}
 
 
 def attach_document(desk: Desk, step: Step, rule: StepRule, choice: Choice) -> None:
@@ -92,7 +99,7 @@ def _names(desk: Desk) -> list[str]:
 
 def _figures(desk: Desk, language: str) -> list[KeyFigure]:
     look = desk.draft.look
-    now, start = present_figures(look.deal, look.people), look.started_with or {}
+    now, start = present_figures(look.deal, look.people), _began(desk)
     return key_figures([*_names(desk), *start], now, start, language)
 
 
