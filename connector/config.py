@@ -394,7 +394,7 @@ def _check_across(filled: dict[str, Any], folder: Path, adapters: Mapping[str, A
         if crm not in adapters:
             cure = f"there is no such adapter; {near(crm, list(adapters))}Known: {', '.join(sorted(adapters))}"
             report.add(("oauth", crm), None, cure)
-    for key in ("playbooks_dir", "surveys_dir"):
+    for key in ("playbooks_dir", "surveys_dir", "documents_dir"):
         value = filled.get(key)
         if isinstance(value, str) and not (folder / value).is_dir():
             report.add((key,), value, f"there is no such folder: make {folder / value}, or leave the key out")
@@ -418,7 +418,7 @@ def _anchored(settings: Settings, folder: Path) -> dict[str, Any]:
     url = make_url(settings.database_url)
     changed: dict[str, Any] = {
         key: folder.resolve() / value
-        for key in ("playbooks_dir", "surveys_dir")
+        for key in ("playbooks_dir", "surveys_dir", "documents_dir")
         if (value := getattr(settings, key)) is not None
     }
     if url.drivername == "sqlite" and url.database:

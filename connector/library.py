@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from adapters.errors import ConfigError, Fault
+from connector.documents import Documents
 from connector.settings import AccountConfig, Settings
 from connector.values import near
 from workflows.documents import Fault as DocumentFault
@@ -22,6 +23,7 @@ class Library:
     """What cases and pages follow. Raises :class:`~adapters.errors.ConfigError` with the faults of all files."""
 
     def __init__(self, settings: Settings) -> None:
+        self.documents = Documents(settings.documents_dir)
         own = _load(settings.surveys_dir, "surveys_dir", load_questionnaires)
         self.questionnaires: Mapping[str, Questionnaire] = {**shipped_questionnaires(), **own}
         kinds = {key: questionnaire.kind for key, questionnaire in self.questionnaires.items()}

@@ -22,6 +22,7 @@ from adapters.errors import Unavailable
 from adapters.port import Crm, Observed, Outcome, Result, Wanted
 from connector.account import Account
 from connector.clock import Clock
+from connector.documents import send
 from connector.library import Library
 from connector.links import LinkSigner
 from connector.metrics import LOOKS, WRITES
@@ -50,6 +51,8 @@ log = structlog.get_logger(__name__)
 BATCH = 100
 SOON = timedelta(seconds=5)
 LONGEST_BACKOFF = timedelta(minutes=15)
+_SENT_AS = {"document": "file"}
+"""Documents become files on the way to the CRM."""
 KEYLESS_KINDS = frozenset({"fields", "update_task"})
 """Writes that set values: sending them again does no harm, and there is nothing to look for."""
 _ENDS = {
@@ -150,7 +153,7 @@ class Reconciler:
         """Ask the CRM which of these exist, adopt them, and free the others; gives deals that remain unclear."""
         if not search:
             return set()
-        wanted = [Wanted(key=intent.key, kind=intent.kind, deal_id=intent.deal_id) for intent in search]
+        wanted = [Wanted(key=i.key, kind=_SENT_AS.get(i.kind, i.kind), deal_id=i.deal_id) for i in search]
         try:
             found = self._account.crm().find(wanted)
         except Unavailable as error:
@@ -368,7 +371,7 @@ class Reconciler:
         if not planned:
             return ()
         writes: list[Write] = [intents.content(intent) for intent in planned]
-        outcomes = crm.write(writes)
+        outcomes = send(crm, self._library.documents, writes)
         for result, count in Counter(outcome.result for outcome in outcomes).items():
             WRITES.labels(self._account.name, result.value).inc(count)
         return outcomes

@@ -11,7 +11,7 @@ from adapters.errors import ConfigError, Fault
 from adapters.port import Finding, Level
 from connector.settings import AccountConfig, WatchConfig
 from connector.values import near
-from workflows.model import AccountRules, PeopleRule, Pipeline, PlaybookRule, Stage, User, WatchRule
+from workflows.model import AccountRules, ExitRights, PeopleRule, Pipeline, PlaybookRule, Stage, User, WatchRule
 
 Named = TypeVar("Named", Pipeline, Stage)
 
@@ -46,6 +46,8 @@ def resolve_rules(
         asks_reason=config.asks_reason,
         reason_wait=config.reason_wait,
         starts_at=starts_at,
+        our_name=config.company or "",
+        exit_rights=ExitRights(**config.exit_rights.model_dump()) if config.exit_rights is not None else None,
         figures=tuple(dict.fromkeys(config.fields.figures)),
     )
 

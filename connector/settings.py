@@ -7,7 +7,7 @@ Schema for editors. How the file is read, and how faults are told, is in :mod:`c
 from __future__ import annotations
 
 import ipaddress
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
@@ -131,6 +131,15 @@ class PeopleConfig(ConfigModel):
     )
 
 
+class ExitRightsConfig(ConfigModel):
+    """Periods of the exit-rights clock, as in the EU Data Act; whether a contract is in scope is for you to judge."""
+
+    notice_months: int = Field(default=2, ge=0, le=24, description="Months of notice, from the day it was given.")
+    switching_days: int = Field(default=30, ge=0, le=366, description="Days of help with switching, after the notice.")
+    retrieval_days: int = Field(default=30, ge=0, le=366, description="Days to retrieve data, after that.")
+    no_charges_from: date = Field(default=date(2027, 1, 12), description="From this day on, switching costs nothing.")
+
+
 class PlaybookChoice(ConfigModel):
     """Which endings follow a playbook of their own."""
 
@@ -210,7 +219,17 @@ class AccountConfig(ConfigModel):
         default=False,
         description="Give them a short task each Monday too: what was done in the week before, as a sign of life.",
     )
+    exit_rights: ExitRightsConfig | None = Field(
+        default=None,
+        description="Keep the days of a right to switch supplier (true, or periods of your own); by default not.",
+        examples=[True],
+    )
     vendor: Any = Field(default=None, exclude=True, repr=False)
+
+    @field_validator("exit_rights", mode="before")
+    @classmethod
+    def _exit_rights(cls, value: object) -> object:
+        return ({} if value else None) if isinstance(value, bool) else value
 
     @model_validator(mode="after")
     def _reason_has_a_field(self) -> Self:
@@ -380,6 +399,9 @@ class Settings(ConfigModel):
     )
     surveys_dir: Path | None = Field(
         default=None, description="Folder with questionnaires of your own (YAML).", examples=["surveys"]
+    )
+    documents_dir: Path | None = Field(
+        default=None, description="Folder with Word layouts of your own, such as letter.docx.", examples=["documents"]
     )
     accounts: dict[AccountName, AccountConfig] = Field(
         min_length=1, description="The CRM accounts, each under a short name of yours (a-z, 0-9, - and _)."

@@ -61,6 +61,8 @@ class Source:
         for folder in (settings.playbooks_dir, settings.surveys_dir):
             if folder is not None:
                 yield from sorted(folder.glob("*.y*ml"))
+        if settings.documents_dir is not None:
+            yield from sorted(settings.documents_dir.glob("*.docx"))
 
 
 def digest(content: bytes) -> str:
