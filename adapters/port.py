@@ -233,13 +233,14 @@ class Traced:
 
 @dataclass(frozen=True)
 class Change:
-    """One past value of one field of one record."""
+    """One past value of one field of one record. ``before``: the value until then, where the CRM tells."""
 
     record: Ref
     field: str
     value: str | None
     at: datetime
     by_user_id: str | None = None
+    before: str | None = None
 
 
 # --- writes ---------------------------------------------------------------------------------------------------------

@@ -22,6 +22,8 @@ from adapters.errors import Unavailable
 from adapters.port import Crm, Observed, Outcome, Result, Wanted
 from connector.account import Account
 from connector.clock import Clock
+from connector.histories import Subject
+from connector.histories import read as read_history
 from connector.documents import send
 from connector.library import Library
 from connector.links import LinkSigner
@@ -38,6 +40,7 @@ from workflows.model import (
     CreateTask,
     Deal,
     Event,
+    FigureChange,
     Involvement,
     LinkKind,
     People,
@@ -51,6 +54,8 @@ log = structlog.get_logger(__name__)
 BATCH = 100
 SOON = timedelta(seconds=5)
 LONGEST_BACKOFF = timedelta(minutes=15)
+HISTORY_ROOM = timedelta(days=60)
+"""A plan may begin so long after its deal was lost, waiting for a reason: a look back counts from the loss."""
 _SENT_AS = {"document": "file"}
 """Documents become files on the way to the CRM."""
 KEYLESS_KINDS = frozenset({"fields", "update_task"})
@@ -73,6 +78,7 @@ class DealLook:
     survivor: Case | None
     answers: tuple[Answer, ...]
     baseline: Baseline | None = None
+    history: tuple[FigureChange, ...] | None = None
     people: People | None = None
     involved: tuple[Involvement, ...] | None = None
     tasks: dict[str, TaskState] = field(default_factory=dict)
@@ -260,13 +266,28 @@ class Reconciler:
             took_part = self._account.crm().involved([look.observed.deal for look in choosing])
             for look in choosing:
                 look.involved = took_part.get(look.observed.deal.id, ())
+        self._read_history([look for look in looks if look.decision.needs_history])
         blind = {look.row.deal_id: look.decision.needs_tasks for look in looks if look.decision.needs_tasks}
         self._read_tasks(blind, looks)
         return [
             look
             for look in looks
-            if look.decision.needs_people or look.decision.needs_involved or look.decision.needs_tasks
+            if look.decision.needs_people
+            or look.decision.needs_involved
+            or look.decision.needs_history
+            or look.decision.needs_tasks
         ]
+
+    def _read_history(self, looks: Sequence[DealLook]) -> None:
+        """What the mapped figures were before, for all of these at once (P-41)."""
+        if not looks:
+            return
+        rules = self._account.rules()
+        subjects = [Subject(look.observed.deal.id, look.observed.deal.company_id) for look in looks]
+        since = self._clock.now() - rules.look_back - HISTORY_ROOM
+        found = read_history(self._account.crm(), self._account.name, subjects, rules.figures, since)
+        for look in looks:
+            look.history = found.get(look.observed.deal.id, ())
 
     def _read_tasks(self, wanted: Mapping[str, Sequence[str]], looks: Sequence[DealLook]) -> None:
         task_ids = [task_id for ids in wanted.values() for task_id in ids]
@@ -296,6 +317,7 @@ class Reconciler:
             tasks=look.tasks,
             answers=look.answers,
             baseline=look.baseline,
+            history=look.history,
             new_case_id=uuid.uuid4().hex,
             asked=look.row.asked,
         )

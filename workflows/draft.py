@@ -72,6 +72,7 @@ class Draft:
         self.events: list[Event] = []
         self.needs_tasks: list[str] = []
         self.needs_people = False
+        self.needs_history = False
         self.needs_involved = False
         self.needs_start = False
         self.close_links = False
@@ -80,7 +81,7 @@ class Draft:
     @property
     def is_waiting(self) -> bool:
         """Whether facts must be read first, so that nothing is decided yet."""
-        return self.needs_people or self.needs_involved or bool(self.needs_tasks)
+        return self.needs_people or self.needs_involved or self.needs_history or bool(self.needs_tasks)
 
     # --- the case ---------------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from workflows.model import (
     Case,
     Deal,
     Event,
+    FigureChange,
     InventoryItem,
     Involvement,
     LinkKind,
@@ -73,6 +74,8 @@ class Look(Model):
     new_case_id: str
     asked: bool = False
     survivor: Case | None = None
+    history: tuple[FigureChange, ...] | None = None
+    """What the mapped figures of deal and company were before (P-41); None while that was not read."""
     baseline: Baseline | None = None
     """Where the relation with the deal's company began, as far as that was noted (P-60)."""
     news: tuple[News, ...] = ()
@@ -91,6 +94,8 @@ class Decision(Model):
     """
 
     needs_people: bool = False
+    needs_history: bool = False
+    """As needs_people: read what the mapped figures were before."""
     needs_involved: bool = False
     needs_tasks: tuple[str, ...] = ()
     needs_start: bool = False

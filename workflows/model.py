@@ -831,6 +831,32 @@ class Baseline(Model):
     frame: Mapping[str, AnswerValue] = Field(default_factory=dict)
 
 
+class FigureChange(Model):
+    """From ``at`` on, a mapped figure had this value, as the CRM's own text; None: empty.
+
+    ``before`` is the value that it had until then, where the CRM tells.
+    """
+
+    figure: str
+    value: str | None
+    at: AwareDatetime
+    before: str | None = None
+
+
+class SignRule(Model):
+    """When a figure's change is a sign (P-41, P-62).
+
+    ``falls_by`` and ``rises_by`` are percent: of its best value, or of the whole scale for a score. ``rising_is_bad``
+    names figures of which less is better, beside those whose names say so. ``stalls_after``: a figure that did not move
+    for so long has stalled; None: that is no sign.
+    """
+
+    falls_by: int = 20
+    rises_by: int = 50
+    rising_is_bad: frozenset[str] = frozenset()
+    stalls_after: timedelta | None = None
+
+
 # --- an account's rules ---------------------------------------------------------------------------------------------
 
 
@@ -928,6 +954,8 @@ class AccountRules(Model):
     reason_wait: timedelta = timedelta(days=5)
     starts_at: datetime | None = None
     figures: tuple[str, ...] = ()
+    look_back: timedelta = timedelta(days=365)
+    signs: SignRule = SignRule()
     low_score: int = 6
     our_name: str = ""
     exit_rights: ExitRights | None = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import html
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
@@ -271,6 +271,12 @@ def history_of(record: Mapping[str, Any], name: str) -> list[PastValue]:
         if not kept or kept[-1].value != entry.value:
             kept.append(entry)
     return kept[::-1]
+
+
+def with_former(history: Sequence[PastValue]) -> Iterator[tuple[PastValue, str | None]]:
+    """Each entry of a history, newest first, with the value before it; None: empty, or not kept."""
+    formers = [*(past.value or None for past in history[1:]), None]
+    yield from zip(history, formers, strict=False)
 
 
 def amount_of(text: str | None) -> Decimal | None:

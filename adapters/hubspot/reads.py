@@ -27,6 +27,7 @@ from adapters.hubspot.mapping import (
     own,
     properties_of,
     task_from,
+    with_former,
 )
 from adapters.port import Change, FieldMap, Observed, Wanted
 from workflows.model import Deal, DealState, People, Pipeline, RecordKind, Ref, Stage, TaskState, User
@@ -337,10 +338,10 @@ class Reader:
             for chunk in chunks(list(dict.fromkeys(ids)), BATCH_WITH_HISTORY):
                 found = self.batch_read(kind, chunk, fields, history=fields)
                 changes += [
-                    Change(Ref(kind=kind, id=record_id), name, past.value or None, past.at, past.user_id)
+                    Change(Ref(kind=kind, id=record_id), name, past.value or None, past.at, past.user_id, before)
                     for record_id, record in found.items()
                     for name in fields
-                    for past in history_of(record, name)
+                    for past, before in with_former(history_of(record, name))
                     if past.at >= since
                 ]
         return sorted(self._by_owner(changes), key=lambda change: change.at)

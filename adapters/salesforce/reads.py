@@ -254,7 +254,7 @@ class Reader:
     def _history(
         self, kind: RecordKind, source: str, parent: str, ids: list[str], names: list[str], since: datetime
     ) -> Iterator[Change]:
-        fields = [parent, "Field", "NewValue", "CreatedDate", "CreatedById"]
+        fields = [parent, "Field", "OldValue", "NewValue", "CreatedDate", "CreatedById"]
         condition = f"{is_in('Field', names)} AND CreatedDate >= {moment(since)}"
         for soql in chunks(lambda some: select(fields, source, f"{condition} AND {is_in(parent, some)}"), ids):
             for row in self._client.query("read history", soql):
@@ -264,6 +264,7 @@ class Reader:
                     value=mapping.as_text(row.get("NewValue")),
                     at=parse_datetime(row["CreatedDate"]),
                     by_user_id=row.get("CreatedById"),
+                    before=mapping.as_text(row.get("OldValue")),
                 )
 
     def users(self) -> list[User]:

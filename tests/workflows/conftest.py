@@ -16,6 +16,7 @@ from workflows.model import (
     AccountRules,
     Anchor,
     Answer,
+    Baseline,
     Case,
     CaseStatus,
     Company,
@@ -24,6 +25,7 @@ from workflows.model import (
     CreateTask,
     Deal,
     Event,
+    FigureChange,
     Involvement,
     LinkKind,
     Moment,
@@ -150,6 +152,8 @@ class World:
         self.answers: tuple[Answer, ...] = ()
         self.asked = False
         self.survivor: Case | None = None
+        self.history: tuple[FigureChange, ...] = ()
+        self.baseline: Baseline | None = None
         self.cases: list[Case] = []
         self.tasks: dict[str, TaskState] = {}
         self.made: dict[str, CreateTask] = {}
@@ -225,6 +229,7 @@ class World:
             "new_case_id": f"case-{len(self.cases) + 1}",
             "asked": self.asked,
             "survivor": self.survivor,
+            "baseline": self.baseline,
         }
         return Look(**{**values, **more})
 
@@ -237,7 +242,11 @@ class World:
         for _ in range(5):
             decision = choose(self.seen(**more))
             if not decision.needs_people and not decision.needs_involved and not decision.needs_tasks:
-                return decision
+                if not decision.needs_history:
+                    return decision
+                assert "history" not in more, "the history was told and asked for again"
+                more["history"] = self.history
+                self.reads.append("history")
             assert decision.case is None
             assert not decision.writes
             if decision.needs_people:
