@@ -41,6 +41,7 @@ from workflows.model import (
     Deal,
     Event,
     FigureChange,
+    InventoryItem,
     Involvement,
     LinkKind,
     People,
@@ -79,6 +80,8 @@ class DealLook:
     answers: tuple[Answer, ...]
     baseline: Baseline | None = None
     history: tuple[FigureChange, ...] | None = None
+    inventory: tuple[InventoryItem, ...] = ()
+    started_with: Mapping[str, str] | None = None
     people: People | None = None
     involved: tuple[Involvement, ...] | None = None
     tasks: dict[str, TaskState] = field(default_factory=dict)
@@ -232,6 +235,7 @@ class Reconciler:
             last_cases = cases.last_by_deal(session, self._account.name, deal_ids)
             known = [*open_cases.values(), *last_cases.values()]
             answers = intake.answers(session, [case.id for case in known])  # some answer after the case has ended
+            things = inventory.of_cases(session, [case.id for case in open_cases.values()])
             subjects = {_subject(one.deal) for one in observed.values()}
             started = baselines.by_subject(session, self._account.name, subjects)
         looks = []
@@ -248,6 +252,7 @@ class Reconciler:
                     survivor=open_cases.get(seen.deal.merged_into) if seen.deal.merged_into is not None else None,
                     answers=answers.get(newest.id, ()) if newest is not None else (),
                     baseline=started.get(_subject(seen.deal)),
+                    inventory=things.get(case.id, ()) if case is not None else (),
                     people=seen.people,
                 )
             )
@@ -267,12 +272,16 @@ class Reconciler:
             for look in choosing:
                 look.involved = took_part.get(look.observed.deal.id, ())
         self._read_history([look for look in looks if look.decision.needs_history])
+        for look in looks:
+            if look.decision.needs_start:
+                look.started_with = first_figures(self._account.crm(), look.observed.deal, look.people)
         blind = {look.row.deal_id: look.decision.needs_tasks for look in looks if look.decision.needs_tasks}
         self._read_tasks(blind, looks)
         return [
             look
             for look in looks
             if look.decision.needs_people
+            or look.decision.needs_start
             or look.decision.needs_involved
             or look.decision.needs_history
             or look.decision.needs_tasks
@@ -317,6 +326,8 @@ class Reconciler:
             tasks=look.tasks,
             answers=look.answers,
             baseline=look.baseline,
+            inventory=look.inventory,
+            started_with=look.started_with,
             history=look.history,
             new_case_id=uuid.uuid4().hex,
             asked=look.row.asked,

@@ -291,6 +291,30 @@ class FeedbackRow(Base):
     at: Mapped[datetime]
 
 
+class InventoryRow(Base):
+    """One thing that belongs to the customer (P-22); see :class:`workflows.model.InventoryItem`.
+
+    ``version`` rises with each change, so that of two people who save at once neither overwrites the other unseen.
+    """
+
+    __tablename__ = "inventory"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    account: Mapped[str]
+    case_id: Mapped[str] = mapped_column(ForeignKey("cases.id", ondelete="CASCADE"), index=True)
+    position: Mapped[int]
+    version: Mapped[int]
+    kind: Mapped[str]
+    title: Mapped[str]
+    owner_id: Mapped[str | None]
+    place: Mapped[str]
+    due_on: Mapped[date | None]
+    evidence: Mapped[str]
+    received_on: Mapped[date | None]
+    received_by: Mapped[str]
+    changed_at: Mapped[datetime]
+    removed_at: Mapped[datetime | None]
+
+
 class EventRow(Base):
     """A line of the log (P-74): what was done to which record, when and why. No personal data."""
 
