@@ -12,7 +12,7 @@ from decimal import Decimal, InvalidOperation
 
 from babel.numbers import format_decimal, format_percent
 
-from workflows.model import Deal, Model, People
+from workflows.model import Deal, FigureChange, Model, People
 from workflows.texts import locale_of, shorten
 
 MISSING = "…"
@@ -122,3 +122,13 @@ def _change(first: Amount, last: Amount, language: str) -> str:
 
 def _with_unit(number: str, unit: str) -> str:
     return f"{number}\u00a0{unit}" if unit else number
+
+
+def first_values(changes: Iterable[FigureChange]) -> dict[str, str]:
+    """The oldest value that is known of each figure. ``changes`` are those of one customer, oldest first."""
+    first: dict[str, str] = {}
+    for change in changes:
+        value = (change.before or change.value or "").strip()
+        if value:
+            first.setdefault(change.figure, value)
+    return first
