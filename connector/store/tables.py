@@ -166,7 +166,6 @@ class CaseRow(Base):
         ),
         Index("ix_cases_account_status", "account", "status"),
         Index("ix_cases_account_company_id", "account", "company_id"),
-        Index("ix_cases_account_company_id", "account", "company_id"),
     )
 
 

@@ -58,10 +58,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("account", "deal_id", name="pk_returns"),
     )
     op.create_index("ix_returns_case_id", "returns", ["case_id"])
-    op.create_index("ix_cases_account_company_id", "cases", ["account", "company_id"])
 
 
 def downgrade() -> None:
-    op.drop_index("ix_cases_account_company_id", "cases")
     for table in ("returns", "whereabouts", "voices", "wishes"):
         op.drop_table(table)
