@@ -11,7 +11,7 @@ import uuid
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
@@ -28,9 +28,10 @@ from connector.documents import send
 from connector.library import Library
 from connector.links import LinkSigner
 from connector.metrics import LOOKS, WRITES
-from connector.store import Store, agenda, baselines, cases, intake, intents, pauses
+from connector.store import Store, agenda, baselines, cases, intake, intents, inventory, pauses
 from connector.store.tables import AgendaRow, IntentRow, IntentState, LinkRow
 from workflows.decide import cancel, decide, record
+from workflows.key_figures import first_values
 from workflows.look import Decision, Look
 from workflows.model import (
     Answer,
@@ -55,6 +56,7 @@ log = structlog.get_logger(__name__)
 BATCH = 100
 SOON = timedelta(seconds=5)
 LONGEST_BACKOFF = timedelta(minutes=15)
+_LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 HISTORY_ROOM = timedelta(days=60)
 """A plan may begin so long after its deal was lost, waiting for a reason: a look back counts from the loss."""
 _SENT_AS = {"document": "file"}
@@ -272,9 +274,7 @@ class Reconciler:
             for look in choosing:
                 look.involved = took_part.get(look.observed.deal.id, ())
         self._read_history([look for look in looks if look.decision.needs_history])
-        for look in looks:
-            if look.decision.needs_start:
-                look.started_with = first_figures(self._account.crm(), look.observed.deal, look.people)
+        self._read_start([look for look in looks if look.decision.needs_start])
         blind = {look.row.deal_id: look.decision.needs_tasks for look in looks if look.decision.needs_tasks}
         self._read_tasks(blind, looks)
         return [
@@ -297,6 +297,16 @@ class Reconciler:
         found = read_history(self._account.crm(), self._account.name, subjects, rules.figures, since)
         for look in looks:
             look.history = found.get(look.observed.deal.id, ())
+
+    def _read_start(self, looks: Sequence[DealLook]) -> None:
+        """What the mapped figures were at first, as far back as the CRM remembers (P-24)."""
+        if not looks:
+            return
+        subjects = [Subject(look.observed.deal.id, look.observed.deal.company_id) for look in looks]
+        figures = self._account.rules().figures
+        found = read_history(self._account.crm(), self._account.name, subjects, figures, _LONG_AGO)
+        for look in looks:
+            look.started_with = first_values(found.get(look.observed.deal.id, ()))
 
     def _read_tasks(self, wanted: Mapping[str, Sequence[str]], looks: Sequence[DealLook]) -> None:
         task_ids = [task_id for ids in wanted.values() for task_id in ids]
