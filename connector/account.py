@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 
-from adapters.errors import ConfigError, CredentialsInvalid, Permanent, RateLimited, Retryable, Unavailable
+from adapters.errors import ConfigError, CredentialsInvalid, Fault, Permanent, RateLimited, Retryable, Unavailable
 from adapters.port import Adapter, Crm, SchemaReport, Services, Token
 from connector.clock import Clock
 from connector.readonly import ReadOnly
@@ -203,6 +203,10 @@ class Account:
         self._recall()
         return self._resolved()
 
+    def has_known(self) -> bool:
+        """Whether users and pipelines were ever read: the CRM let us in once."""
+        return self._load_known()
+
     def is_switched_on(self) -> bool:
         """Whether the account was provisioned, so that it is watched."""
         with self._store.read() as session:
@@ -266,6 +270,7 @@ class Account:
     def provision(self, *, dry_run: bool = False) -> SchemaReport:
         """Create what is missing of our fields; the first time, this is also the moment of switch-on (P-71)."""
         if not dry_run:
+            self._require_watch()
             self.require_names()  # or else it would be switched on, and watch nothing
         report = self.crm().ensure_schema(FIELDS, dry_run=dry_run)
         if dry_run:
@@ -275,7 +280,7 @@ class Account:
         cursor = self.crm().start_cursor()
         with self._store.write() as session:
             row = accounts.ensure(session, self.name, self.config.crm, self.account_id)
-            accounts.change(session, self.name, state=dict(report.state), started_at=row.started_at or began)
+            accounts.change(session, self.name, state={**row.state, **report.state}, started_at=row.started_at or began)
             accounts.change(session, self.name, crm=self.config.crm, account_id=self.account_id)
             accounts.release_hold(session, self.name, accounts.ROUNDS)
             for stream in ("deals", "tasks"):
@@ -283,6 +288,11 @@ class Account:
                     accounts.move_cursor(session, self.name, stream, cursor, now)
         self.reconnect()
         return report
+
+    def _require_watch(self) -> None:
+        if not self.config.watch:
+            cure = "no stages are chosen yet: choose them in the console's set-up, or write them here"
+            raise ConfigError([Fault(f"accounts.{self.name}.watch", "[]", cure)])
 
     def reconnect(self) -> None:
         """Drop the connection; the next use makes a new one with what is remembered now."""

@@ -9,12 +9,13 @@ import structlog
 from flask import Flask, Response, jsonify, render_template, request
 from flask_limiter import Limiter
 from flask_wtf import CSRFProtect
+from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, InternalServerError
 
+from connector.bootstrap import Runtime
 from connector.logging import sieve_by_default
-from connector.web import card, health, languages, oauth, security, webhooks
+from connector.web import card, console, console_pages, console_setup, health, languages, oauth, security, webhooks
 from connector.web.interview import make_interview
-from connector.web.runtime import Runtime
 from connector.web.survey import make_survey
 
 log = structlog.get_logger(__name__)
@@ -33,21 +34,17 @@ def create_app(runtime: Runtime) -> Flask:
     sieve_by_default()
     public_url = urlsplit(runtime.settings.server.public_url)
     app = Flask(__name__, template_folder="web/templates", static_folder="web/static")
-    newest, *older = runtime.settings.secrets
     app.config.update(
-        SECRET_KEY=newest,
-        SECRET_KEY_FALLBACKS=older,
         MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
         MAX_FORM_MEMORY_SIZE=MAX_BODY_BYTES,
-        SESSION_COOKIE_SECURE=public_url.scheme == "https",
-        SESSION_COOKIE_SAMESITE="Lax",
-        WTF_CSRF_SSL_STRICT=False,  # our pages send no referrer
+        **console.cookie_settings(runtime),
     )
     if path := public_url.path.rstrip("/"):
         app.wsgi_app = security.UnderPath(app.wsgi_app, path)  # type: ignore[method-assign]  # Flask's documented way
     security.protect(app, runtime.settings.server.public_url)
     languages.set_up(app)
     _add_blueprints(app, runtime, security.make_limiter(app))
+    app.register_error_handler(CSRFError, console.on_forgery)
     app.register_error_handler(HTTPException, _on_http_error)
     app.register_error_handler(Exception, _on_error)
     return app
@@ -90,6 +87,10 @@ def _add_blueprints(app: Flask, runtime: Runtime, limiter: Limiter) -> None:
     limiter.limit(GUESSES, deduct_when=lambda response: response.status_code >= 400)(connecting)
     app.register_blueprint(connecting)
     app.register_blueprint(health.make_blueprint(runtime))
+    desk_of_admins = console.set_up(app, runtime, limiter)
+    for pages in (console_pages.make_blueprint(desk_of_admins), console_setup.make_blueprint(desk_of_admins)):
+        limiter.limit(PAGES)(pages)
+        app.register_blueprint(pages)
 
 
 def _link() -> str:

@@ -50,14 +50,17 @@ Loc = tuple[str | int, ...]
 M = TypeVar("M", bound=BaseModel)
 
 
-def load(path: Path, environ: Mapping[str, str], adapters: Mapping[str, Adapter]) -> Settings:
-    """The checked settings from the file at ``path``. Relative paths in it are taken from its folder.
+def load(
+    path: Path, environ: Mapping[str, str], adapters: Mapping[str, Adapter], *, folder: Path | None = None
+) -> Settings:
+    """The checked settings from the file at ``path``. Relative paths in it are taken from its folder, or ``folder``.
 
     Raises :class:`~adapters.errors.ConfigError` with all faults.
     """
     report = _Report()
+    folder = folder or path.parent
     filled = _fill(_read(path, report), (), environ, report)
-    _check_across(filled, path.parent, adapters, report)
+    _check_across(filled, folder, adapters, report)
     vendor_raw = _split_vendor(filled, adapters, report)
     settings = _validate(Settings, filled, (), report)
     vendors = {name: _validate(model, keys, ("accounts", name), report) for name, (model, keys) in vendor_raw.items()}
@@ -66,7 +69,16 @@ def load(path: Path, environ: Mapping[str, str], adapters: Mapping[str, Adapter]
     if report.faults or settings is None:
         raise ConfigError(report.sorted())
     accounts = {name: one.model_copy(update={"vendor": vendors[name]}) for name, one in settings.accounts.items()}
-    return settings.model_copy(update={"accounts": accounts, **_anchored(settings, path.parent)})
+    return settings.model_copy(update={"accounts": accounts, **_anchored(settings, folder)})
+
+
+def read_raw(path: Path) -> dict[str, Any]:
+    """What the file says, as it is written: every value is text, and nothing is filled in. Raises as :func:`load`."""
+    report = _Report()
+    raw = _read(path, report)
+    if report.faults:
+        raise ConfigError(report.sorted())
+    return raw
 
 
 def environment(path: Path, environ: Mapping[str, str]) -> dict[str, str]:

@@ -11,7 +11,17 @@ from adapters.errors import ConfigError, Fault
 from adapters.port import Finding, Level
 from connector.settings import AccountConfig, WatchConfig
 from connector.values import near
-from workflows.model import AccountRules, ExitRights, PeopleRule, Pipeline, PlaybookRule, Stage, User, WatchRule
+from workflows.model import (
+    Absence,
+    AccountRules,
+    ExitRights,
+    PeopleRule,
+    Pipeline,
+    PlaybookRule,
+    Stage,
+    User,
+    WatchRule,
+)
 
 Named = TypeVar("Named", Pipeline, Stage)
 
@@ -46,6 +56,7 @@ def resolve_rules(
         asks_reason=config.asks_reason,
         reason_wait=config.reason_wait,
         starts_at=starts_at,
+        low_score=config.surveys.low_score,
         our_name=config.company or "",
         exit_rights=ExitRights(**config.exit_rights.model_dump()) if config.exit_rights is not None else None,
         figures=tuple(dict.fromkeys(config.fields.figures)),
@@ -72,7 +83,7 @@ def _watch_rule(key: str, config: WatchConfig, pipelines: Sequence[Pipeline], fa
     chosen: Sequence[Pipeline] = pipelines
     pipeline: Pipeline | None = None
     if config.pipeline is not None:
-        found = _named(config.pipeline, pipelines)
+        found = named(config.pipeline, pipelines)
         if len(found) != 1:
             faults.append(
                 Fault(f"{key}.pipeline", config.pipeline, _choose("pipeline", config.pipeline, found, pipelines))
@@ -105,7 +116,7 @@ def _stage_ids(key: str, seen: str, pipelines: Sequence[Pipeline], faults: list[
     """Ids of the stages that ``seen`` names: one in each pipeline that has it."""
     ids: list[str] = []
     for pipeline in pipelines:
-        found = _named(seen, pipeline.stages)
+        found = named(seen, pipeline.stages)
         if len(found) > 1:
             faults.append(Fault(key, seen, _choose("stage", seen, found, pipeline.stages)))
         ids += [stage.id for stage in found]
@@ -136,10 +147,26 @@ def _people(name: str, config: AccountConfig, users: Sequence[User], faults: lis
 
     pool = tuple(user_id(f"neutral_pool[{number}]", mail) for number, mail in enumerate(config.people.neutral_pool))
     manager = user_id("manager", config.people.manager) if config.people.manager else None
-    return PeopleRule(neutral_pool=tuple(dict.fromkeys(pool)), manager=manager, fallback=config.people.fallback)
+    absences = tuple(
+        Absence(
+            user_id=user_id(f"absences[{number}].who", one.who),
+            first=one.first,
+            last=one.last,
+            stand_in=user_id(f"absences[{number}].stand_in", one.stand_in) if one.stand_in else None,
+        )
+        for number, one in enumerate(config.people.absences)
+    )
+    spoken = {user_id("languages", mail): tongues for mail, tongues in config.people.languages.items()}
+    return PeopleRule(
+        neutral_pool=tuple(dict.fromkeys(pool)),
+        manager=manager,
+        fallback=config.people.fallback,
+        absences=absences,
+        languages=spoken,
+    )
 
 
-def _named(seen: str, known: Sequence[Named]) -> list[Named]:
+def named(seen: str, known: Sequence[Named]) -> list[Named]:
     """Those with this id; else those with this label. Case, spacing and kind of accent encoding do not count."""
     exact = [one for one in known if one.id == seen]
     return exact or [one for one in known if _plain(seen) in (_plain(one.id), _plain(one.label))]

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from adapters.port import FieldMap
+from connector.survey_settings import SurveysConfig
 from connector.values import (
     AccountName,
     Calendar,
@@ -31,6 +32,8 @@ from connector.values import (
     is_loopback,
     split_listen,
 )
+from workflows.model import Role
+from workflows.roles import USUAL_ROLES
 
 
 class ConfigModel(BaseModel):
@@ -111,6 +114,21 @@ class FieldsConfig(ConfigModel):
 Fallback = Literal["deal_owner", "company_owner", "manager"]
 
 
+class AbsenceConfig(ConfigModel):
+    """Someone is away: their tasks go to a stand-in, or to the next in line."""
+
+    who: Mail = Field(description="Who is away.", examples=["a@example.com"])
+    first: date = Field(alias="from", description="The first day.", examples=["2026-08-03"])
+    last: date = Field(alias="until", description="The last day.", examples=["2026-08-21"])
+    stand_in: Mail | None = Field(default=None, description="Who takes their tasks.", examples=["b@example.com"])
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.last < self.first:
+            raise ValueError(f"until ({self.last}) lies before from ({self.first}): swap them")
+        return self
+
+
 class PeopleConfig(ConfigModel):
     """Who may be chosen for what, by e-mail address in the CRM."""
 
@@ -128,6 +146,22 @@ class PeopleConfig(ConfigModel):
         default=("deal_owner", "company_owner", "manager"),
         min_length=1,
         description="Who gets a task when its owner is missing or inactive: the first of these who is active.",
+    )
+    absences: tuple[AbsenceConfig, ...] = Field(
+        default=(),
+        description="Who is away when, and who stands in; neither CRM tells it.",
+        examples=[[{"who": "a@example.com", "from": "2026-08-03", "until": "2026-08-21", "stand_in": "b@example.com"}]],
+    )
+    languages: dict[Mail, tuple[Language, ...]] = Field(
+        default_factory=dict,
+        description="Languages that people speak besides the one of their CRM user; neutral people are chosen by it.",
+        examples=[{"a@example.com": ["fr", "en"]}],
+    )
+    roles: dict[str, Role] = Field(
+        default_factory=dict,
+        description="What contacts' roles and labels mean (decider, user, influencer, counterpart, other), besides the "
+        "usual ones.",
+        examples=[{"Economic buyer": "decider", "Handover counterpart": "counterpart"}],
     )
 
 
@@ -176,7 +210,9 @@ class AccountConfig(ConfigModel):
         description="Business days and public holidays: a country, or country and region such as DE-BY.",
         examples=["FR"],
     )
-    watch: tuple[WatchConfig, ...] = Field(min_length=1, description="Which deals matter, and what their stages mean.")
+    watch: tuple[WatchConfig, ...] = Field(
+        description="Which deals matter, and what their stages mean ([] until they are chosen in the console)."
+    )
     fields: FieldsConfig = Field(default=FieldsConfig(), description="Fields of yours that are read; never written.")
     people: PeopleConfig = Field(default=PeopleConfig(), description="People, by the e-mail address of their CRM user.")
     playbook: str = Field(default="saas", description="Which playbook: a shipped one, or one in playbooks_dir.")
@@ -199,6 +235,9 @@ class AccountConfig(ConfigModel):
         default=None,
         description="Playbook for deals won or renewed from now on; by default nothing starts there.",
         examples=["baseline"],
+    )
+    surveys: SurveysConfig = Field(
+        default=SurveysConfig(), description="Rest between surveys, care after a low score, and a survey tool of yours."
     )
     poll_every: PositiveDuration = Field(
         default=timedelta(minutes=5), description="How often to ask for changed deals, beside webhooks."
@@ -261,6 +300,7 @@ class AccountConfig(ConfigModel):
             exit_reason=self.fields.exit_reason,
             language=self.fields.language,
             figures=figures,
+            roles={**USUAL_ROLES, **{name.strip().casefold(): role for name, role in self.people.roles.items()}},
         )
 
 
@@ -404,7 +444,8 @@ class Settings(ConfigModel):
         default=None, description="Folder with Word layouts of your own, such as letter.docx.", examples=["documents"]
     )
     accounts: dict[AccountName, AccountConfig] = Field(
-        min_length=1, description="The CRM accounts, each under a short name of yours (a-z, 0-9, - and _)."
+        description="The CRM accounts, each under a short name of yours (a-z, 0-9, - and _); {} to add them in the "
+        "console."
     )
     oauth: dict[str, OAuthConfig] = Field(
         default_factory=dict, description="Apps of yours, for accounts that admins connect in the browser."

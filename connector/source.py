@@ -26,8 +26,8 @@ class Source:
         return self.load_from(self.path)
 
     def load_from(self, path: Path) -> Settings:
-        """The same from another file in the same folder: what the settings would be. Raises as :meth:`load`."""
-        return load(path, environment(self.path, self.environ), self.adapters)
+        """The same from another file as if it stood in place of this one. Raises as :meth:`load`."""
+        return load(path, environment(self.path, self.environ), self.adapters, folder=self.path.parent)
 
     @property
     def env_file(self) -> Path:

@@ -1,0 +1,258 @@
+"""The admin's pages: who may see them, and what they all share.
+
+Every page below ``/console`` wants a signed-in admin, but for signing in itself; forms are checked against forgery by
+the session. What the session cookie holds is worth something only while the database says so (:mod:`connector.admins`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from babel.dates import format_date, format_datetime, format_timedelta
+from flask import Blueprint, Flask, flash, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_limiter import Limiter
+from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user
+from flask_wtf.csrf import CSRFError
+from markupsafe import Markup
+from werkzeug.datastructures import MultiDict
+
+from connector.admins import Admin, AdminProblem, Admins
+from connector.admins import note as note_in_log
+from connector.bootstrap import Runtime
+from connector.web import languages
+from workflows.dates import zone
+
+SIGN_INS = "10 per minute"
+"""Tries to sign in from one sender."""
+GUESSES = "20 per hour"
+"""Tries with one address, from all senders, that were refused."""
+OPEN = frozenset({"console.sign_in", "console.welcome"})
+"""Pages that need no admin."""
+_OURS = re.compile(r"/console/[\w\-./]*(\?[\w\-.=&%+:]*)?")
+
+
+class Visitor(UserMixin):  # type: ignore[misc]  # Flask-Login ships no types
+    """A signed-in admin, as Flask-Login wants one: what it keeps in the cookie is what the browser was given."""
+
+    def __init__(self, admin: Admin, held: str) -> None:
+        self.admin = admin
+        self._held = held
+
+    def get_id(self) -> str:
+        """What the session keeps."""
+        return self._held
+
+
+@dataclass(frozen=True)
+class Console:
+    """What all pages work with."""
+
+    runtime: Runtime
+    admins: Admins
+
+    def page(self, template: str, **more: Any) -> str:
+        """A page of the console."""
+        return render_template(f"console/{template}", runtime=self.runtime, **more)
+
+    def note(self, what: str, detail: str = "", account: str = "") -> None:
+        """A line in the log: what the signed-in admin did."""
+        with self.runtime.store.write() as db:
+            note_in_log(db, self.runtime.clock.now(), admin().email, what, detail, account)
+
+
+def admin() -> Admin:
+    """Who is signed in; pages are not reached without."""
+    found: Admin = current_user.admin
+    return found
+
+
+def cookie_settings(runtime: Runtime) -> dict[str, object]:
+    """Settings of Flask for the session cookie. Its key is derived, so that it signs nothing else of ours."""
+    public_url = urlsplit(runtime.settings.server.public_url)
+    newest, *older = (_derived(key) for key in runtime.settings.secrets)
+    return {
+        "SECRET_KEY": newest,
+        "SECRET_KEY_FALLBACKS": older,
+        "SESSION_COOKIE_NAME": "aurevoir_console",
+        "SESSION_COOKIE_PATH": f"{public_url.path.rstrip('/')}/console",
+        "SESSION_COOKIE_SECURE": public_url.scheme == "https",
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "WTF_CSRF_TIME_LIMIT": None,  # as long as the session
+        "WTF_CSRF_SSL_STRICT": False,  # our pages send no referrer
+    }
+
+
+def _derived(key: str) -> str:
+    return hmac.new(key.encode(), b"aurevoir.console session", hashlib.sha256).hexdigest()
+
+
+def set_up(app: Flask, runtime: Runtime, limiter: Limiter) -> Console:
+    """Let the application know signed-in admins, and add the pages for signing in."""
+    console = Console(runtime, Admins(runtime.store, runtime.clock))
+    manager = LoginManager()
+    manager.session_protection = None  # the database says who is signed in; addresses change on the way
+    manager.init_app(app, add_context_processor=False)
+
+    @manager.user_loader  # type: ignore[untyped-decorator]
+    def _load(held: str) -> Visitor | None:
+        found = console.admins.signed_in(held)
+        return Visitor(found, held) if found is not None else None
+
+    app.register_blueprint(_signing_in(console, limiter))
+    return console
+
+
+def guard(blueprint: Blueprint, console: Console) -> Blueprint:
+    """Only for signed-in admins, in their language, with what all templates use."""
+
+    @blueprint.before_request
+    def _require_admin() -> ResponseReturnValue | None:
+        wish = request.args.get("lang")
+        if wish in languages.available():
+            session["lang"] = wish
+        languages.choose(languages.available(), (session.get("lang"),))
+        if request.endpoint not in OPEN and not current_user.is_authenticated:
+            return redirect(url_for("console.sign_in", next=_here()))
+        return None
+
+    @blueprint.context_processor
+    def _helpers() -> dict[str, object]:
+        signed_in = current_user.is_authenticated
+        return {
+            "who": current_user.admin.email if signed_in else None,
+            "moment": _moment_in(console),
+            "day": lambda at: format_date(at, "medium", locale=languages.current()) if at else "",
+            "ago": lambda at: _ago(at, console.runtime.clock.now()),
+            "console_languages": [(code, _with_language(code)) for code in languages.available()],
+        }
+
+    return blueprint
+
+
+def on_forgery(_error: CSRFError) -> ResponseReturnValue:
+    """A form that is not one of this session's: most often one that was left open while the session ended."""
+    title = languages.say("This form was out of date")
+    text = languages.say("Nothing was changed. Go back, load the page anew, and send it once more.")
+    if request.blueprint is None or not request.blueprint.startswith("console"):
+        return render_template("error.html", status=400), 400
+    return render_template("console/message.html", title=title, text=text, back=url_for("console_pages.overview")), 400
+
+
+def _here() -> str:
+    return request.full_path.rstrip("?") if request.method == "GET" else ""
+
+
+def _with_language(code: str) -> str:
+    """This page's address in another language."""
+    kept = MultiDict((name, value) for name, value in request.args.items(multi=True) if name != "lang")
+    return "?" + urlencode([*kept.items(multi=True), ("lang", code)])
+
+
+def _moment_in(console: Console) -> Callable[..., Markup]:
+    """A moment for people: on the account's clock, where it is about one."""
+
+    def moment(at: datetime | None, account: str | None = None) -> Markup:
+        if at is None:
+            return Markup("–")
+        found = console.runtime.accounts.get(account) if account else None
+        there = at.astimezone(zone(found.config.time_zone) if found is not None else UTC)
+        text = format_datetime(there, "medium", locale=languages.current())
+        name = "" if found is not None else " UTC"
+        return Markup('<time datetime="{}">{}{}</time>').format(at.isoformat(), text, name)
+
+    return moment
+
+
+def _ago(at: datetime | None, now: datetime) -> str:
+    """How long ago, in words; a moment is told to the minute."""
+    if at is None:
+        return languages.say("never")
+    if now - at < timedelta(minutes=1):
+        return languages.say("just now")
+    return format_timedelta(at - now, add_direction=True, granularity="minute", locale=languages.current())
+
+
+# --- signing in -----------------------------------------------------------------------------------------------------
+
+
+def _signing_in(console: Console, limiter: Limiter) -> Blueprint:
+    blueprint = guard(Blueprint("console", __name__, url_prefix="/console"), console)
+
+    @blueprint.route("/sign-in", methods=["GET", "POST"])
+    @limiter.limit(SIGN_INS, methods=["POST"])
+    @limiter.limit(GUESSES, key_func=_tried, methods=["POST"], deduct_when=lambda answer: answer.status_code == 401)
+    def sign_in() -> ResponseReturnValue:
+        target = _safe(request.values.get("next", ""))
+        if request.method == "GET":
+            if current_user.is_authenticated:
+                return redirect(request.script_root + target, 303)
+            return console.page("sign_in.html", target=target, email="")
+        held = console.admins.sign_in(request.form.get("email", ""), request.form.get("password", ""))
+        if held is None:
+            wrong = languages.say("Address and password do not belong together.")
+            return console.page("sign_in.html", target=target, email=request.form.get("email", ""), wrong=wrong), 401
+        _enter(console, held)
+        return redirect(request.script_root + target, 303)
+
+    @blueprint.route("/welcome/<token>", methods=["GET", "POST"])
+    @limiter.limit(SIGN_INS)
+    def welcome(token: str) -> ResponseReturnValue:
+        invited = console.admins.invited(token)
+        if invited is None:
+            return console.page("invitation_over.html"), 410
+        wrong = ""
+        if request.method == "POST":
+            password = request.form.get("password", "")
+            try:
+                if password != request.form.get("again", ""):
+                    wrong = languages.say("The two are not the same: type it once more.")
+                elif held := console.admins.accept(token, password):
+                    _enter(console, held)
+                    return redirect(url_for("console_pages.overview"), 303)
+                else:
+                    return console.page("invitation_over.html"), 410
+            except AdminProblem:
+                wrong = languages.say(
+                    "Take at least 12 characters that nobody guesses: a few words that you can remember do well."
+                )
+        return console.page("welcome.html", email=invited.email, wrong=wrong), 422 if wrong else 200
+
+    @blueprint.post("/sign-out")
+    def sign_out() -> ResponseReturnValue:
+        console.admins.sign_out(admin())
+        logout_user()
+        session.clear()
+        flash(languages.say("You are signed out."))
+        return redirect(url_for("console.sign_in"), 303)
+
+    return blueprint
+
+
+def _enter(console: Console, held: str) -> None:
+    """A fresh session, so that nothing of the visitor before goes on."""
+    language = session.get("lang")
+    session.clear()
+    if language:
+        session["lang"] = language
+    found = console.admins.signed_in(held)
+    if found is not None:
+        login_user(Visitor(found, held))
+
+
+def _tried() -> str:
+    given = request.form.get("email", "").strip().casefold()
+    return "admin " + hashlib.sha256(given.encode()).hexdigest()
+
+
+def _safe(target: str) -> str:
+    """Where to go after signing in: a page of the console, whatever the address says."""
+    return target if _OURS.fullmatch(target) and "//" not in target and ".." not in target else "/console/"

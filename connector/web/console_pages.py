@@ -1,0 +1,275 @@
+"""The console's pages on what happens: accounts, cases, the check-up, what failed, playbooks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from typing import Any
+
+from flask import Blueprint, abort, flash, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+
+from adapters.errors import AurevoirError
+from adapters.port import Consenting
+from connector import casework, operations
+from connector.account import Account
+from connector.checkup import check_up
+from connector.presence import SERVE
+from connector.store import accounts, agenda, case_search, cases, failed, intake, intents, pauses
+from connector.store.case_search import A_PAGE, CaseFilter
+from connector.web import languages
+from connector.web.console import Console, guard
+from workflows.model import Answer, AnswerValue, Case, CaseKind, CaseStatus, Playbook, Question, Step
+from workflows.survey import wording
+
+_CASE_ACTIONS: dict[str, Callable[[Any, str], Case]] = {
+    "pause": casework.pause,
+    "resume": casework.resume,
+    "cancel": casework.cancel,
+    "retry": casework.retry,
+}
+
+
+def make_blueprint(console: Console) -> Blueprint:
+    """Everything but signing in and setting up."""
+    blueprint = guard(Blueprint("console_pages", __name__, url_prefix="/console"), console)
+    _add_accounts(blueprint, console)
+    _add_cases(blueprint, console)
+    _add_lists(blueprint, console)
+    return blueprint
+
+
+# --- accounts -------------------------------------------------------------------------------------------------------
+
+
+def _add_accounts(blueprint: Blueprint, console: Console) -> None:
+    runtime = console.runtime
+
+    @blueprint.get("/")
+    def overview() -> ResponseReturnValue:
+        now = runtime.clock.now()
+        with runtime.store.read() as db:
+            rows = {name: accounts.get(db, name) for name in runtime.accounts}
+            depth = agenda.depth(db, now)
+        return console.page(
+            "overview.html",
+            standings=operations.standings(runtime),
+            rows=rows,
+            depth=depth,
+            states={name: _state(account, rows[name]) for name, account in runtime.accounts.items()},
+            in_browser={name for name, account in runtime.accounts.items() if in_browser(account)},
+            at_work=runtime.store.is_held(SERVE),
+            trouble=runtime.reloader.trouble,
+            waiting=runtime.reloader.waiting,
+        )
+
+    @blueprint.post("/accounts/<name>/<any(pause, resume):what>")
+    def change_account(name: str, what: str) -> ResponseReturnValue:
+        if name not in runtime.accounts:
+            abort(404)
+        try:
+            if what == "pause":
+                operations.pause_account(runtime, name)
+                flash(languages.say("The account is paused: nothing is read or written until it goes on."))
+            else:
+                operations.resume_account(runtime, name)
+                flash(languages.say("The account goes on where it was."))
+        except AurevoirError as error:
+            flash(str(error), "trouble")
+        console.note(f"account {what}d in the console", account=name)
+        return redirect(url_for(".overview"), 303)
+
+
+def in_browser(account: Account) -> bool:
+    """Whether an admin connects it by consent in the browser."""
+    adapter = account.adapter
+    return isinstance(adapter, Consenting) and adapter.consent.wanted(account.config.vendor)
+
+
+def _state(account: Account, row: Any) -> str:
+    if row is None or row.started_at is None:
+        return "set up" if account.config.watch else "new"
+    if row.paused_at is not None:
+        return "paused"
+    return "trouble" if row.trouble is not None else "works"
+
+
+# --- cases ----------------------------------------------------------------------------------------------------------
+
+
+def _add_cases(blueprint: Blueprint, console: Console) -> None:
+    runtime = console.runtime
+
+    @blueprint.get("/cases")
+    def case_list() -> ResponseReturnValue:
+        given = {name: request.args.get(name, "").strip() for name in ("account", "status", "kind", "playbook", "text")}
+        wanted = CaseFilter(**given | ({} if "status" in request.args else {"status": case_search.OPEN}))
+        page = max(1, request.args.get("page", 1, type=int))
+        with runtime.store.read() as db:
+            found, total = case_search.search(db, wanted, page)
+            followed = sorted({key for _, key, *_ in case_search.playbooks_in_use(db)})
+        return console.page(
+            "cases.html",
+            found=found,
+            total=total,
+            page=page,
+            pages=max(1, -(-total // A_PAGE)),
+            wanted=wanted,
+            statuses=[one.value for one in CaseStatus],
+            kinds=[one.value for one in CaseKind],
+            playbooks=followed,
+        )
+
+    @blueprint.get("/cases/<case_id>")
+    def one_case(case_id: str) -> ResponseReturnValue:
+        with runtime.store.read() as db:
+            case = cases.by_id(db, case_id)
+            if case is None:
+                abort(404)
+            row = accounts.get(db, case.account)
+            held = pauses.playbooks(db, case.account)
+            frozen = cases.playbook(db, case.playbook, case.playbook_version)
+            shown: dict[str, Any] = {
+                "events": cases.events(db, case.id),
+                "refused": intents.refused(db, case_id=case.id),
+                "due": agenda.of_deal(db, case.account, case.deal_id),
+                "answers": [_told(console, one) for one in intake.answers(db, [case.id]).get(case.id, ())],
+            }
+        users = {one["id"]: one["name"] for one in (row.known.get("users", []) if row is not None else [])}
+        playbook = frozen or runtime.library.playbooks.get(case.playbook)
+        return console.page(
+            "case.html",
+            case=case,
+            deal_url=_deal_url(console, case),
+            owner=lambda step: users.get(step.owner_id, step.owner_id or ""),
+            title=_titles(playbook),
+            held=held.get(case.playbook),
+            account_paused=row is not None and row.paused_at is not None,
+            **shown,
+        )
+
+    @blueprint.post("/cases/<case_id>/<any(pause, resume, cancel, retry):what>")
+    def change_case(case_id: str, what: str) -> ResponseReturnValue:
+        try:
+            case = _CASE_ACTIONS[what](runtime, case_id)
+        except casework.NoSuchCase:
+            abort(404)
+        except AurevoirError as error:
+            flash(str(error), "trouble")
+            return redirect(url_for(".one_case", case_id=case_id), 303)
+        console.note(f"case {what}", detail=case.id, account=case.account)
+        flash(
+            {
+                "pause": languages.say("The case is paused: nothing more is written for it."),
+                "resume": languages.say("The case goes on where it was."),
+                "cancel": languages.say("The case is cancelled: open tasks are closed, links stop working."),
+                "retry": languages.say("What was refused is sent again at the next look."),
+            }[what]
+        )
+        return redirect(url_for(".one_case", case_id=case.id), 303)
+
+
+def _deal_url(console: Console, case: Case) -> str | None:
+    account = console.runtime.accounts.get(case.account)
+    try:
+        url = account.crm().deal_url(case.deal_id) if account is not None else None
+    except AurevoirError:
+        return None
+    return url if url is not None and url.startswith(("https://", "http://127.0.0.1", "http://localhost")) else None
+
+
+def _titles(playbook: Playbook | None) -> Callable[[Step], str]:
+    """The steps' titles as the playbook words them, without what is filled in for a deal."""
+    rules = {rule.key: rule for rule in playbook.steps()} if playbook is not None else {}
+
+    def title(step: Step) -> str:
+        rule = rules.get(step.rule)
+        if rule is None or playbook is None:
+            return step.key
+        words = wording(rule.title, languages.current(), playbook.languages)
+        return words if "{" not in words else step.key.partition("@")[0].replace("_", " ")
+
+    return title
+
+
+def _told(console: Console, answer: Answer) -> dict[str, Any]:
+    """An answer with its questions, in the admin's language."""
+    asked = console.runtime.library.questionnaires.get(answer.questionnaire)
+    lines: list[tuple[str, str]] = []
+    if asked is not None:
+        lines = [
+            (
+                wording(one.text, languages.current(), asked.languages),
+                _value(one, answer.values[one.key], asked.languages),
+            )
+            for one in asked.questions()
+            if one.key in answer.values
+        ]
+    return {"answer": answer, "lines": lines or [(key, str(value)) for key, value in answer.values.items()]}
+
+
+def _value(question: Question, value: AnswerValue, offered: Sequence[str]) -> str:
+    labels = {option.value: wording(option.text, languages.current(), offered) for option in question.options}
+    values = value if isinstance(value, tuple) else (value,)
+    return ", ".join(labels.get(str(one), str(one)) for one in values)
+
+
+# --- lists ----------------------------------------------------------------------------------------------------------
+
+
+def _add_lists(blueprint: Blueprint, console: Console) -> None:
+    runtime = console.runtime
+
+    @blueprint.get("/check")
+    def check() -> ResponseReturnValue:
+        findings = list(check_up(runtime)) if request.args.get("run") else None
+        parts = [
+            (name, [one.finding for one in ones]) for name, ones in groupby(findings or (), lambda one: one.account)
+        ]
+        return console.page("check.html", parts=parts, ran=findings is not None)
+
+    @blueprint.get("/failed")
+    def failed_list() -> ResponseReturnValue:
+        with runtime.store.read() as db:
+            found = failed.listing(db)
+        return console.page("failed.html", found=found, cases={one.case_id for one in found if one.case_id})
+
+    @blueprint.get("/playbooks")
+    def playbook_list() -> ResponseReturnValue:
+        with runtime.store.read() as db:
+            used = case_search.playbooks_in_use(db)
+            held = {name: pauses.playbooks(db, name) for name in runtime.accounts}
+        shown = {
+            key: {
+                "playbook": one,
+                "title": wording(one.title, languages.current(), one.languages),
+                "accounts": [name for name, account in runtime.accounts.items() if key in chosen_by(account)],
+                "versions": [row for row in used if row[1] == key],
+                "held": {name: held[name][key] for name in held if key in held[name]},
+            }
+            for key, one in sorted(runtime.library.playbooks.items())
+        }
+        return console.page("playbooks.html", shown=shown)
+
+    @blueprint.post("/playbooks/<key>/<any(pause, resume):what>")
+    def change_playbook(key: str, what: str) -> ResponseReturnValue:
+        chosen = [name for name in request.form.getlist("account") if name in runtime.accounts]
+        try:
+            if what == "pause":
+                operations.pause_playbook(runtime, key, chosen)
+                flash(languages.say("The playbook is paused there: its cases stay as they are."))
+            else:
+                operations.resume_playbook(runtime, key, chosen)
+                flash(languages.say("The playbook's cases go on."))
+        except AurevoirError as error:
+            flash(str(error), "trouble")
+        for name in chosen:
+            console.note(f"playbook {what}d in the console", detail=key, account=name)
+        return redirect(url_for(".playbook_list"), 303)
+
+
+def chosen_by(account: Account) -> set[str]:
+    """The playbooks that the account's settings name."""
+    config = account.config
+    named = {config.playbook, *(choice.playbook for choice in config.playbooks)}
+    return named | {one for one in (config.save_playbook, config.baseline_playbook) if one is not None}

@@ -1,0 +1,471 @@
+"""The set-up wizard: from a new account to one that is switched on, a page for each question.
+
+What is chosen stands in config.yaml, and nowhere else: each page reads it from there, and writes the keys that it is
+about. A page that another admin overtook shows what they changed, and writes nothing until it is sent again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from babel import Locale
+from flask import Blueprint, abort, flash, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+
+from adapters.errors import AdapterError, AurevoirError, ConfigError
+from adapters.port import DataType, FieldInfo
+from connector import setup, switch_on
+from connector.account import Account
+from connector.config_edit import ChangedMeanwhile, Difference, literal
+from connector.consent import Consents, NotInBrowser
+from connector.settings import FieldsConfig, PeopleConfig
+from connector.values import near
+from connector.web import languages
+from connector.web.console import Console, guard
+from connector.web.console_pages import in_browser
+from workflows.model import CaseKind, User
+from workflows.survey import wording
+
+Values = list[Any]
+"""What a page writes: a value for each of the step's keys, None where it is not given."""
+
+
+@dataclass
+class Sent:
+    """A form that was not taken: why, and what stands in it."""
+
+    faults: Mapping[str, str] = field(default_factory=dict)
+    """By the key below the account, such as ``watch[0].settle_for``."""
+    others: Sequence[str] = ()
+    """Faults that belong to no field of the page."""
+    differences: Sequence[Difference] = ()
+
+
+def make_blueprint(console: Console) -> Blueprint:
+    """Everything below ``/console/accounts``."""
+    blueprint = guard(Blueprint("console_setup", __name__, url_prefix="/console/accounts"), console)
+    _add_new(blueprint, console)
+    _add_connecting(blueprint, console)
+    _add_questions(blueprint, console)
+    _add_switch_on(blueprint, console)
+    return blueprint
+
+
+def _account(console: Console, name: str) -> Account:
+    if name not in console.runtime.accounts:
+        abort(404)
+    return console.runtime.accounts[name]
+
+
+def _words(error: AurevoirError) -> list[str]:
+    if isinstance(error, ConfigError):
+        return [f"{one.key}{f' = {one.value}' if one.value else ''}: {one.cure}" for one in error.faults]
+    return [str(error)]
+
+
+# --- a new account --------------------------------------------------------------------------------------------------
+
+
+def _add_new(blueprint: Blueprint, console: Console) -> None:
+    runtime = console.runtime
+
+    @blueprint.route("/new", methods=["GET", "POST"])
+    def new_account() -> ResponseReturnValue:
+        crm = request.values.get("crm", "")
+        if crm not in runtime.adapters:
+            return console.page("setup/new_crm.html", adapters=runtime.adapters)
+        adapter = runtime.adapters[crm]
+        browser = setup.may_consent(adapter) and request.values.get("how", "browser") == "browser"
+        asked = setup.asked_of(adapter, in_browser=browser)
+        needs_app = browser and crm not in runtime.settings.oauth
+        faults: list[str] = []
+        if request.method == "POST":
+            faults = _add(console, crm, asked, needs_app)
+            if not faults:
+                name = request.form["name"].strip()
+                console.note("account added in the console", account=name)
+                return redirect(url_for(".connect", name=name), 303)
+        return console.page(
+            "setup/new.html",
+            crm=crm,
+            adapter=adapter,
+            asked=asked,
+            browser=browser,
+            may_consent=setup.may_consent(adapter),
+            needs_app=needs_app,
+            redirect_uri=f"{runtime.settings.server.public_url}/oauth/{crm}/callback",
+            countries=_countries(),
+            faults=faults,
+            given=request.form,
+        ), 422 if faults else 200
+
+
+def _add(console: Console, crm: str, asked: Sequence[tuple[str, str, bool, bool]], needs_app: bool) -> list[str]:
+    """Add the account that the form describes; gives what is wrong with it."""
+    form = {key: value.strip() for key, value in request.form.items()}
+    name = form.get("name", "")
+    values = {"crm": crm, "account_id": literal(form.get("account_id", "")), "calendar": form.get("calendar", "")}
+    values |= {key: literal(form[key]) for key, _, secret, _ in asked if not secret and form.get(key)}
+    secrets = {key: form[key] for key, _, secret, _ in asked if secret and form.get(key)}
+    app = {key: form.get(f"app_{key}", "") for key in ("client_id", "client_secret")} if needs_app else None
+    if any(
+        "\n" in one or "\r" in one or "'" in one or '"' in one for one in [*secrets.values(), *(app or {}).values()]
+    ):
+        return [languages.say("A secret has a quote or a line break in it: paste it again, nothing around it.")]
+    if app is not None and not all(app.values()):
+        return [languages.say("Give the client id and the client secret of your app.")]
+    try:
+        setup.add_account(console.runtime, name, values, secrets, app)
+    except AurevoirError as error:
+        return _words(error)
+    return []
+
+
+# --- connecting -----------------------------------------------------------------------------------------------------
+
+
+def _add_connecting(blueprint: Blueprint, console: Console) -> None:
+    runtime = console.runtime
+
+    @blueprint.get("/<name>")
+    def start(name: str) -> ResponseReturnValue:
+        account = _account(console, name)
+        known = account.has_known()
+        return redirect(url_for(".stages" if known else ".connect", name=name))
+
+    @blueprint.get("/<name>/connect")
+    def connect(name: str) -> ResponseReturnValue:
+        account = _account(console, name)
+        address = None
+        try:
+            if in_browser(account):
+                address, _ = Consents(runtime).invite(name)
+        except NotInBrowser:
+            address = None
+        shown = _reached(account) if request.args.get("try") or account.has_known() else {}
+        return console.page("setup/connect.html", account=account, address=address, **_steps(name, "connect"), **shown)
+
+
+def _reached(account: Account) -> dict[str, Any]:
+    """Whether the CRM lets us in now: what it told, or why not."""
+    try:
+        if request.args.get("try"):
+            account.forget_known()
+        return {"users": len(account.users()), "pipelines": len(account.pipelines())}
+    except AurevoirError as error:
+        return {"away": str(error)}
+
+
+# --- the questions --------------------------------------------------------------------------------------------------
+
+
+def _add_questions(blueprint: Blueprint, console: Console) -> None:
+    for step, offer, read in (
+        ("stages", _offer_stages, _read_stages),
+        ("fields", _offer_fields, _read_fields),
+        ("people", _offer_people, _read_people),
+        ("playbooks", _offer_playbooks, _read_playbooks),
+        ("place", _offer_place, _read_place),
+    ):
+        view = _question(console, step, offer, read)
+        blueprint.add_url_rule(f"/<name>/{step}", step, view, methods=["GET", "POST"])
+
+
+def _question(
+    console: Console,
+    step: str,
+    offer: Callable[[Console, Account, setup.Raw], dict[str, Any]],
+    read: Callable[[Account, setup.Raw], Values],
+) -> Callable[[str], ResponseReturnValue]:
+    """One page: shows what there is to choose from, and writes what was chosen."""
+
+    def view(name: str) -> ResponseReturnValue:
+        account = _account(console, name)
+        raw = setup.raw_account(console.runtime, name)
+        sent, status = Sent(), 200
+        try:
+            if request.method == "POST":
+                values = read(account, raw)
+                sent = _save(console, name, step, values)
+                if not (sent.faults or sent.others or sent.differences):
+                    return _on(console, name, step)
+                status = 409 if sent.differences else 422
+                _lay(raw, step, values)
+            offered = offer(console, account, raw)
+        except AdapterError as error:
+            return console.page("setup/away.html", account=account, why=str(error), **_steps(name, step)), 503
+        return console.page(
+            f"setup/{step}.html",
+            account=account,
+            raw=raw,
+            sent=sent,
+            before=json.dumps(setup.seen(setup.raw_account(console.runtime, name), step)),
+            **_steps(name, step),
+            **offered,
+        ), status
+
+    return view
+
+
+def _save(console: Console, name: str, step: str, values: Values) -> Sent:
+    """Write it; what came between is told in the page's own words."""
+    try:
+        before = json.loads(request.form.get("before", "[]"))
+        if not isinstance(before, list) or len(before) != len(setup.OWNS[step]):
+            abort(400)
+    except ValueError:
+        abort(400)
+    try:
+        setup.save(console.runtime, name, step, values, before)
+    except ChangedMeanwhile as changed:
+        return Sent(differences=changed.differences)
+    except ConfigError as error:
+        prefix = f"accounts.{name}."
+        mine = {one.key.removeprefix(prefix): one.cure for one in error.faults if one.key.startswith(prefix)}
+        others = [text for one, text in zip(error.faults, _words(error), strict=True) if not one.key.startswith(prefix)]
+        return Sent(mine, others)
+    except AurevoirError as error:
+        return Sent(others=[str(error)])
+    console.note("settings changed in the console", detail=step, account=name)
+    return Sent()
+
+
+def _on(console: Console, name: str, step: str) -> ResponseReturnValue:
+    """To the next page of the set-up; an account that works already stays where it was."""
+    flash(languages.say("Kept."))
+    following = setup.STEPS[setup.STEPS.index(step) + 1]
+    target = step if console.runtime.accounts[name].is_switched_on() else following
+    return redirect(url_for(f".{target}", name=name), 303)
+
+
+def _lay(raw: setup.Raw, step: str, values: Values) -> None:
+    """Put what was sent over what the file says, so that the form shows it again."""
+    for place, value in zip(setup.OWNS[step], values, strict=True):
+        node = raw
+        for key in place[:-1]:
+            node[key] = dict(node.get(key) or {})
+            node = node[key]
+        node[place[-1]] = value
+
+
+def _steps(name: str, current: str) -> dict[str, Any]:
+    return {"name": name, "step": current, "steps": setup.STEPS}
+
+
+def _given(key: str) -> str | None:
+    """A field's text; None when it is empty."""
+    return request.form.get(key, "").strip() or None
+
+
+# --- stages
+
+
+def _offer_stages(_console: Console, account: Account, raw: setup.Raw) -> dict[str, Any]:
+    pipelines = setup.offered_pipelines(account)
+    entries = setup.watched(raw, pipelines)
+    numbers = {id(entry): number for number, entry in enumerate(raw.get("watch") or ())}
+    return {
+        "pipelines": pipelines,
+        "entries": entries,
+        "number": {pipeline_id: numbers[id(entry)] for pipeline_id, entry in entries.items()},
+        "unknown": setup.unknown_watches(raw, pipelines),
+        "meaning": setup.meaning,
+        "groups": setup.GROUPS,
+        "any": setup.ANY,
+    }
+
+
+def _read_stages(account: Account, raw: setup.Raw) -> Values:
+    pipelines = setup.offered_pipelines(account)
+    entries = setup.watched(raw, pipelines)
+    made = []
+    for pipeline in pipelines:
+        chosen = {stage.id: request.form.get(f"stage:{pipeline.id}:{stage.id}", "") for stage in pipeline.stages}
+        if any(group in setup.GROUPS for group in chosen.values()):
+            entry = entries.get(pipeline.id, {})
+            settle, only_if = _given(f"settle_for:{pipeline.id}"), _given(f"only_if:{pipeline.id}")
+            made.append(setup.watch_entry(entry, pipeline, chosen, settle or "", only_if or ""))
+    return [made]
+
+
+# --- fields
+
+
+def _offer_fields(_console: Console, account: Account, raw: setup.Raw) -> dict[str, Any]:
+    known = list(account.crm().deal_fields())
+    written = raw.get("fields") or {}
+    return {
+        "dates": _choices(known, (DataType.DATE,), written.get("contract_end")),
+        "reasons": _choices(known, (DataType.CHOICE, DataType.TEXT), written.get("exit_reason")),
+        "written": written,
+        "descriptions": FieldsConfig.model_fields,
+    }
+
+
+def _choices(known: Sequence[FieldInfo], types: Sequence[DataType], chosen: str | None) -> list[tuple[str, str]]:
+    """Names and labels to choose from; one that is chosen and no longer there is offered with a word on it."""
+    fitting = [(one.name, one.label) for one in known if one.type in types]
+    if chosen and chosen.casefold() not in {name.casefold() for name, _ in fitting}:
+        hint = near(chosen, [name for name, _ in fitting])
+        fitting.insert(
+            0, (chosen, languages.say("%s: not there (any more)") % chosen + (f" ({hint.strip()})" if hint else ""))
+        )
+    return fitting
+
+
+def _read_fields(_account: Account, _raw: setup.Raw) -> Values:
+    reason = _given("exit_reason")
+    ask = None if reason is None or request.form.get("ask_reason") else "false"
+    return [_literal(_given("contract_end")), _literal(reason), ask, _literal(_given("reason_wait"))]
+
+
+def _literal(text: str | None) -> str | None:
+    return None if text is None else literal(text)
+
+
+# --- people
+
+
+def _offer_people(_console: Console, account: Account, raw: setup.Raw) -> dict[str, Any]:
+    users = sorted(account.users().values(), key=lambda user: (user.name or user.email).casefold())
+    written = raw.get("people") or {}
+    pool = {one.casefold() for one in setup.listed(written.get("neutral_pool"))}
+    manager = str(written.get("manager") or "").casefold()
+    named = pool | {manager}
+    offered = [user for user in users if user.email and (user.active or user.email.casefold() in named)]
+    known = {user.email.casefold() for user in offered}
+    strangers = [User(id="", name=mail, email=mail, active=False) for mail in sorted(named - known - {""})]
+    default = PeopleConfig().fallback
+    return {
+        "users": [*offered, *strangers],
+        "pool": pool,
+        "manager": manager,
+        "fallback": [*(setup.listed(written.get("fallback")) or default), "", "", ""][:3],
+        "links": default,
+    }
+
+
+def _read_people(_account: Account, raw: setup.Raw) -> Values:
+    written = {one.casefold(): one for one in setup.listed((raw.get("people") or {}).get("neutral_pool"))}
+    chosen = [written.get(mail.casefold(), literal(mail)) for mail in request.form.getlist("pool")]
+    order = [*written.values()]
+    chosen.sort(key=lambda mail: order.index(mail) if mail in order else len(order))
+    fallback = list(dict.fromkeys(one for one in request.form.getlist("fallback") if one))
+    default = list(PeopleConfig().fallback)
+    before = (raw.get("people") or {}).get("fallback")
+    return [
+        chosen or None,
+        _literal(_given("manager")),
+        None if fallback in ([], default) and before is None else fallback,
+    ]
+
+
+# --- playbooks
+
+
+def _offer_playbooks(console: Console, account: Account, raw: setup.Raw) -> dict[str, Any]:
+    shown = [
+        (one.key, wording(one.title, languages.current(), one.languages), one)
+        for one in console.runtime.library.playbooks.values()
+    ]
+    return {
+        "offered": {kind.value: [each for each in shown if each[2].kind is kind] for kind in CaseKind},
+        "conditions": account.config.playbooks,
+        "chosen": {
+            "playbook": raw.get("playbook") or account.config.playbook,
+            "save_playbook": raw.get("save_playbook"),
+            "baseline_playbook": raw.get("baseline_playbook"),
+        },
+    }
+
+
+def _read_playbooks(_account: Account, _raw: setup.Raw) -> Values:
+    return [_literal(_given(key)) for key in ("playbook", "save_playbook", "baseline_playbook")]
+
+
+# --- place
+
+
+def _offer_place(_console: Console, account: Account, raw: setup.Raw) -> dict[str, Any]:
+    config = account.config
+    spoken = {code: Locale.parse(code).get_display_name(languages.current()) or code for code in languages.available()}
+    language = str(raw.get("language") or config.language)
+    return {
+        "countries": _countries(),
+        "zones": _zones(),
+        "spoken": {language: language} | spoken,
+        "chosen": {
+            key: str(raw.get(key) or getattr(config, key) or "") for key in ("calendar", "language", "time_zone")
+        },
+        "company": str(raw.get("company") or ""),
+    }
+
+
+def _read_place(_account: Account, _raw: setup.Raw) -> Values:
+    return [_literal(_given(key)) for key in ("company", "calendar", "language", "time_zone")]
+
+
+def _zones() -> list[str]:
+    from zoneinfo import available_timezones
+
+    places = (one for one in available_timezones() if "/" in one and not one.startswith(("Etc/", "posix/", "right/")))
+    return ["UTC", *sorted(places)]
+
+
+def _countries() -> list[tuple[str, str]]:
+    """Countries whose public holidays are known, by their name in the page's language."""
+    import holidays  # only where a calendar is chosen
+
+    names = Locale.parse(languages.current()).territories
+    known = [code for code in holidays.list_supported_countries() if len(code) == 2]
+    return sorted(((code, names.get(code, code)) for code in known), key=lambda pair: pair[1].casefold())
+
+
+# --- rehearsal and switch-on ----------------------------------------------------------------------------------------
+
+
+def _add_switch_on(blueprint: Blueprint, console: Console) -> None:
+    runtime = console.runtime
+
+    @blueprint.get("/<name>/rehearsal")
+    def rehearsal(name: str) -> ResponseReturnValue:
+        return console.page("setup/rehearsal.html", account=_account(console, name), **_steps(name, "rehearsal"))
+
+    def switch_on_page(name: str) -> ResponseReturnValue:
+        account = _account(console, name)
+        shown: dict[str, Any] = {"faults": []}
+        if request.method == "POST":
+            shown = _switch(console, name)
+            if not shown["faults"]:
+                return redirect(url_for("console_pages.overview"), 303)
+        else:
+            try:
+                shown = {"report": account.provision(dry_run=True), "waiting": switch_on.waiting(runtime, account)}
+            except AurevoirError as error:
+                shown = {"faults": _words(error)}
+        page = console.page(
+            "setup/switch_on.html", account=account, on=account.is_switched_on(), **_steps(name, "switch_on"), **shown
+        )
+        return page, 422 if shown.get("faults") and request.method == "POST" else 200
+
+    blueprint.add_url_rule("/<name>/switch-on", "switch_on", switch_on_page, methods=["GET", "POST"])
+
+
+def _switch(console: Console, name: str) -> dict[str, Any]:
+    take_in = request.form.get("most", 0, type=int) if request.form.get("older") == "take" else 0
+    try:
+        done = switch_on.switch_on(console.runtime, name, max(0, take_in))
+    except AurevoirError as error:
+        return {"faults": _words(error)}
+    console.note("switched on in the console", detail=f"{len(done.taken_in)} older endings taken in", account=name)
+    if done.report.refused:
+        refused = [f"{key}: {why}" for key, why in done.report.refused.items()]
+        return {"faults": [languages.say("Some fields could not be created:"), *refused]}
+    flash(languages.say("The account is switched on: from now on its endings are watched."))
+    if done.taken_in:
+        told = languages.say("%d older endings are looked at, the latest first.")
+        flash(told % len(done.taken_in))
+    return {"faults": []}
