@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from workflows.dates import opening
 from workflows.model import CreateNote, InventoryItem, ItemKind, LinkKind, Step, StepStatus, Texts
 from workflows.texts import date_words, shorten
 from workflows.wording import say
@@ -150,10 +151,17 @@ def _lists(desk: Desk, step: Step) -> bool:
     return rule is not None and rule.link is LinkKind.INVENTORY and not rule.per_item
 
 
-def over_at(desk: Desk) -> date | None:
-    """The first day on which items get no tasks any more; None while the contract's end is not known."""
-    end = desk.draft.case.contract_end
-    return end + AFTERMATH + timedelta(days=1) if end is not None else None
+def items_over(desk: Desk) -> datetime | None:
+    """When days of items get no tasks any more; None without such steps, or while no end is known."""
+    end, draft = desk.draft.case.contract_end, desk.draft
+    waits = any(
+        rule.per_item and (step := draft.steps.get(rule.key)) is not None and step.status is StepStatus.WAITING
+        for rule in desk.rules.values()
+    )
+    if end is None or not waits:
+        return None
+    last = end if desk.today <= end else end + AFTERMATH
+    return opening(last + timedelta(days=1), desk.tz)
 
 
 # --- the note -------------------------------------------------------------------------------------------------------

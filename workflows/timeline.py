@@ -13,9 +13,24 @@ from workflows.dates import local_date
 from workflows.desk import Desk, Waiting
 from workflows.draft import Draft
 from workflows.look import Look
-from workflows.model import AccountRules, Case, CaseKind, Deal, Model, Playbook, Step, StepRule, StepStatus, User
+from workflows.model import (
+    AccountRules,
+    Case,
+    CaseKind,
+    CaseStatus,
+    Deal,
+    Model,
+    Playbook,
+    RecordKind,
+    Ref,
+    Step,
+    StepRule,
+    StepStatus,
+    User,
+)
 from workflows.texts import TextError, render
 
+_SHOWN = "_timeline"
 _GONE = frozenset(
     {StepStatus.SKIPPED, StepStatus.CLOSED, StepStatus.DELETED, StepStatus.FAILED, StepStatus.NOT_APPLICABLE}
 )
@@ -43,6 +58,16 @@ class Milestone(Model):
 def has_timeline(playbook: Playbook, case: Case) -> bool:
     """Whether there is anything to show a customer."""
     return case.kind is CaseKind.OFFBOARDING and any(rule.customer for rule in playbook.steps())
+
+
+def show_timeline(desk: Desk) -> None:
+    """Put the address of the customer's page on the deal, once the plan runs (P-2A)."""
+    draft = desk.draft
+    if _SHOWN in draft.written or draft.case.status is not CaseStatus.ACTIVE:
+        return
+    if has_timeline(draft.look.playbook, draft.case):
+        deal = Ref(kind=RecordKind.DEAL, id=draft.case.deal_id)
+        draft.fields(_SHOWN, deal, {"timeline_link": desk.timeline()})
 
 
 def stored_look(case: Case, playbook: Playbook, rules: AccountRules, users: Mapping[str, User], now: datetime) -> Look:
