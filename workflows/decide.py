@@ -19,6 +19,7 @@ from workflows.ending import conclude, dismiss, resume, stop, tidy
 from workflows.family import first_playbook, fitting_playbook, language_of, negotiation_before
 from workflows.fields import STATUS_OPTIONS
 from workflows.guard import CONDITION, SAVED, Occasion, entry, is_new, leaving, occasion, refusal, unmet
+from workflows.inventory import show_inventory
 from workflows.look import Decision, Links, Look
 from workflows.lookback import look_back_at
 from workflows.loop import take_tasks
@@ -33,6 +34,7 @@ from workflows.model import (
     Step,
     StepStatus,
 )
+from workflows.timeline import show_timeline
 from workflows.running import (
     UNKNOWN_REASON,
     complete,
@@ -313,7 +315,10 @@ def _run(desk: Desk) -> datetime | None:
     follow_up(desk)
     release_steps(desk)
     complete(desk)
-    return earliest(next_look(desk), next_comparison(draft)) if draft.case.is_open else None
+    if not draft.case.is_open:
+        return None
+    show_timeline(desk)
+    return earliest(next_look(desk), next_comparison(draft), show_inventory(desk))
 
 
 def _note_worth(draft: Draft) -> None:
@@ -327,8 +332,9 @@ def _note_worth(draft: Draft) -> None:
 
 
 def _finish(draft: Draft, next_look: datetime | None = None) -> Decision:
-    if draft.needs_people or draft.needs_involved or draft.needs_history or draft.needs_tasks:
+    if draft.needs_people or draft.needs_involved or draft.needs_history or draft.needs_start or draft.needs_tasks:
         return Decision(
+            needs_start=draft.needs_start,
             needs_people=draft.needs_people,
             needs_involved=draft.needs_involved,
             needs_history=draft.needs_history,

@@ -19,7 +19,7 @@ from workflows.dates import calendar, day_of, due_time, local_date, opening, rem
 from workflows.door import TOUCH, door_values, news_of, win_back_day
 from workflows.draft import FINISHED, Draft, delay_of
 from workflows.exit_rights import exit_days, exit_view, in_force
-from workflows.inventory import day_of_group, is_group, item_views, items_of_group
+from workflows.inventory import day_of_group, is_group, item_views, items_of_group, owner_of_group
 from workflows.look import Links
 from workflows.loop import due_of, handed_to
 from workflows.model import (
@@ -258,6 +258,11 @@ class Desk:
 
     def owner(self, rule: StepRule, contact_id: str | None = None) -> Choice | None:
         """Who gets the step's task, and why; None when nobody at all is active."""
+        if rule.owner == "item":
+            named = self.staff.active(owner_of_group(contact_id or ""))
+            if named is not None:
+                return Choice(user=named, why=say("why.item", self.language, name=named.name or named.email))
+            rule = rule.model_copy(update={"owner": "csm"})
         days = self._days_needed(rule, contact_id)
         if rule.owner != "neutral":
             return choose(rule.owner, self.staff, days=days)

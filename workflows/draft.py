@@ -81,7 +81,8 @@ class Draft:
     @property
     def is_waiting(self) -> bool:
         """Whether facts must be read first, so that nothing is decided yet."""
-        return self.needs_people or self.needs_involved or self.needs_history or bool(self.needs_tasks)
+        asks = self.needs_people or self.needs_involved or self.needs_history or self.needs_start
+        return asks or bool(self.needs_tasks)
 
     # --- the case ---------------------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from jinja2 import Environment, nodes
 from workflows.answers import SCORE_NAMES
 from workflows.documents import Document, Fault, Loc, as_list, guess, language_faults, translation_faults
 from workflows.model import (
+    RIGHTS_ANCHORS,
     Anchor,
     Case,
     CaseKind,
@@ -37,6 +38,8 @@ NAME_ROOM = 30
 _STEP_TEXTS = ("title", "body", "call_title", "call_body")
 CUSTOMER_NAMES = frozenset({"contract_end"})
 """What a text for the customer's own page may show (P-2A)."""
+AHEAD = RIGHTS_ANCHORS | {Anchor.CONTRACT_END, Anchor.ITEM}
+"""Days that are known before they come."""
 ASKING = frozenset({LinkKind.SURVEY, LinkKind.INTERVIEW, LinkKind.TEAM, LinkKind.TOUCH})
 """Pages that ask the questions of a questionnaire; the others are about the case."""
 
@@ -133,8 +136,8 @@ def _moments(document: Document, one: Placed, keys: set[Any]) -> Faults:
         if moment.step is not None and moment.step not in keys:
             known = [key for key in keys if isinstance(key, str)]
             yield document.fault(loc, spell(moment), f"there is no step {moment.step!r}; {guess(moment.step, known)}")
-        if moment.anchor is not Anchor.CONTRACT_END and moment.days < 0:
-            cure = f"nobody can act before {moment.anchor} has happened; only contract_end takes a minus"
+        if moment.anchor not in AHEAD and moment.days < 0:
+            cure = f"nobody can act before {moment.anchor} has happened; only days that are ahead take a minus"
             yield document.fault(loc, spell(moment), cure)
     yield from _lasting(document, one)
     if rule.due.anchor in (Anchor.STEP, Anchor.OVERDUE, Anchor.ANSWERED) and not _same_anchor(rule.due, rule.release):
@@ -208,7 +211,9 @@ def _calendar_days(moment: Moment) -> tuple[int, int]:
 
 def _names(document: Document, one: Placed, questionnaires: Mapping[str, LinkKind]) -> Faults:
     rule = one.rule
-    if rule.owner not in RULES:
+    if rule.owner == "item" and not rule.per_item:
+        yield document.fault((*one.loc, "owner"), rule.owner, "only a step with `per_item: true` has such an owner")
+    elif rule.owner not in RULES and rule.owner != "item":
         cure = f"there is no such rule for an owner; {guess(rule.owner, RULES)}"
         yield document.fault((*one.loc, "owner"), rule.owner, cure)
     if rule.questionnaire is not None and rule.questionnaire not in questionnaires:
@@ -221,6 +226,11 @@ def _names(document: Document, one: Placed, questionnaires: Mapping[str, LinkKin
 
 def _links(document: Document, one: Placed) -> Faults:
     rule = one.rule
+    moments = [moment for moment in (rule.release, rule.not_before, rule.due) if moment is not None]
+    if any(moment.anchor is Anchor.ITEM for moment in moments) and not rule.per_item:
+        yield document.fault((*one.loc, "release"), "item", "only a step with `per_item: true` has days of items")
+    if rule.per_item and rule.per_contact:
+        yield document.fault((*one.loc, "per_item"), "true", "a step is per contact or per item; drop one of them")
     if rule.link in ASKING and not rule.questionnaire:
         yield document.fault((*one.loc, "link"), rule.link, "say which `questionnaire` this page asks")
     if rule.link is LinkKind.DOCUMENT and rule.document is None:

@@ -12,7 +12,7 @@ from workflows.door import addressee, is_addressed, next_change, open_door, win_
 from workflows.draft import FINISHED, Draft
 from workflows.ending import SURVEY_LINK
 from workflows.handover import attach_document, needs_start
-from workflows.inventory import follow_items
+from workflows.inventory import follow_items, items_over
 from workflows.loop import is_our_due
 from workflows.model import (
     Anchor,
@@ -334,6 +334,7 @@ def next_look(desk: Desk) -> datetime | None:
     draft = desk.draft
     moments: list[datetime | None] = [answer_deadline(desk), desk.effective_end()]
     moments.append(next_change(draft.look, draft.case, desk.tz))
+    moments.append(items_over(desk))
     for step in draft.steps.values():
         rule = desk.rules.get(step.rule)
         if step.status is not StepStatus.WAITING or rule is None:
