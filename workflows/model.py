@@ -793,34 +793,6 @@ class Baseline(Model):
     """Where the relation with a company began (P-60, P-61).
 
     ``figures`` go by their names in the settings, such as ``company.active_users``; what was empty is absent.
-    ``people`` is the stakeholder map as it was last taken, at ``people_at``. ``frame`` is what was agreed on how to work
-    together, by question of the questionnaire ``frame``.
-    """
-
-    figures: Mapping[str, StartingFigure] = Field(default_factory=dict)
-    people: tuple[StartingPerson, ...] = ()
-    people_at: AwareDatetime | None = None
-    frame: Mapping[str, AnswerValue] = Field(default_factory=dict)
-
-
-class StartingFigure(Model):
-    """A key figure as it stood at the start, as the CRM's own text, and when that was."""
-
-    value: str
-    at: AwareDatetime
-
-
-class StartingPerson(Model):
-    """Someone on the stakeholder map of the start. No name: who it is stands in the CRM."""
-
-    contact_id: str
-    roles: tuple[Role, ...] = ()
-
-
-class Baseline(Model):
-    """Where the relation with a company began (P-60, P-61).
-
-    ``figures`` go by their names in the settings, such as ``company.active_users``; what was empty is absent.
     ``people`` is the stakeholder map as it was last taken, at ``people_at``. ``frame`` is what was agreed on how to
     work together, by question of the questionnaire ``frame``.
     """
