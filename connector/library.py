@@ -9,14 +9,16 @@ from typing import TypeVar
 from adapters.errors import ConfigError, Fault
 from connector.documents import Documents
 from connector.settings import AccountConfig, Settings
+from connector.survey_settings import tool_faults
 from connector.values import near
+from workflows.asking import load_reasons, with_reasons
 from workflows.documents import Fault as DocumentFault
 from workflows.documents import PlaybookError
 from workflows.model import CaseKind, Playbook, Questionnaire
 from workflows.playbook import load_playbooks, shipped_playbooks
 from workflows.survey import load_questionnaires, shipped_questionnaires
 
-Document = TypeVar("Document", Playbook, Questionnaire)
+Loaded = TypeVar("Loaded")
 
 
 class Library:
@@ -25,7 +27,10 @@ class Library:
     def __init__(self, settings: Settings) -> None:
         self.documents = Documents(settings.documents_dir)
         own = _load(settings.surveys_dir, "surveys_dir", load_questionnaires)
-        self.questionnaires: Mapping[str, Questionnaire] = {**shipped_questionnaires(), **own}
+        reasons = _load(settings.surveys_dir, "surveys_dir", load_reasons)
+        self.questionnaires: Mapping[str, Questionnaire] = {
+            key: with_reasons(one, reasons) for key, one in {**shipped_questionnaires(), **own}.items()
+        }
         kinds = {key: questionnaire.kind for key, questionnaire in self.questionnaires.items()}
         own_playbooks = _load(settings.playbooks_dir, "playbooks_dir", lambda texts: load_playbooks(texts, kinds))
         self.playbooks: Mapping[str, Playbook] = {**shipped_playbooks(), **own_playbooks}
@@ -35,6 +40,8 @@ class Library:
             for key, chosen, kind in _chosen(account)
             if (fault := self._fault(f"accounts.{name}.{key}", chosen, kind)) is not None
         ]
+        for name, account in settings.accounts.items():
+            wrong += tool_faults(f"accounts.{name}.surveys.own_tool", account.surveys.own_tool, self.questionnaires)
         if wrong:
             raise ConfigError(wrong)
 
@@ -69,16 +76,14 @@ def _chosen(account: AccountConfig) -> Iterator[tuple[str, str, CaseKind]]:
         yield "baseline_playbook", account.baseline_playbook, CaseKind.BASELINE
 
 
-def _load(
-    folder: Path | None, key: str, load: Callable[[Mapping[str, str | bytes]], Mapping[str, Document]]
-) -> Mapping[str, Document]:
+def _load(folder: Path | None, key: str, load: Callable[[Mapping[str, str | bytes]], Loaded]) -> Loaded:
+    """What the YAML files of this folder say, or what no files at all do."""
     if folder is None:
-        return {}
+        return load({})
     if not folder.is_dir():
         raise ConfigError([Fault(key, str(folder), "is no folder: create it, or take the key out")])
     try:
-        files = {path.name: path.read_bytes() for path in sorted(folder.glob("*.y*ml"))}
-        return load(files)
+        return load({path.name: path.read_bytes() for path in sorted(folder.glob("*.y*ml"))})
     except OSError as error:
         raise ConfigError([Fault(key, str(folder), f"cannot be read: {error.strerror}")]) from error
     except PlaybookError as error:

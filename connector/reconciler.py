@@ -22,14 +22,15 @@ from adapters.errors import Unavailable
 from adapters.port import Crm, Observed, Outcome, Result, Wanted
 from connector.account import Account
 from connector.clock import Clock
+from connector.documents import send
 from connector.histories import Subject
 from connector.histories import read as read_history
-from connector.documents import send
 from connector.library import Library
 from connector.links import LinkSigner
 from connector.metrics import LOOKS, WRITES
 from connector.store import Store, agenda, baselines, cases, intake, intents, inventory, pauses
 from connector.store.tables import AgendaRow, IntentRow, IntentState, LinkRow
+from connector.survey_links import about_person, address, language_of, lately_surveyed, surveyed_elsewhere
 from workflows.decide import cancel, decide, record
 from workflows.key_figures import first_values
 from workflows.look import Decision, Look
@@ -206,10 +207,11 @@ class Reconciler:
             }
         undecided = looks
         for _ in range(5):  # people, who took part, and tasks may be asked for, tasks again when people brought steps
+            lately = self._lately_surveyed(undecided)
             for look in undecided:
                 followed = _followed(look)
                 frozen = playbooks.get(followed.id) if followed is not None else None
-                self._decide(look, load, users=users, rules=rules, playbook=frozen)
+                self._decide(look, load, users=users, rules=rules, playbook=frozen, lately=lately)
                 _hold(look, paused)
                 load.update(write.owner_id for write in look.decision.writes if isinstance(write, CreateTask))
             undecided = self._ask_for_more(undecided)
@@ -335,6 +337,7 @@ class Reconciler:
             load=load,
             tasks=look.tasks,
             answers=look.answers,
+            surveyed=self._surveyed(look, known["lately"]),
             baseline=look.baseline,
             inventory=look.inventory,
             started_with=look.started_with,
@@ -349,6 +352,15 @@ class Reconciler:
             log.exception("a deal could not be decided", account=self._account.name, deal=look.row.deal_id)
             look.trouble = f"internal error: {type(error).__name__}"
             look.decision = Decision()
+
+    def _lately_surveyed(self, looks: Sequence[DealLook]) -> Sequence[LinkRow]:
+        people = [look.people for look in looks if look.people is not None]
+        account, now = self._account, self._clock.now()
+        return lately_surveyed(self._store, self._links, account.name, account.config, people, now)
+
+    def _surveyed(self, look: DealLook, lately: Sequence[LinkRow]) -> Mapping[str, datetime]:
+        case_id = look.case.id if look.case is not None else ""
+        return surveyed_elsewhere(lately, self._links, self._account.name, look.people, case_id)
 
     # --- act and record ---------------------------------------------------------------------------------------------
 
@@ -482,22 +494,22 @@ class _RememberedLinks:
         look.links.clear()
 
     def __call__(self, kind: LinkKind, case_id: str, contact_id: str | None, questionnaire: str) -> str:
-        people = self._look.people or People()
-        spoken = {contact.id: contact.language for contact in people.contacts}
-        self._look.links.append(
-            LinkRow(
-                id=self._links.link_id(kind, case_id, contact_id, questionnaire),
-                account=self._account.name,
-                case_id=case_id,
-                kind=kind.value,
-                contact_id=contact_id,
-                questionnaire=questionnaire,
-                language=(spoken.get(contact_id) if contact_id else None) or self._account.config.language,
-                made_at=self._now,
-                closed_at=None,
-            )
+        config, people = self._account.config, self._look.people
+        language = language_of(config, people, contact_id)
+        link = LinkRow(
+            id=self._links.link_id(kind, case_id, contact_id, questionnaire),
+            account=self._account.name,
+            case_id=case_id,
+            kind=kind.value,
+            contact_id=contact_id,
+            questionnaire=questionnaire,
+            language=language,
+            made_at=self._now,
+            closed_at=None,
         )
-        return self._links.address(kind, case_id, contact_id, questionnaire)
+        about_person(self._links, self._account.name, link, people)
+        self._look.links.append(link)
+        return address(self._links, config, kind, case_id, contact_id, questionnaire, language)
 
 
 def _subject(deal: Deal) -> str:

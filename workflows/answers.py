@@ -168,7 +168,7 @@ def needless(desk: Desk, rule: StepRule, contact_id: str | None) -> str | None:
             return "the answer has come in already"
         if contact_id is not None and not _may_write(desk.contact(contact_id)):
             return "this person cannot be written to, or does not want it"
-    elif rule.link is LinkKind.SURVEY and contact_id in draft.look.surveyed:
+    elif rule.link is LinkKind.SURVEY and contact_id is not None and contact_id in draft.look.surveyed:
         asked = draft.look.surveyed[contact_id].date().isoformat()
         return f"they were sent a survey for another case on {asked}, and the rest period is not over"
     return None

@@ -202,7 +202,11 @@ def _values(questionnaire: Questionnaire, answer: Answer, kind: RecordKind) -> d
         return {}
     values: dict[str, FieldValue] = {}
     for question in questionnaire.questions():
-        if question.field not in FEEDBACK_FIELDS[questionnaire.kind] or not _has(kind, question.field):
+        if (
+            question.field is None
+            or question.field not in FEEDBACK_FIELDS[questionnaire.kind]
+            or not _has(kind, question.field)
+        ):
             continue
         value = answer.values.get(question.key)
         if value is None and kind is not RecordKind.CONTACT:
