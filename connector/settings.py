@@ -153,12 +153,12 @@ class PeopleConfig(ConfigModel):
         examples=[[{"who": "a@example.com", "from": "2026-08-03", "until": "2026-08-21", "stand_in": "b@example.com"}]],
     )
     languages: dict[Mail, tuple[Language, ...]] = Field(
-        default_factory=dict,
+        default={},
         description="Languages that people speak besides the one of their CRM user; neutral people are chosen by it.",
         examples=[{"a@example.com": ["fr", "en"]}],
     )
     roles: dict[str, Role] = Field(
-        default_factory=dict,
+        default={},
         description="What contacts' roles and labels mean (decider, user, influencer, counterpart, other), besides the "
         "usual ones.",
         examples=[{"Economic buyer": "decider", "Handover counterpart": "counterpart"}],

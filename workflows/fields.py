@@ -254,6 +254,13 @@ FIELDS: tuple[FieldSpec, ...] = (  # the dearest first: an account may take only
         label="Exit survey link",
         description="This contact's own survey page; empty until the end is effective and after it closes (P-31).",
     ),
+    FieldSpec(
+        record=RecordKind.CONTACT,
+        name="counterpart",
+        type=FieldType.BOOLEAN,
+        label="Handover counterpart",
+        description="Tick it for the one who says that what is theirs has arrived, when a customer leaves (P-13).",
+    ),
     _quiet(RecordKind.DEAL),
     _quiet(RecordKind.COMPANY),
     _quiet(RecordKind.CONTACT),

@@ -21,6 +21,7 @@ from connector.config_text import config_schema, config_text, placeholders
 from connector.library import Library
 from connector.settings import AccountConfig, Settings
 from connector.values import format_duration, parse_duration
+from workflows.roles import USUAL_ROLES
 
 SECRET = "k3yL0ng3n0ughT0b3Us3dInAT3stOfOurs"
 ROOT = Path(__file__).parents[2]
@@ -343,7 +344,7 @@ def test_a_database_that_cannot_hold_the_promises_is_refused(read: Read, url: st
 def test_mapped_fields_reach_the_adapter(read: Read) -> None:
     fields = {"contract_end": "end", "exit_reason": "why", "figures": ["company.users", "deal.nps"]}
     assert read(acme__fields=fields).accounts["acme"].field_map() == FieldMap(
-        contract_end="end", exit_reason="why", figures=(("company", "users"), ("deal", "nps"))
+        contract_end="end", exit_reason="why", figures=(("company", "users"), ("deal", "nps")), roles=USUAL_ROLES
     )
 
 
