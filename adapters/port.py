@@ -599,3 +599,28 @@ class Packager(Protocol):
 
         Raises :class:`~adapters.errors.ConfigError` with what is missing or wrong, before anything is written.
         """
+
+
+@runtime_checkable
+class Installing(Protocol):
+    """A :class:`Crm` that takes the rest of our app (push, reports, what people see) through its API, or that can say
+    what of it is left to do by hand."""
+
+    def install_app(
+        self,
+        order: PackageOrder,
+        *,
+        dry_run: bool = False,
+        known: str = "",
+        follow: Callable[[str, int, int], None] | None = None,
+    ) -> SchemaReport:
+        """Put the app there, idempotently; our fields are there already.
+
+        ``known`` is what :attr:`SchemaReport.state` last said under :data:`APP_STATE`. ``follow`` hears the status of a
+        deployment under way, how many parts are done, and how many there are. With ``dry_run`` nothing stays. What is
+        left to do by hand is in the notes. Raises :class:`~adapters.errors.AdapterError` when the CRM cannot be asked.
+        """
+
+
+APP_STATE = "app"
+"""The key under which an adapter remembers which app it installed last."""

@@ -127,8 +127,8 @@ def check(context: typer.Context, as_json: AsJson = False, config: Config = None
     raise typer.Exit(0 if is_well(findings) else NOT_WELL)
 
 
-@app.command()
-def provision(
+@app.command("provision")
+def provision_command(
     context: typer.Context,
     account: AccountName = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be created.")] = False,
@@ -137,12 +137,14 @@ def provision(
 ) -> None:
     """Create our fields in the CRM, and switch on.
 
-    Endings from before the first time open no case. Running it again creates only what is missing.
+    Where the CRM's API takes it, the rest of our app is installed too. Endings from before the first time open no
+    case. Running it again creates only what is missing.
     """
-    from connector.cli_print import print_provisioned, provisioned_as_json
+    from connector.cli_print import deployment_progress, print_provisioned, provisioned_as_json
+    from connector.provisioning import provision
 
-    with short_runtime(context, config) as runtime:
-        reports = {name: runtime.accounts[name].provision(dry_run=dry_run) for name in chosen(runtime, account)}
+    with short_runtime(context, config) as runtime, deployment_progress() as follow:
+        reports = {name: provision(runtime, name, dry_run=dry_run, follow=follow) for name in chosen(runtime, account)}
     if as_json:
         print_json(provisioned_as_json(reports, dry_run=dry_run))
     else:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -36,10 +37,6 @@ def _table(*columns: str) -> Table:
     for column in columns:
         table.add_column(column, overflow="fold")
     return table
-
-
-output, table = _out, _table
-"""For modules that print more of the same."""
 
 
 def _moment(at: datetime | None) -> str:
@@ -114,6 +111,22 @@ def findings_as_json(findings: Sequence[Checked]) -> dict[str, Any]:
             for one in findings
         ],
     }
+
+
+@contextmanager
+def deployment_progress() -> Iterator[Callable[[str, int, int], None]]:
+    """How a deployment goes, on the terminal's error stream; nothing where that is no terminal."""
+    out = _out(err=True)
+    if not out.is_terminal:
+        yield lambda _status, _done, _total: None
+        return
+    with out.status("Asking the CRM …") as shown:
+
+        def tell(status: str, done: int, total: int) -> None:
+            parts = f": {done} of {total} parts" if total else ""
+            shown.update(f"Deploying, {status}{parts}")
+
+        yield tell
 
 
 def print_provisioned(reports: Mapping[str, SchemaReport], *, dry_run: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -12,11 +12,13 @@ from adapters.hubspot.checkup import Checkup
 from adapters.hubspot.client import Client
 from adapters.hubspot.involved import involved
 from adapters.hubspot.mapping import TaskKeys, own
+from adapters.hubspot.project import by_hand
 from adapters.hubspot.reads import GET_OWNERS, Reader
 from adapters.hubspot.schema import Provisioner, deal_fields
 from adapters.hubspot.settings import HubSpotSettings
 from adapters.hubspot.writes import Writer
 from adapters.port import (
+    APP_STATE,
     Capabilities,
     Change,
     FieldInfo,
@@ -24,6 +26,7 @@ from adapters.port import (
     Finding,
     Observed,
     Outcome,
+    PackageOrder,
     Page,
     SchemaReport,
     Services,
@@ -141,6 +144,17 @@ class HubSpotCrm:
         if not dry_run:
             self._writer.keys = provisioner.keys
         return report
+
+    def install_app(
+        self,
+        order: PackageOrder,
+        *,
+        dry_run: bool = False,
+        known: str = "",
+        follow: Callable[[str, int, int], None] | None = None,
+    ) -> SchemaReport:
+        """Nothing: HubSpot takes apps from its own command alone. The notes say how."""
+        return SchemaReport(notes=by_hand(order), state={APP_STATE: known})
 
     def check(self) -> Iterable[Finding]:
         """About eight calls."""

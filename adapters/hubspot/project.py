@@ -52,6 +52,21 @@ def package(order: PackageOrder, out: Path) -> list[Path]:
     return written
 
 
+def by_hand(order: PackageOrder) -> tuple[str, ...]:
+    """What is left to do in HubSpot for webhooks and the card: its API takes no apps."""
+    url = order.public_url.strip().rstrip("/")
+    if _address_faults(url):
+        return (
+            f"webhooks and the card on deals need an address that HubSpot reaches, and {url} is none: until "
+            "server.public_url is one, changes are found by polling",
+        )
+    return (
+        "webhooks, the card on deals and the workflow action come with an app that only HubSpot's own command can "
+        "upload. If it is not there yet: `aurevoir app hubspot`, then `hs project upload` in the folder that it "
+        "writes, then install it in the account. Until then changes are found by polling",
+    )
+
+
 def project_files(order: PackageOrder) -> dict[str, str]:
     """The project's files by their path in it. Raises ConfigError."""
     url = order.public_url.strip().rstrip("/")

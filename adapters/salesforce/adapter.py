@@ -14,6 +14,7 @@ from adapters.port import (
     Finding,
     Observed,
     Outcome,
+    PackageOrder,
     Page,
     SchemaReport,
     Services,
@@ -22,6 +23,8 @@ from adapters.port import (
 )
 from adapters.salesforce import changes, checkup, mapping, past, schema
 from adapters.salesforce.client import Client
+from adapters.salesforce.deploying import Follow
+from adapters.salesforce.install import Install
 from adapters.salesforce.involved import involved
 from adapters.salesforce.reads import Reader
 from adapters.salesforce.settings import SalesforceSettings
@@ -155,6 +158,18 @@ class SalesforceCrm:
         if not dry_run:
             self._shape = Shape.of_state(report.state)
         return report
+
+    def install_app(
+        self,
+        order: PackageOrder,
+        *,
+        dry_run: bool = False,
+        known: str = "",
+        follow: Follow | None = None,
+    ) -> SchemaReport:
+        """Deploy the rest of the package; with ``dry_run`` as a check that changes nothing."""
+        heard = follow or (lambda _status, _done, _total: None)
+        return Install(self._client, self._services, order, known, heard).run(dry_run=dry_run)
 
     def check(self) -> Iterable[Finding]:
         """Findings on login, API use, fields and push."""

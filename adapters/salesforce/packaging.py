@@ -183,7 +183,7 @@ def _faults(order: PackageOrder) -> Iterator[Fault]:
     elif _wants_push(order) and not order.account.webhook_secret:
         cure = "is missing in the account's settings: set it, or say push=no for an org that is only polled"
         yield Fault("webhook_secret", "", cure)
-    yield from _address_faults(_url(order))
+    yield from address_faults(_url(order))
     user = order.options.get("user", "")
     if not _USERNAME.fullmatch(user):
         yield Fault("user", user, "must be the username of the connector's user in the org, like aurevoir@acme.com")
@@ -192,7 +192,8 @@ def _faults(order: PackageOrder) -> Iterator[Fault]:
         yield Fault("contact", contact, "must be an e-mail address")
 
 
-def _address_faults(url: str) -> Iterator[Fault]:
+def address_faults(url: str) -> Iterator[Fault]:
+    """What keeps Salesforce from sending outbound messages to this address; nothing when it can."""
     cure = "must be the https address at which Salesforce reaches this installation, on port 443 or 1024 to 65535"
     try:
         seen = urlsplit(url)

@@ -6,40 +6,24 @@ refuses. What a describe shows is left as it is, so a second run deploys nothing
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from typing import Any
 
-import structlog
 from simple_salesforce.format import format_soql
-from urllib3 import encode_multipart_formdata
 
-from adapters.errors import Permanent, ScopeMissing, Unavailable
+from adapters.errors import Permanent
 from adapters.port import SchemaReport, Services
 from adapters.salesforce.answers import DUPLICATE, problems
 from adapters.salesforce.client import Client
+from adapters.salesforce.deploying import Deployer
 from adapters.salesforce.mapping import OBJECTS
 from adapters.salesforce.metadata import PERMISSION_SET, CustomField, Package, Value
 from adapters.salesforce.shape import Describes, describe, discover, fields_of
 from workflows.fields import FieldSpec, FieldType
 
-log = structlog.get_logger(__name__)
-
-LONGEST_DEPLOYMENT = timedelta(minutes=10)
 ROUNDS = 5
 PERMISSION_MEMBER = f"PermissionSet.{PERMISSION_SET}"
-OPTIONS = {
-    "allowMissingFiles": False,
-    "autoUpdatePackage": False,
-    "ignoreWarnings": True,
-    "performRetrieve": False,
-    "purgeOnDelete": False,
-    "rollbackOnError": True,
-    "singlePackage": True,
-    "testLevel": "NoTestRun",
-}
 
 
 @dataclass
@@ -135,12 +119,11 @@ def _deploy_all(client: Client, services: Services, plan: Plan, wanted: Sequence
         if not plan.fields and not plan.permission_set:
             return
         package = _package(client, plan, wanted)
-        failures = deploy(client, services, package, check_only=True)
-        if not failures:
-            failures = deploy(client, services, package, check_only=False)
+        deployer = Deployer(client, services)
+        failures = deployer.deploy(package, check_only=True) or deployer.deploy(package, check_only=False)
         if not failures:
             return
-        _leave_out(plan, failures)
+        _leave_out(plan, {one.member: one.problem for one in failures})
     for each in plan.fields:
         plan.refused[each.shown] = "the org kept refusing the deployment it is part of"
     plan.created.clear()
@@ -178,66 +161,6 @@ def _leave_out(plan: Plan, failures: Mapping[str, str]) -> None:
         plan.refused[each.shown] = next(iter(failures.values()))
     plan.created.clear()
     plan.extended.clear()
-
-
-def deploy(client: Client, services: Services, package: Package, *, check_only: bool) -> dict[str, str]:
-    """Deploy a package and follow it to its end; what failed, by member name, with the reason.
-
-    Raises :class:`Unavailable` when it takes longer than ten minutes.
-    """
-    options = {"deployOptions": {**OPTIONS, "checkOnly": check_only}}
-    body, content_type = encode_multipart_formdata(
-        {
-            "json": ("deploy.json", json.dumps(options).encode(), "application/json"),
-            "file": ("package.zip", package.zipped(), "application/zip"),
-        }
-    )
-    try:
-        started = client.post(
-            "deploy our fields", "metadata/deployRequest", data=body, headers={"Content-Type": content_type}
-        )
-    except ScopeMissing as error:
-        message = "the connector's user may not create fields; give it 'Modify Metadata Through Metadata API Functions'"
-        raise ScopeMissing(
-            message, account=client.account, operation="deploy our fields", status=error.status
-        ) from error
-    result = _follow(client, services, str((started or {}).get("id") or ""))
-    if result.get("success") is True or result.get("status") in ("Succeeded", "SucceededPartial"):
-        return {}
-    return _failures(result)
-
-
-def _follow(client: Client, services: Services, deployment: str) -> Mapping[str, Any]:
-    if not deployment:
-        raise Unavailable("Salesforce did not say under which id it deploys", account=client.account)
-    until = services.now() + LONGEST_DEPLOYMENT
-    pause = 0.5
-    while True:
-        answer = client.get("follow the deployment", f"metadata/deployRequest/{deployment}?includeDetails=true")
-        result: Mapping[str, Any] = (answer or {}).get("deployResult") or {}
-        if result.get("done"):
-            return result
-        done, total = result.get("numberComponentsDeployed", 0), result.get("numberComponentsTotal", 0)
-        progress = f"{done} of {total} parts"
-        log.info(
-            "deploying our fields", account=client.account, status=result.get("status", "Pending"), reason=progress
-        )
-        if services.now() > until:
-            message = (
-                f"deployment {deployment} is still running; look at Setup > Deployment Status, then run this again"
-            )
-            raise Unavailable(message, account=client.account, operation="deploy our fields")
-        services.sleep(pause)
-        pause = min(pause * 2, 10.0)
-
-
-def _failures(result: Mapping[str, Any]) -> dict[str, str]:
-    details = result.get("details") or {}
-    listed = details.get("componentFailures") or []
-    found = {}
-    for one in listed if isinstance(listed, list) else [listed]:
-        found[str(one.get("fullName") or one.get("fileName") or "")] = str(one.get("problem") or "refused")
-    return found or {"": str(result.get("errorMessage") or result.get("status") or "refused")}
 
 
 # --- the permission set ---------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import threading
+import time
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -81,6 +82,16 @@ class Deployment:
     components: list[Component] = field(default_factory=list)
     started: str = ""
     completed: str | None = None
+    began: float = 0.0
+    seconds: float = 0.0
+
+    @property
+    def reached(self) -> int:
+        """How many components are through by now; the vendor counts them up while a deployment runs."""
+        if self.done:
+            return len(self.components) - len(self.failures)
+        share = min(1.0, (time.monotonic() - self.began) / self.seconds) if self.seconds else 0.0
+        return int(share * len(self.components))
 
     @property
     def done(self) -> bool:
@@ -100,11 +111,11 @@ class Deployment:
             "checkOnly": bool(self.options.get("checkOnly")),
             "ignoreWarnings": bool(self.options.get("ignoreWarnings")),
             "rollbackOnError": bool(self.options.get("rollbackOnError", True)),
-            "status": self.status,
+            "status": self.status if self.done or not self.reached else "InProgress",
             "done": self.done,
             "success": self.status == "Succeeded",
             "numberComponentsTotal": len(self.components),
-            "numberComponentsDeployed": len(good) if self.done else 0,
+            "numberComponentsDeployed": self.reached,
             "numberComponentErrors": len(self.failures),
             "numberTestsTotal": 0,
             "numberTestsCompleted": 0,
@@ -116,7 +127,7 @@ class Deployment:
             "completedDate": self.completed,
             "errorMessage": None,
             "errorStatusCode": None,
-            "stateDetail": None,
+            "stateDetail": None if self.done or not self.reached else f"Processing {self.reached} components",
         }
         if details:
             answer["details"] = {
@@ -174,6 +185,8 @@ class Metadata:
         package = next(iter(call.files.values()))
         deployment = Deployment(key, options, package, call.actor.user_id, started=self._stamp())
         self.deployments[key] = deployment
+        deployment.began, deployment.seconds = time.monotonic(), self.seconds
+        deployment.components = read_package(package)
         if self.seconds:
             timer = threading.Timer(self.seconds, self._run, [deployment])
             timer.daemon = True
@@ -201,9 +214,8 @@ class Metadata:
 
     def _run(self, deployment: Deployment) -> None:
         """Apply everything; take it back when it was only a check, or when something failed."""
-        components = read_package(deployment.package)
+        components = deployment.components
         with self.world.lock:
-            deployment.components = components
             restore = self._snapshot()
             try:
                 with self.world.atomic():

@@ -21,8 +21,8 @@ from adapters.errors import ConfigError
 from adapters.port import PackageOrder, Packager, WebhookAccount, WebhookRequest
 from adapters.salesforce import ADAPTER, packaging, parts
 from adapters.salesforce.adapter import SalesforceCrm
+from adapters.salesforce.deploying import Deployer
 from adapters.salesforce.metadata import Package
-from adapters.salesforce.schema import deploy
 from adapters.salesforce.settings import SalesforceSettings
 from sandbox.kit import Server
 from workflows.fields import FIELDS
@@ -202,7 +202,8 @@ def deployed(org: Any, *stages: str, url: str = PUBLIC, check_only: bool = False
     made = packaging.packages(PackageOrder(url, SETTINGS, frozenset(stages), {"user": someone}))
     refused: dict[str, str] = {}
     for each in made:
-        refused |= deploy(crm._client, crm._services, each, check_only=check_only)
+        failed = Deployer(crm._client, crm._services).deploy(each, check_only=check_only)
+        refused |= {one.member: one.problem for one in failed}
     return refused
 
 
@@ -289,5 +290,6 @@ def test_the_package_can_be_tried_and_deployed_again(org: Any) -> None:
 def test_what_the_org_cannot_resolve_is_refused_by_name(org: Any) -> None:
     crm = org.connect()
     lonely = Package("66.0", permission_set=False, list_views=parts.list_views(), pieces=parts.reports())
-    refused = deploy(crm._client, crm._services, lonely, check_only=True)
+    failed = Deployer(crm._client, crm._services).deploy(lonely, check_only=True)
+    refused = {one.member: one.problem for one in failed}
     assert {"Opportunity.Aurevoir_Open", "Aurevoir_Offboardings", "Aurevoir/Exit_Score"} <= set(refused)

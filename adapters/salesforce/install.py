@@ -1,0 +1,249 @@
+"""The rest of the app in the org: reports, list views, rights to read, the part for the page, and push (outbound
+message and flows), deployed through the Metadata API beside the fields of :mod:`adapters.salesforce.schema`.
+
+Everything goes in one deployment, tried with ``checkOnly`` first; what the org refuses is left out, told, and tried
+again at the next time. What was deployed is remembered by a digest, and the parts that matter are looked for in the
+org: a second run deploys nothing, and what was taken away, or was half there, is put back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import quote
+
+from simple_salesforce.format import format_soql
+
+from adapters.errors import AdapterError, Permanent
+from adapters.port import APP_STATE, PackageOrder, SchemaReport, Services
+from adapters.salesforce import parts
+from adapters.salesforce.client import Client
+from adapters.salesforce.deploying import Deployer, Failure, Follow
+from adapters.salesforce.mapping import OBJECTS, our_field
+from adapters.salesforce.metadata import CustomField, Package, Piece, Value
+from adapters.salesforce.packaging import address_faults
+from adapters.salesforce.settings import SalesforceSettings
+from adapters.salesforce.shape import describe, fields_of
+from workflows.fields import FIELDS
+
+ROUNDS = 5
+FLOWS = ("Aurevoir_Stage_Moved", "Aurevoir_Deal_Created")
+KINDS = {
+    "WorkflowOutboundMessage": "the outbound message",
+    "Flow": "the flow",
+    "PermissionSet": "the permission set",
+    "ListView": "the list view",
+    "ReportType": "the report type",
+    "Report": "the report",
+    "LightningComponentBundle": "the part for the record page",
+    "CustomField": "the field",
+}
+"""Parts in an admin's words."""
+UNNAMED = "the app"
+
+
+@dataclass
+class Install:
+    """One run; see :meth:`adapters.port.Installing.install_app`."""
+
+    client: Client
+    services: Services
+    order: PackageOrder
+    known: str
+    follow: Follow
+    refused: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def run(self, *, dry_run: bool) -> SchemaReport:
+        """Look at what is there, and deploy what is not."""
+        described = {name: set(fields_of(each)) for name, each in describe(self.client).items()}
+        push = self._push()
+        package = self._package(described, push)
+        names = [shown(kind, member) for kind, member in members(package)]
+        digest = _digest(package)
+        if digest == self.known and not self._missing(push):
+            self._tell_flows(push)
+            return SchemaReport(present=tuple(names), notes=tuple(self.notes), state={APP_STATE: digest})
+        if dry_run:
+            missing = _missing_fields(described)
+            package = self._tried(replace(package, fields=missing), check_only=True)
+        else:
+            package = self._tried(package, check_only=False)
+            self._tell_flows(push)
+        made = [shown(kind, member) for kind, member in members(package) if kind != "CustomField"]
+        kept = digest if not self.refused else ""
+        return SchemaReport(
+            created=tuple(made),
+            refused=dict(self.refused),
+            notes=tuple(self.notes),
+            state={} if dry_run else {APP_STATE: kept},
+        )
+
+    # --- what belongs in the org ----------------------------------------------------------------------------------
+
+    def _package(self, described: Mapping[str, set[str]], push: Sequence[Piece]) -> Package:
+        """All but the fields: those are there already. Rights are given to those that are."""
+        fields = [CustomField(spec) for spec in FIELDS]
+        there = [each.shown for each in fields if each.name.lower() in described[OBJECTS[each.spec.record]]]
+        granted = there or [each.shown for each in fields]
+        return Package(
+            version=self.client.version,
+            permission_set=False,
+            list_views=parts.list_views(),
+            pieces=(parts.reader(granted), *parts.reports(), *parts.component(), *push),
+        )
+
+    def _push(self) -> tuple[Piece, ...]:
+        """The outbound message and the flows, where we can be reached and the org has a secret for it."""
+        settings = self.order.account
+        if not isinstance(settings, SalesforceSettings):
+            raise TypeError("an app is installed for an account")
+        url = self.order.public_url.strip().rstrip("/")
+        if not settings.webhook_secret:
+            self.notes.append(
+                "the outbound message and its flows are left out, since the settings have no webhook_secret: changes "
+                "are found by polling until you set one and run this again"
+            )
+            return ()
+        if any(address_faults(url)):
+            self.notes.append(
+                f"the outbound message and its flows are left out, since Salesforce cannot reach {url}: set "
+                "server.public_url to an https address on port 443 or 1024 to 65535, and run this again"
+            )
+            return ()
+        endpoint = f"{url}/webhooks/salesforce/{settings.webhook_secrets[0]}"
+        version = settings.api_version
+        return (
+            parts.outbound_message(version, endpoint, self._username()),
+            *parts.flows(version, sorted(self.order.stage_ids)),
+        )
+
+    def _username(self) -> str:
+        soql = format_soql("SELECT Username FROM User WHERE Id = {}", self.client.tokens.current().user_id)
+        rows = self.client.query("look for the connector's user", soql)
+        if not rows:
+            raise Permanent("Salesforce does not show us our own user", account=self.client.account)
+        return str(rows[0]["Username"])
+
+    # --- what is there ----------------------------------------------------------------------------------------------
+
+    def _missing(self, push: Sequence[Piece]) -> bool:
+        """Whether a part that matters has gone since, or never came."""
+        sets = self.client.query(
+            "look for the permission set", format_soql("SELECT Id FROM PermissionSet WHERE Name = {}", parts.READER)
+        )
+        if not sets:
+            return True
+        return bool(push) and (not self._messages() or set(self._flows()) != set(FLOWS))
+
+    def _messages(self) -> Sequence[Mapping[str, Any]]:
+        soql = format_soql("SELECT Name FROM WorkflowOutboundMessage WHERE Name = {}", parts.MESSAGE)
+        return self._tooling("look for the outbound message", soql)
+
+    def _flows(self) -> dict[str, bool]:
+        """Which of our flows are there, and whether they are active."""
+        soql = format_soql(
+            "SELECT DeveloperName, ActiveVersionId FROM FlowDefinition WHERE DeveloperName IN {}", list(FLOWS)
+        )
+        rows = self._tooling("look for the flows", soql)
+        return {str(row["DeveloperName"]): row.get("ActiveVersionId") is not None for row in rows}
+
+    def _tooling(self, operation: str, soql: str) -> Sequence[Mapping[str, Any]]:
+        answer = self.client.get(operation, f"tooling/query/?q={quote(soql)}")
+        rows: Sequence[Mapping[str, Any]] = (answer or {}).get("records") or []
+        return rows
+
+    def _tell_flows(self, push: Sequence[Piece]) -> None:
+        """Production takes flows that are deployed through the API inactive."""
+        if not any(piece.kind == "Flow" for piece in push):
+            return
+        try:
+            asleep = [name for name, active in self._flows().items() if not active]
+        except AdapterError as error:
+            self.notes.append(f"whether the flows are active could not be seen: {error.message}")
+            return
+        if asleep:
+            self.notes.append(
+                f"activate {' and '.join(sorted(asleep))} (Setup > Flows): Salesforce takes flows into production "
+                "inactive, and until then changes are found by polling"
+            )
+
+    # --- deploying --------------------------------------------------------------------------------------------------
+
+    def _tried(self, package: Package, *, check_only: bool) -> Package:
+        """Check, leave out what is refused, check again, and deploy what is left; what was deployed in the end."""
+        deployer = Deployer(self.client, self.services, "deploy the app", self.follow)
+        for _ in range(ROUNDS):
+            if not members(package):
+                return package
+            failures = deployer.deploy(package, check_only=True)
+            if not failures and not check_only:
+                failures = deployer.deploy(package, check_only=False)
+            if not failures:
+                return package
+            package = self._without(package, failures)
+        self.refused[UNNAMED] = "the org kept refusing: Setup > Deployment Status has the details"
+        return replace(package, fields=(), list_views={}, pieces=())
+
+    def _without(self, package: Package, failures: Sequence[Failure]) -> Package:
+        """The package without what failed. What cannot be told by name takes everything along."""
+        by_name = {one.member: one for one in failures}
+        known = {member for _, member in members(package)}
+        for one in failures:
+            name = shown(one.kind, one.member) if one.member in known else UNNAMED
+            self.refused.setdefault(name, one.problem)
+        if not known & set(by_name):
+            return replace(package, fields=(), list_views={}, pieces=())
+        return replace(
+            package,
+            fields=tuple(each for each in package.fields if each.member not in by_name),
+            list_views=_views_without(package.list_views, by_name),
+            pieces=tuple(piece for piece in package.pieces if not set(piece.members) & set(by_name)),
+        )
+
+
+def members(package: Package) -> list[tuple[str, str]]:
+    """Type and full name of everything in a package, each once."""
+    found = [("CustomField", each.member) for each in package.fields]
+    found += [
+        ("ListView", f"{owner}.{view['fullName']}")
+        for owner in package.list_views
+        for view in package.list_views[owner]
+    ]
+    found += [(piece.kind, member) for piece in package.pieces for member in piece.members]
+    return list(dict.fromkeys(found))
+
+
+def shown(kind: str, member: str) -> str:
+    """A part as an admin would call it."""
+    return f"{KINDS.get(kind, kind)} {re.sub(r'^[A-Za-z]+[.]', '', member) if kind != 'CustomField' else member}"
+
+
+def _views_without(
+    views: Mapping[str, Sequence[Mapping[str, Any]]], gone: Iterable[str]
+) -> dict[str, Sequence[Mapping[str, Any]]]:
+    gone = set(gone)
+    kept = {
+        owner: [view for view in of_owner if f"{owner}.{view['fullName']}" not in gone]
+        for owner, of_owner in views.items()
+    }
+    return {owner: of_owner for owner, of_owner in kept.items() if of_owner}
+
+
+def _missing_fields(described: Mapping[str, set[str]]) -> tuple[CustomField, ...]:
+    """Fields that a trial needs along, since the other parts name them."""
+    return tuple(
+        CustomField(spec, tuple(Value(one.value, one.text["en"]) for one in spec.options))
+        for spec in FIELDS
+        if our_field(spec.name).lower() not in described[OBJECTS[spec.record]]
+    )
+
+
+def _digest(package: Package) -> str:
+    digest = hashlib.sha256()
+    for path, content in sorted(package.files().items()):
+        digest.update(path.encode() + b"\0" + content + b"\0")
+    return digest.hexdigest()

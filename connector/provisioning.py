@@ -1,0 +1,62 @@
+"""Provisioning: our fields, the switch-on, and the rest of our app in the CRM as far as its API takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from adapters.errors import AdapterError
+from adapters.port import APP_STATE, Installing, PackageOrder, SchemaReport
+from connector.account import Account
+from connector.bootstrap import Runtime
+from connector.store import accounts
+
+Follow = Callable[[str, int, int], None]
+
+
+def provision(runtime: Runtime, name: str, *, dry_run: bool = False, follow: Follow | None = None) -> SchemaReport:
+    """Create what is missing of our fields, switch on, and install the rest of the app; what was done and left undone.
+
+    May be run again at any time: what is there stays. The switch-on holds although the rest of the app is refused,
+    since polling does without it. ``follow`` hears how a deployment goes. Raises as
+    :meth:`connector.account.Account.provision`.
+    """
+    account = runtime.accounts[name]
+    report = account.provision(dry_run=dry_run)
+    crm = account.crm()
+    if not isinstance(crm, Installing):
+        return report
+    try:
+        app = crm.install_app(_order(runtime, account), dry_run=dry_run, known=_known(runtime, name), follow=follow)
+    except AdapterError as error:
+        refused = {**report.refused, "the app": f"{error.message}; mend that, and run this again"}
+        return replace(report, refused=refused)
+    if not dry_run:
+        _remember(runtime, name, app.state.get(APP_STATE, ""))
+    return SchemaReport(
+        present=(*report.present, *app.present),
+        created=(*report.created, *app.created),
+        extended=(*report.extended, *app.extended),
+        refused={**report.refused, **app.refused},
+        notes=(*report.notes, *app.notes),
+        state={**report.state, **app.state},
+    )
+
+
+def _order(runtime: Runtime, account: Account) -> PackageOrder:
+    watch = account.rules().watch
+    stages = frozenset().union(*(rule.negotiating | rule.not_renewing | rule.renewed | rule.won for rule in watch))
+    return PackageOrder(runtime.settings.server.public_url, account.config.vendor, stages)
+
+
+def _known(runtime: Runtime, name: str) -> str:
+    with runtime.store.read() as session:
+        row = accounts.get(session, name)
+    return str(row.state.get(APP_STATE, "")) if row is not None else ""
+
+
+def _remember(runtime: Runtime, name: str, app: str) -> None:
+    with runtime.store.write() as session:
+        row = accounts.get(session, name)
+        if row is not None:
+            accounts.change(session, name, state={**row.state, APP_STATE: app})

@@ -1,0 +1,172 @@
+"""`provision` puts the whole app into an org: followed to its end, once, and what an org refuses told by name."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from adapters.errors import OutcomeUnknown, ScopeMissing
+from adapters.port import APP_STATE, Installing, PackageOrder, SchemaReport
+from adapters.salesforce.install import FLOWS
+from sandbox.kit import Fault
+from workflows.fields import FIELDS
+
+URL = "https://goodbye.example.com"
+SECRET = "a-path-secret-of-the-org-1234"
+STAGES = frozenset({"Closed Lost", "Negotiation/Review"})
+
+
+def install(org: Any, *, known: str = "", **more: Any) -> SchemaReport:
+    crm = org.connect(webhook_secret=SECRET)
+    assert isinstance(crm, Installing)
+    url = more.pop("public_url", URL)
+    return crm.install_app(PackageOrder(url, crm._settings, more.pop("stages", STAGES)), known=known, **more)
+
+
+def deployments(org: Any) -> list[dict[str, Any]]:
+    return [each.result(details=False) for each in org.sandbox.metadata.deployments.values()]
+
+
+def real(org: Any) -> list[dict[str, Any]]:
+    return [each for each in deployments(org) if not each["checkOnly"]]
+
+
+def test_everything_is_deployed_after_a_check_and_the_second_time_nothing(org: Any) -> None:
+    org.provision()
+    org.sandbox.metadata.deployments.clear()
+    first = install(org)
+    assert first.refused == {}
+    named = " ".join(first.created)
+    for part in ("the outbound message", "the flow", "the permission set", "the list view", "the report type",
+                 "the report", "the part for the record page"):  # fmt: skip
+        assert part in named
+    assert [each["checkOnly"] for each in deployments(org)] == [True, False]
+    assert set(org.sandbox.hooks.flows) == set(FLOWS)
+    assert all(flow.active for flow in org.sandbox.hooks.flows.values())
+    message = org.sandbox.hooks.messages["Aurevoir_Look"]
+    assert message.url == f"{URL}/webhooks/salesforce/{SECRET}"
+    second = install(org, known=first.state[APP_STATE])
+    assert (second.created, second.refused) == ((), {})
+    assert set(second.present) == set(first.created)
+    assert len(deployments(org)) == 2
+
+
+def test_a_part_that_was_taken_away_is_put_back(org: Any) -> None:
+    org.provision()
+    known = install(org).state[APP_STATE]
+    world = org.sandbox.world
+    gone = next(key for key, row in world.tables["FlowDefinition"].items() if row["DeveloperName"] == FLOWS[0])
+    world.drop("FlowDefinition", gone)
+    assert install(org, known=known).created != ()
+    assert len(real(org)) == 2
+
+
+def test_another_address_or_another_stage_is_deployed_anew(org: Any) -> None:
+    org.provision()
+    known = install(org).state[APP_STATE]
+    moved = install(org, known=known, public_url="https://other.example.com")
+    assert org.sandbox.hooks.messages["Aurevoir_Look"].url.startswith("https://other.example.com/")
+    install(
+        org, known=moved.state[APP_STATE], public_url="https://other.example.com", stages=frozenset({"Closed Lost"})
+    )
+    assert len(real(org)) == 3
+
+
+def test_a_dry_run_is_a_check_that_leaves_nothing_even_before_the_fields_are_there(org: Any) -> None:
+    made = install(org, dry_run=True)
+    assert made.refused == {}
+    assert any("the flow" in each for each in made.created)
+    assert made.state == {}
+    assert [each["checkOnly"] for each in deployments(org)] == [True]
+    assert org.sandbox.hooks.flows == {}
+    assert "aurevoir_status__c" not in org.sandbox.world.schema.objects["Opportunity"].fields
+
+
+def test_an_edition_without_outbound_messages_gets_the_rest_and_is_told(make_org: Callable[..., Any]) -> None:
+    org = make_org(edition="professional")
+    org.provision()
+    made = install(org)
+    assert set(made.refused) == {
+        "the outbound message Aurevoir_Look", *(f"the flow {name}" for name in FLOWS),
+    }  # fmt: skip
+    assert "not available" in made.refused["the outbound message Aurevoir_Look"]
+    assert any("the report Aurevoir/Exit_Score" in each for each in made.created)
+    assert made.state[APP_STATE] == "", "so that the next run tries again"
+
+
+def test_flows_that_production_leaves_asleep_are_named(make_org: Callable[..., Any]) -> None:
+    org = make_org(flows_deploy_active=False)
+    org.provision()
+    made = install(org)
+    assert made.refused == {}
+    (note,) = [note for note in made.notes if "activate" in note]
+    assert all(name in note for name in FLOWS)
+    again = install(org, known=made.state[APP_STATE])
+    assert again.created == ()
+    assert any("activate" in note for note in again.notes), "until someone does"
+
+
+def test_an_address_that_salesforce_cannot_reach_leaves_push_out_and_says_so(org: Any) -> None:
+    org.provision()
+    made = install(org, public_url="http://127.0.0.1:8080")
+    assert made.refused == {}
+    assert not any("flow" in each for each in made.created)
+    assert any("cannot reach http://127.0.0.1:8080" in note for note in made.notes)
+
+
+def test_without_a_secret_push_is_left_out_and_the_cure_named(org: Any) -> None:
+    org.provision()
+    crm = org.connect()
+    made = crm.install_app(PackageOrder(URL, crm._settings, STAGES))
+    assert any("webhook_secret" in note for note in made.notes)
+
+
+def test_one_refused_report_does_not_keep_the_others_out(org: Any) -> None:
+    org.provision()
+    fields = org.sandbox.world.schema.objects["Opportunity"].fields
+    fields.pop("aurevoir_start_score__c")
+    made = install(org)
+    assert any(name.startswith("the report") for name in made.refused)
+    assert any("the flow" in each for each in made.created)
+
+
+def test_the_way_of_a_deployment_is_told(org: Any) -> None:
+    org.provision()
+    org.sandbox.metadata.seconds = 0.3
+    heard: list[tuple[str, int, int]] = []
+    crm = org.connect(webhook_secret=SECRET)
+    install_it = PackageOrder(URL, crm._settings, STAGES)
+
+    def follow(status: str, done: int, total: int) -> None:
+        heard.append((status, done, total))
+
+    object.__setattr__(crm._services, "sleep", lambda _seconds: time.sleep(0.05))
+    crm.install_app(install_it, follow=follow)
+    assert any(0 < done < total for _, done, total in heard)
+    assert heard[-1][0] == "Succeeded"
+    assert heard[-1][1] == heard[-1][2] > 10
+
+
+def test_a_user_who_may_not_deploy_is_told_which_permission_is_missing(org: Any) -> None:
+    org.provision()
+    org.sandbox.world.settings.may_deploy = False
+    with pytest.raises(ScopeMissing, match="Modify Metadata"):
+        install(org)
+
+
+def test_a_deployment_that_breaks_off_half_way_is_done_at_the_next_run(org: Any) -> None:
+    org.provision()
+    org.sandbox.faults.set(Fault(match="^POST .*/metadata/deployRequest", times=1, status=500))
+    with pytest.raises(OutcomeUnknown):
+        install(org)
+    assert install(org).refused == {}
+
+
+def test_the_fields_of_provisioning_stay_as_they_are(org: Any) -> None:
+    org.provision()
+    install(org)
+    crm = org.connect()
+    assert crm.ensure_schema(FIELDS, dry_run=True).created == ()
