@@ -5,25 +5,30 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TypeVar
+from typing import Literal, TypeVar, get_args
 
 from adapters.errors import ConfigError, Fault
 from adapters.port import Finding, Level
-from connector.settings import AccountConfig, WatchConfig
+from connector.settings import AccountConfig, WatchConfig, Weekday
 from connector.values import near
 from workflows.model import (
     Absence,
     AccountRules,
+    Department,
+    DigestRule,
+    EarlyRule,
     ExitRights,
     PeopleRule,
     Pipeline,
     PlaybookRule,
+    SignRule,
     Stage,
     User,
     WatchRule,
 )
 
 Named = TypeVar("Named", Pipeline, Stage)
+_WEEKDAYS = get_args(Weekday)
 
 
 def resolve_rules(
@@ -40,6 +45,7 @@ def resolve_rules(
         if (rule := _watch_rule(f"accounts.{name}.watch[{number}]", one, pipelines, faults)) is not None
     )
     people = _people(name, config, users, faults)
+    digest = _digest(name, config, users, faults)
     if faults:
         raise ConfigError(faults)
     return AccountRules(
@@ -60,6 +66,10 @@ def resolve_rules(
         our_name=config.company or "",
         exit_rights=ExitRights(**config.exit_rights.model_dump()) if config.exit_rights is not None else None,
         figures=tuple(dict.fromkeys(config.fields.figures)),
+        look_back=config.look_back,
+        signs=SignRule(**dict(config.signs) | {"rising_is_bad": frozenset(config.signs.rising_is_bad)}),
+        digest=digest,
+        early=_early(config),
     )
 
 
@@ -163,6 +173,42 @@ def _people(name: str, config: AccountConfig, users: Sequence[User], faults: lis
         fallback=config.people.fallback,
         absences=absences,
         languages=spoken,
+    )
+
+
+def _digest(name: str, config: AccountConfig, users: Sequence[User], faults: list[Fault]) -> DigestRule | None:
+    """Who is told what leavers said, and when (P-40); None where the settings ask for nothing."""
+    said, mails = config.digest, config.departments.named()
+    if (said is None and not mails) or (said is not None and said.every == "off"):
+        return None
+    by_mail = {user.email.casefold(): user.id for user in sorted(users, key=lambda user: user.active) if user.email}
+    for department, mail in mails.items():
+        if mail.casefold() not in by_mail:
+            active = sorted(user.email for user in users if user.active and user.email)
+            cure = f"no user has this address. {_capital(near(mail, active))}Active users: {_some(active)}"
+            faults.append(Fault(f"accounts.{name}.departments.{department}", mail, cure))
+    owners = {Department(one): by_mail[mail.casefold()] for one, mail in mails.items() if mail.casefold() in by_mail}
+    every: Literal["weekly", "monthly"] = "monthly" if said is not None and said.every == "monthly" else "weekly"
+    return DigestRule(every=every, weekday=_WEEKDAYS.index(said.day) if said is not None else 0, owners=owners)
+
+
+def _early(config: AccountConfig) -> EarlyRule | None:
+    """What is watched of customers while they are customers (P-62)."""
+    early = config.early_signs
+    if early is None:
+        return None
+    return EarlyRule(
+        figures=early.figures or tuple(dict.fromkeys(config.fields.figures)),
+        stalling=early.stalling,
+        signs=SignRule(
+            falls_by=early.falls_by,
+            rises_by=early.rises_by,
+            rising_is_bad=frozenset(config.signs.rising_is_bad),
+            stalls_after=early.stalls_after,
+        ),
+        within=early.within,
+        customers_for=early.customers_for,
+        again_after=early.again_after,
     )
 
 

@@ -174,6 +174,75 @@ class ExitRightsConfig(ConfigModel):
     no_charges_from: date = Field(default=date(2027, 1, 12), description="From this day on, switching costs nothing.")
 
 
+class DepartmentsConfig(ConfigModel):
+    """Whom the words of leavers concern, by e-mail address in the CRM; people.manager stands in for the others."""
+
+    product: Mail | None = Field(
+        default=None, description="Remarks on the product, and what was missing.", examples=["p@example.com"]
+    )
+    sales: Mail | None = Field(default=None, description="Prices, suppliers, expectations.", examples=["s@example.com"])
+    finance: Mail | None = Field(default=None, description="Prices and budgets.", examples=["f@example.com"])
+    operations: Mail | None = Field(
+        default=None, description="Ways of working, and how the leaving went.", examples=["o@example.com"]
+    )
+    success: Mail | None = Field(
+        default=None, description="The team, training, goals, all the rest.", examples=["c@example.com"]
+    )
+
+    def named(self) -> dict[str, str]:
+        """The address of each department that has one."""
+        return {name: mail for name, mail in self if mail is not None}
+
+
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+
+
+class DigestConfig(ConfigModel):
+    """When departments get a task with what leavers said."""
+
+    every: Literal["weekly", "monthly", "off"] = Field(default="weekly", description="How often; or off.")
+    day: Weekday = Field(default="monday", description="On which day; of a month, on the first such day.")
+
+
+class SignsConfig(ConfigModel):
+    """When a change of a key figure is a sign."""
+
+    falls_by: int = Field(
+        default=20, ge=1, le=100, description="Percent of its best value, or of the scale of a score, that it falls by."
+    )
+    rises_by: int = Field(
+        default=50, ge=1, le=10_000, description="Percent that a figure rises by of which less is better."
+    )
+    rising_is_bad: tuple[Figure, ...] = Field(
+        default=(),
+        description="Figures of which less is better; tickets, incidents and the like are known by their names.",
+        examples=[["company.days_since_login"]],
+    )
+
+
+class EarlySignsConfig(ConfigModel):
+    """Watch the key figures of customers each day, and tell their owner of a sign while it can still help."""
+
+    figures: tuple[Figure, ...] = Field(
+        default=(), description="Which of fields.figures; by default all.", examples=[["company.active_users"]]
+    )
+    stalling: tuple[Figure, ...] = Field(
+        default=(),
+        description="Figures that should move, such as use cases live: standing still is a sign too.",
+        examples=[["company.use_cases_live"]],
+    )
+    falls_by: int = Field(default=30, ge=1, le=100, description="As in signs; here for a task.")
+    rises_by: int = Field(default=100, ge=1, le=10_000, description="As in signs; here for a task.")
+    within: PositiveDuration = Field(default=timedelta(days=90), description="In how long a time it fell or rose.")
+    stalls_after: PositiveDuration = Field(default=timedelta(days=90), description="After how long it stands still.")
+    customers_for: PositiveDuration = Field(
+        default=timedelta(days=400), description="Watch deals that were won or renewed no longer ago than this."
+    )
+    again_after: PositiveDuration = Field(
+        default=timedelta(days=90), description="Tell the same sign of the same customer again after this."
+    )
+
+
 class PlaybookChoice(ConfigModel):
     """Which endings follow a playbook of their own."""
 
@@ -263,6 +332,24 @@ class AccountConfig(ConfigModel):
         description="Keep the days of a right to switch supplier (true, or periods of your own); by default not.",
         examples=[True],
     )
+    departments: DepartmentsConfig = Field(
+        default=DepartmentsConfig(), description="Who is told what leavers said, by department; with one named, weekly."
+    )
+    digest: DigestConfig | None = Field(
+        default=None,
+        description="When they are told; without departments named, all goes to people.manager.",
+        examples=[{"every": "weekly", "day": "monday"}],
+    )
+    look_back: Duration = Field(
+        default=timedelta(days=365),
+        description="How far a plan looks back for signs in fields.figures, noted on the deal (0s: not at all).",
+    )
+    signs: SignsConfig = Field(default=SignsConfig(), description="When a change of a key figure is a sign.")
+    early_signs: EarlySignsConfig | None = Field(
+        default=None,
+        description="Watch the figures of customers too ({} for the defaults); by default not.",
+        examples=[{"falls_by": 30, "within": "90d"}],
+    )
     vendor: Any = Field(default=None, exclude=True, repr=False)
 
     @field_validator("exit_rights", mode="before")
@@ -279,12 +366,26 @@ class AccountConfig(ConfigModel):
     @model_validator(mode="after")
     def _stages_for_each_playbook(self) -> Self:
         wins = [number for number, watch in enumerate(self.watch) if watch.won]
-        if wins and self.baseline_playbook is None:
+        if wins and self.baseline_playbook is None and self.early_signs is None:
             raise ValueError(f"watch[{wins[0]}].won needs baseline_playbook: name one (`baseline` ships), or drop won")
         if self.baseline_playbook is not None and not any(watch.won or watch.renewed for watch in self.watch):
             raise ValueError("baseline_playbook needs stages: name them in watch[].won or watch[].renewed")
         if self.save_playbook is not None and not any(watch.negotiating for watch in self.watch):
             raise ValueError("save_playbook needs stages: name them in watch[].negotiating")
+        return self
+
+    @model_validator(mode="after")
+    def _early_signs_have_figures(self) -> Self:
+        early = self.early_signs
+        if early is None:
+            return self
+        if not self.fields.figures:
+            raise ValueError("early_signs needs fields.figures: name the key figures to watch")
+        other = [one for one in (*early.figures, *early.stalling) if one not in self.fields.figures]
+        if other:
+            raise ValueError(f"early_signs names {other[0]}, which is not in fields.figures: add it there")
+        if not any(watch.won or watch.renewed for watch in self.watch):
+            raise ValueError("early_signs needs stages: name those of customers in watch[].won or watch[].renewed")
         return self
 
     @property

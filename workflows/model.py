@@ -668,6 +668,16 @@ class QuestionType(StrEnum):
     TEXT = "text"
 
 
+class Department(StrEnum):
+    """Who is concerned by what leavers say (P-40)."""
+
+    PRODUCT = "product"
+    SALES = "sales"
+    FINANCE = "finance"
+    OPERATIONS = "operations"
+    SUCCESS = "success"
+
+
 class Option(Model):
     """One choice. ``value`` is stable; the texts may be reworded (P-34).
 
@@ -699,6 +709,7 @@ class Question(Model):
     ends: tuple[Texts, ...] = ()
     options: tuple[Option, ...] = ()
     roles: tuple[Role, ...] = ()
+    department: Department | None = None
     max_length: int = 60_000
 
 
@@ -829,6 +840,33 @@ class SignRule(Model):
     stalls_after: timedelta | None = None
 
 
+class DigestRule(Model):
+    """How often departments are told what leavers said, on which day of the week (0 is Monday), and who gets it (P-40).
+
+    Monthly: on the first such day of the month. Departments without an owner here go to the manager.
+    """
+
+    every: Literal["weekly", "monthly"] = "weekly"
+    weekday: int = 0
+    owners: Mapping[Department, str] = Field(default_factory=dict)
+
+
+class EarlyRule(Model):
+    """Which figures of customers are watched while they are customers, and when they are a sign (P-62).
+
+    ``figures`` are watched for falls and rises over the time ``within``, ``stalling`` also for standing still.
+    Customers are those whose deal was won or renewed in the time ``customers_for``. The same sign is told again after
+    ``again_after``.
+    """
+
+    figures: tuple[str, ...]
+    stalling: tuple[str, ...] = ()
+    signs: SignRule = SignRule()
+    within: timedelta = timedelta(days=90)
+    customers_for: timedelta = timedelta(days=400)
+    again_after: timedelta = timedelta(days=90)
+
+
 # --- an account's rules ---------------------------------------------------------------------------------------------
 
 
@@ -928,6 +966,8 @@ class AccountRules(Model):
     figures: tuple[str, ...] = ()
     look_back: timedelta = timedelta(days=365)
     signs: SignRule = SignRule()
+    digest: DigestRule | None = None
+    early: EarlyRule | None = None
     low_score: int = 6
     our_name: str = ""
     exit_rights: ExitRights | None = None

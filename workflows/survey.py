@@ -34,7 +34,18 @@ from workflows.documents import (
     translation_faults,
 )
 from workflows.fields import DEGREE_OPTIONS, REASON_OPTIONS
-from workflows.model import AnswerValue, LinkKind, Option, Question, Questionnaire, QuestionType, Role, Section, Texts
+from workflows.model import (
+    AnswerValue,
+    Department,
+    LinkKind,
+    Option,
+    Question,
+    Questionnaire,
+    QuestionType,
+    Role,
+    Section,
+    Texts,
+)
 from workflows.tone_check import Allowed, Note, check_tone, survey_texts
 
 MAX_REQUIRED = 5
@@ -111,6 +122,9 @@ class QuestionDoc(Doc):
     field: FieldName | None = Field(None, description="The CRM field that it feeds.")
     roles: list[Annotated[Role, Field(strict=False)]] = Field(
         [], description="Ask only people in these roles: decider, user, influencer."
+    )
+    department: Annotated[Department, Field(strict=False)] | None = Field(
+        None, description="Whom the answer concerns: product, sales, finance, operations or success."
     )
     low: int = Field(0, ge=0, le=1, description="Where a scale begins.")
     high: int = Field(10, ge=2, le=10, description="Where a scale ends.")
