@@ -34,7 +34,6 @@ from workflows.model import (
     Step,
     StepStatus,
 )
-from workflows.timeline import show_timeline
 from workflows.running import (
     UNKNOWN_REASON,
     complete,
@@ -47,6 +46,7 @@ from workflows.running import (
     take_reason,
 )
 from workflows.sides import next_comparison
+from workflows.timeline import show_timeline
 
 
 def decide(look: Look, links: Links) -> Decision:
