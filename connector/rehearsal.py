@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from functools import cached_property
 from typing import Any
@@ -24,6 +24,9 @@ from workflows.rehearsal import Lack, LeftOut, PastDeal, Rehearsed, Stage, Workl
 BATCH = 500
 """Deals read at a time: few enough to show progress, and enough for full batches at the CRM."""
 LONGEST = timedelta(days=3660)
+MOST_INVOLVED = 100
+"""Who else took part is read for so many endings at most: it costs a call for each hundred activities, and a thousand
+deals may have fifty thousand."""
 
 
 class NoRehearsalError(AurevoirError):
@@ -48,6 +51,8 @@ class Rehearsal:
 
     ``deals`` are in the order in which they ended; those that are gone come last. ``urls`` leads to the deals in the
     CRM. ``untold`` names fields of a deal of whose past the CRM tells nothing: for these the present value was taken.
+    ``knows_involved``: who else took part in the deals was read, or did not matter; otherwise owners alone tell who is
+    neutral.
     """
 
     account: str
@@ -60,6 +65,7 @@ class Rehearsal:
     deals: tuple[Rehearsed, ...]
     urls: Mapping[str, str]
     untold: frozenset[str] = frozenset()
+    knows_involved: bool = True
 
     @cached_property
     def would_open(self) -> tuple[Rehearsed, ...]:
@@ -109,6 +115,7 @@ class Rehearsal:
                 "tasks": self.tasks,
                 "tasks_by_owner": dict(self.tasks_by_owner),
                 "untold": sorted(self.untold),
+                "knows_involved": self.knows_involved,
             },
             "deals": [
                 one.model_dump(mode="json", exclude={"steps": {"__all__": {"body", "link"}}})
@@ -156,6 +163,7 @@ def rehearse_account(
         deals=deals,
         urls=urls,
         untold=found.untold,
+        knows_involved=found.knows_involved,
     )
 
 
@@ -180,6 +188,7 @@ class _Reading:
     deals: list[PastDeal] = field(default_factory=list)
     gone: list[Deal] = field(default_factory=list)
     untold: frozenset[str] = frozenset()
+    knows_involved: bool = True
 
     def run(self) -> _Reading:
         """Find, then read batch by batch."""
@@ -191,7 +200,16 @@ class _Reading:
             untold = of_batch if untold is None else untold & of_batch
         self.tell(Progress("reading", len(ids), len(ids)))
         self.untold = frozenset(untold or ())
+        if self.rules.people.neutral_pool and self.deals:
+            self._read_involved()
         return self
+
+    def _read_involved(self) -> None:
+        """For the choice of someone neutral (P-10), as the connector would look at it."""
+        self.knows_involved = len(self.deals) <= MOST_INVOLVED
+        if self.knows_involved:
+            involved = self.crm.involved([each.deal for each in self.deals])
+            self.deals = [replace(each, involved=involved.get(each.deal.id, ())) for each in self.deals]
 
     def _find(self) -> list[str]:
         stages = sorted(frozenset().union(*(stages_of(rule, CaseKind.OFFBOARDING) for rule in self.rules.watch)))

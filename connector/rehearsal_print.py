@@ -65,6 +65,8 @@ def print_rehearsal(made: Rehearsal) -> None:
         out.print(Text(f"Tasks for each: {', '.join(owners)}."))
     for name in sorted(made.untold):
         out.print(Text(f"Note: no change of {_FIELDS.get(name, name)} is on record, so today's was taken."))
+    if not made.knows_involved:
+        out.print("Note: with so many deals it was not read who else worked on them, so some may be less neutral.")
     out.print("Company, contacts and colleagues are those of today. Nothing was written to the CRM.")
 
 
