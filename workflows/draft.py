@@ -161,7 +161,9 @@ class Draft:
     def close(self, step: Step, note: str) -> None:
         """The step is no longer needed: withdraw its task, or close it in the CRM with a note, unless people have."""
         if step.status is StepStatus.WRITING:
-            self.withdrawn += [self.step_key(step), self.step_key(step) + DOCUMENT]
+            self.withdrawn.append(self.step_key(step))
+            if any(rule.key == step.rule and rule.document is not None for rule in self.look.playbook.steps()):
+                self.withdrawn.append(self.step_key(step) + DOCUMENT)
         if step.status in (StepStatus.WRITING, StepStatus.WAITING):
             self.put(step, status=StepStatus.CLOSED)
         if step.status is not StepStatus.OPEN or step.task_id is None or self.task(step) is None:
