@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from connector.cli_print import _moment, _out, _table
+from connector.erasure import Receipt
 from connector.operations import Standing
 from connector.store.failed import Failed, FailedKind
 
@@ -57,3 +58,26 @@ def print_failed(found: Sequence[Failed]) -> None:
     if any(one.kind is FailedKind.WRITE and one.case_id for one in found):
         out.print("When the reason is mended: aurevoir cases retry CASE (sends what was refused, and nothing else).")
         out.print("When it need not be written any more: aurevoir cases leave CASE")
+
+
+def print_receipt(receipt: Receipt) -> None:
+    """The confirmation of an erasure: fit to be kept, and to be sent to whoever asked."""
+    out = _out()
+    out.print(Text(f"Erasure {receipt.reference} in {receipt.account}, {receipt.at}", style="bold"))
+    if receipt.already is not None:
+        out.print(f"They were erased before, at {receipt.already}. This time:")
+    for count, what in (
+        (receipt.answers_removed, "answers removed"),
+        (receipt.texts_emptied, "texts of tasks, notes and documents emptied"),
+        (receipt.writes_withdrawn, "planned writes withdrawn"),
+        (receipt.links_closed, "links closed"),
+        (receipt.tasks_closed, "open tasks in the CRM that are being closed"),
+        (receipt.raw_events_removed, "unreadable events removed"),
+    ):
+        out.print(f"  {count} {what}")
+    out.print("What stays:")
+    for sentence in receipt.stays:
+        out.print(Text(f"  - {sentence}"))
+    for what, ids in (("Tasks", receipt.tasks_in_crm), ("Notes", receipt.notes_in_crm)):
+        if ids:
+            out.print(Text(f"  {what} in the CRM: {', '.join(ids)}"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 import json
 from collections.abc import Sequence
 
@@ -39,15 +40,11 @@ class LinkSigner:
 
     def __init__(self, public_url: str, keys: Sequence[str]) -> None:
         self._public_url = public_url.rstrip("/")
+        self._keys = tuple(keys)
         oldest_first = list(reversed(keys))
         self._signers = {kind: _signer(oldest_first, f"aurevoir.link.{kind.value}") for kind in LinkKind}
         self._forms = _signer(oldest_first, "aurevoir.form")
         self._people = _signer(oldest_first, "aurevoir.person")
-
-    @property
-    def public_url(self) -> str:
-        """Where all our pages are, without a slash at the end."""
-        return self._public_url
 
     @property
     def public_url(self) -> str:
@@ -87,6 +84,14 @@ class LinkSigner:
     def is_form_seal(self, link: str, seal: str) -> bool:
         """Whether :meth:`form_seal` made this value for this link, with any key that still counts."""
         return seal.isascii() and self._forms.verify_signature(link, seal)
+
+    def who(self, account: str, said: str) -> tuple[str, ...]:
+        """The digests that stand for a contact's id or address once they are erased, under each key that counts.
+
+        The first is to be kept; all are to be looked for.
+        """
+        text = f"aurevoir.erased {account} {said.strip().casefold()}".encode()
+        return tuple(hmac.new(key.encode(), text, hashlib.sha256).hexdigest() for key in self._keys)
 
     def person(self, account: str, mail: str) -> str:
         """Stands for a person by their address, in one account: tells two records of the same one, and names nobody."""

@@ -93,3 +93,34 @@ def resume_playbook(
         found = operations.resume_playbook(runtime, playbook, chosen(runtime, account))
     for name, count in found.items():
         typer.echo(f"{name}: the playbook {playbook} goes on, with {count} open case{'s' if count != 1 else ''}.")
+
+
+def erase_command(
+    context: typer.Context,
+    contact: Annotated[str | None, typer.Option(metavar="ID", help="The contact's id in the CRM.")] = None,
+    email: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Their e-mail address.")] = None,
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="Their name, to find it in texts.")] = None,
+    account: AccountName = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before.")] = False,
+    as_json: AsJson = False,
+    config: Config = None,
+) -> None:
+    """Forget one person here, and say what was removed and what stays.
+
+    May be repeated: what is gone stays gone. The receipt names nobody.
+    """
+    from connector.cli_ops_print import print_receipt
+    from connector.erase_by_hand import erase_by_hand
+
+    with short_runtime(context, config) as runtime:
+        names = chosen(runtime, account)
+        if not yes:
+            typer.confirm(
+                f"Remove what is stored of this person in {', '.join(names)}? It cannot be undone", abort=True
+            )
+        receipts = [erase_by_hand(runtime, one, contact_id=contact, email=email, name=name) for one in names]
+    if as_json:
+        print_json([receipt.as_json() for receipt in receipts])
+    else:
+        for receipt in receipts:
+            print_receipt(receipt)

@@ -6,7 +6,7 @@ costs one transaction, whatever it holds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -44,10 +44,22 @@ class Taken:
     nudge: set[str] = field(default_factory=set)
 
 
+Erase = Callable[[Session, str, Sequence[str], datetime], object]
+"""Forgets these contacts of an account, in the transaction."""
+
+
 def take_in(
-    receipt: Receipt, crm: str, *, store: Store, accounts_by_name: Mapping[str, Watched], now: datetime
+    receipt: Receipt,
+    crm: str,
+    *,
+    store: Store,
+    accounts_by_name: Mapping[str, Watched],
+    now: datetime,
+    erase: Erase | None = None,
 ) -> Taken:
     """Commit what a delivery tells, in one transaction; the caller nudges and replies after that.
+
+    ``erase`` is called for contacts whom the CRM was asked to forget (P-79).
 
     Raises what the database raises when it cannot commit: nothing is kept then, and the sender should come again.
     """
@@ -62,6 +74,7 @@ def take_in(
         taken = Taken(bad=len(bad))
         for name in sorted(by_account):  # in order, so that two deliveries do not wait for each other
             _keep_signals(session, name, by_account[name], watched[name], now, taken)
+            _forget(session, name, by_account[name], now, erase, taken)
         intake.keep_bad(session, crm, ((e.account, _storable(e.reason), _storable(e.excerpt)) for e in bad), now)
         _tally(session, receipt, crm, taken, now)
         return taken
@@ -80,13 +93,24 @@ def _keep_signals(
     entries, left_alone = _entries(session, name, signals, watched, now)
     agenda.put(session, name, entries)
     accounts.change(session, name, pushed_at=now)
-    erased = [signal for signal in signals if signal.kind is SignalKind.CONTACT_ERASED]
-    cases.log(session, name, map(_erased, erased), now)
     taken.looks += len({entry.deal_id for entry in entries})
     taken.left_alone += left_alone
-    taken.erased += len(erased)
     if entries:
         taken.nudge.add(name)
+
+
+def _forget(
+    session: Session, name: str, signals: Sequence[Signal], now: datetime, erase: Erase | None, taken: Taken
+) -> None:
+    """At once, whatever else is going on: who is remembered as erased is left out of all later work."""
+    erased = [signal.record_id for signal in signals if signal.kind is SignalKind.CONTACT_ERASED]
+    if not erased:
+        return
+    cases.log(session, name, map(_erased, erased), now)
+    if erase is not None:
+        erase(session, name, sorted(set(erased)), now)
+        taken.nudge.add(name)
+    taken.erased += len(erased)
 
 
 def _sort(signals: Iterable[Signal]) -> tuple[list[Signal], list[BadEvent]]:
@@ -131,8 +155,8 @@ def _entries(
     return entries, left_alone
 
 
-def _erased(signal: Signal) -> Event:
-    return Event(what="contact_erased", detail="The CRM erased a contact.", data={"contact_id": signal.record_id})
+def _erased(contact_id: str) -> Event:
+    return Event(what="contact_erased", detail="The CRM erased a contact.", data={"contact_id": contact_id})
 
 
 def _tally(session: Session, receipt: Receipt, crm: str, taken: Taken, now: datetime) -> None:

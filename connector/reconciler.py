@@ -22,13 +22,14 @@ from adapters.errors import Unavailable
 from adapters.port import Crm, Observed, Outcome, Result, Wanted
 from connector.account import Account
 from connector.clock import Clock
+from connector.erasure import Erasure
 from connector.documents import send
 from connector.histories import Subject
 from connector.histories import read as read_history
 from connector.library import Library
 from connector.links import LinkSigner
 from connector.metrics import LOOKS, WRITES
-from connector.store import Store, agenda, baselines, cases, intake, intents, inventory, pauses
+from connector.store import Store, agenda, baselines, cases, erasing, intake, intents, inventory, pauses
 from connector.store.tables import AgendaRow, IntentRow, IntentState, LinkRow
 from connector.survey_links import about_person, address, language_of, lately_surveyed, surveyed_elsewhere
 from workflows.decide import cancel, decide, record
@@ -103,6 +104,7 @@ class Reconciler:
         self._store = store
         self._library = library
         self._links = links
+        self._erasure = Erasure(links)
         self._clock = clock
 
     def look(self) -> int:
@@ -200,6 +202,7 @@ class Reconciler:
         with self._store.read() as session:
             load = Counter(cases.load_by_owner(session, self._account.name))
             paused = pauses.playbooks(session, self._account.name)
+            erased = erasing.all_known(session, self._account.name)
             playbooks = {
                 case.id: cases.playbook(session, case.playbook, case.playbook_version)
                 for case in map(_followed, looks)
@@ -208,6 +211,8 @@ class Reconciler:
         undecided = looks
         for _ in range(5):  # people, who took part, and tasks may be asked for, tasks again when people brought steps
             lately = self._lately_surveyed(undecided)
+            for look in undecided if erased else ():
+                look.people = look.people and self._erasure.without(self._account.name, look.people, erased)
             for look in undecided:
                 followed = _followed(look)
                 frozen = playbooks.get(followed.id) if followed is not None else None

@@ -154,8 +154,8 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         ),
         "fr": (
             "Ces sept derniers jours : plans commencés {begun}, terminés {ended}, tâches posées {tasks}, réponses "
-            "reçues {answers}. {rest}\n\nCette tâche est un signe de vie et ne demande rien : cochez-la. Si elle manque "
-            "un lundi, merci d’en parler à la personne qui administre ce CRM."
+            "reçues {answers}. {rest}\n\nCette tâche est un signe de vie et ne demande rien : cochez-la. Si elle "
+            "manque un lundi, merci d’en parler à la personne qui administre ce CRM."
         ),
     },
     "alive.well": {"en": "Nothing failed.", "fr": "Rien n’a échoué."},
@@ -238,6 +238,10 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
     "close.caught_up": {
         "en": "What this was about is settled now. Thank you; this task is no longer needed.",
         "fr": "Ce dont il s’agissait est réglé. Merci ; cette tâche n’est plus nécessaire.",
+    },
+    "close.erased": {
+        "en": "The person whom this task was about is to be forgotten: there is nothing left to do.",
+        "fr": "La personne concernée par cette tâche doit être oubliée : il n’y a plus rien à faire.",
     },
     "close.cancelled": {
         "en": "No longer needed: {why}",

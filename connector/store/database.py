@@ -170,6 +170,12 @@ class Store:
         """Whether anyone holds this name now, alone or together."""
         return self._locks.is_held(name)
 
+    def let_go_of_removed(self) -> None:
+        """See to it that what was removed stands in no file of ours any more: empties SQLite's log of changes."""
+        if self.path is not None:
+            with closing(sqlite3.connect(self.path, timeout=BUSY_SECONDS)) as connection:
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
+
     def check(self) -> None:
         """Raise when the database does not answer."""
         with self.engine.connect() as connection:
@@ -234,6 +240,7 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
+        "secure_delete=ON",
         f"busy_timeout={int(BUSY_SECONDS * 1000)}",
     ):
         connection.execute(f"PRAGMA {pragma}").close()

@@ -8,14 +8,19 @@ commit is 503, and then the sender's repetition is what we want. There is no CSR
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
 
 import structlog
 from flask import Blueprint, Response, abort
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException
 
 from adapters.errors import PayloadError, SignatureError
 from adapters.port import Adapter, Receipt
+from connector.erasure import Erasure
 from connector.metrics import EVENTS, WEBHOOK_SECONDS, WEBHOOKS
 from connector.receiver import Taken, take_in
 from connector.web.deliveries import delivery, provable_accounts
@@ -58,7 +63,14 @@ def _receive(runtime: Runtime, adapter: Adapter, crm: str, secret: str | None) -
     except PayloadError as error:
         return _refuse(crm, 400, "the delivery cannot be read", error)
     try:
-        taken = take_in(receipt, crm, store=runtime.store, accounts_by_name=runtime.accounts, now=delivered.received_at)
+        taken = take_in(
+            receipt,
+            crm,
+            store=runtime.store,
+            accounts_by_name=runtime.accounts,
+            now=delivered.received_at,
+            erase=partial(_erase, runtime),
+        )
     except SQLAlchemyError as error:
         response = _refuse(crm, 503, "the delivery could not be kept just now; send it again", error)
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
@@ -67,6 +79,11 @@ def _receive(runtime: Runtime, adapter: Adapter, crm: str, secret: str | None) -
         runtime.engine.nudge(account)
     _count(crm, receipt, taken)
     return Response(receipt.reply.body, receipt.reply.status, content_type=receipt.reply.content_type)
+
+
+def _erase(runtime: Runtime, session: Session, account: str, contact_ids: Sequence[str], now: datetime) -> None:
+    config = runtime.accounts[account].config
+    Erasure(runtime.links).erase(session, account, contact_ids, now, language=config.language)
 
 
 def _refuse(crm: str, status: int, text: str, error: Exception) -> Response:

@@ -1,0 +1,144 @@
+"""Erasure requests (P-79): from the CRM's privacy event, or by an admin's hand; each confirmed by a receipt.
+
+The receipt names nobody: it says what was removed here, and what stays where and why. Whoever was erased is recognised
+by a keyed digest, so that a late signal does not bring them back and no page or task is made for them again.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from adapters.errors import AurevoirError
+from connector import outbox
+from connector.links import LinkSigner
+from connector.store import Store, agenda, cases, erasing
+from workflows.model import Event, People
+from workflows.wording import say
+
+
+class Unknown(AurevoirError):
+    """Nobody here fits what was said, or too little was said."""
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """The confirmation. ``stays``: what is left, in sentences; ``back_ups``: files that still hold what was removed."""
+
+    account: str
+    reference: str
+    at: str
+    answers_removed: int
+    texts_emptied: int
+    writes_withdrawn: int
+    links_closed: int
+    raw_events_removed: int
+    tasks_closed: int
+    cases: int
+    tasks_in_crm: tuple[str, ...]
+    notes_in_crm: tuple[str, ...]
+    back_ups: tuple[str, ...]
+    already: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """For scripts, with the sentences."""
+        return asdict(self) | {"stays": self.stays}
+
+    @property
+    def stays(self) -> list[str]:
+        """What is left, and why."""
+        told = [
+            "In the CRM: the person's own record and what is written there, unless the CRM erases it itself; we never "
+            "delete what is yours."
+        ]
+        if self.tasks_in_crm or self.notes_in_crm:
+            told.append(
+                f"In the CRM, made by us: {len(self.tasks_in_crm)} tasks and {len(self.notes_in_crm)} notes of the "
+                "deals concerned, whose texts may hold the name. They are listed by id: delete them if they must go."
+            )
+        told.append("Here: the CRM's id of the person in keys and in the log. It names nobody without the CRM.")
+        told.append("Here: a keyed digest, so that they are not taken in again.")
+        if self.back_ups:
+            told.append(f"Back-ups from before still hold what was removed: {', '.join(self.back_ups)}. Delete them.")
+        told.append("Back-ups that you made elsewhere: let them run out, and erase again after a restore.")
+        return told
+
+
+class Erasure:
+    """Forgets people, in the caller's transaction."""
+
+    def __init__(self, links: LinkSigner) -> None:
+        self._links = links
+
+    def erase(
+        self,
+        session: Session,
+        account: str,
+        contact_ids: Collection[str],
+        now: datetime,
+        *,
+        language: str,
+        words: Sequence[str] = (),
+        back_ups: Sequence[str] = (),
+    ) -> Receipt:
+        """Remove, remember, close what is open, and log it; again and again with the same end."""
+        said = [*contact_ids, *(word for word in words if "@" in word)]
+        digests = {one: self._links.who(account, one) for one in said}
+        before = erasing.known(session, account, [digest for all_of in digests.values() for digest in all_of])
+        done = erasing.erase(session, account, contact_ids, now, words=words, note=say("close.erased", language))
+        for case_id, write in done.closing:
+            outbox.put(session, account, [write], now, case_id=case_id, why="someone was erased")
+        agenda.put(session, account, [agenda.Entry(one, now, "someone was erased") for one in sorted(done.deals)])
+        receipt = _receipt(account, done, now, back_ups, before.at.isoformat() if before is not None else None)
+        first = receipt.as_json() if before is None else dict(before.receipt)
+        erasing.remember(session, account, [all_of[0] for all_of in digests.values()], first, now)
+        if done.anything or before is None:
+            event = Event(what="person erased", detail=f"reference {receipt.reference}")
+            cases.log(session, account, [event], now)
+        return receipt
+
+    def without(self, account: str, people: People, erased: Collection[str]) -> People:
+        """These people without those who were erased."""
+        kept = tuple(
+            contact
+            for contact in people.contacts
+            if not any(
+                digest in erased
+                for said in (contact.id, contact.email or contact.id)
+                for digest in self._links.who(account, said)
+            )
+        )
+        return people if len(kept) == len(people.contacts) else people.model_copy(update={"contacts": kept})
+
+
+def _receipt(
+    account: str, done: erasing.Erased, now: datetime, back_ups: Sequence[str], already: str | None
+) -> Receipt:
+    return Receipt(
+        account=account,
+        reference=uuid.uuid4().hex[:12],
+        at=now.astimezone(UTC).isoformat(timespec="seconds"),
+        answers_removed=done.answers,
+        texts_emptied=done.texts,
+        writes_withdrawn=done.withdrawn,
+        links_closed=done.links,
+        raw_events_removed=done.events,
+        tasks_closed=len(done.closing),
+        cases=len(done.cases),
+        tasks_in_crm=tuple(sorted(done.left_tasks)),
+        notes_in_crm=tuple(sorted(done.left_notes)),
+        back_ups=tuple(back_ups),
+        already=already,
+    )
+
+
+def back_ups(store: Store) -> list[str]:
+    """Copies of the database that we made beside it, before upgrades."""
+    if store.path is None:
+        return []
+    return sorted(str(path) for path in store.path.parent.glob(f"{store.path.name}.*.bak"))

@@ -1,0 +1,267 @@
+"""Forgetting a person (P-79): what is stored of them is removed or emptied, and they are recognised afterwards.
+
+What goes: their answers, and what colleagues noted of talks with them; texts of tasks, notes and documents of their
+cases, which may hold their name; fields that were written from their answers; raw events that mention them. Their links
+stay known, closed, so that the page says so kindly. What stays of them is the CRM's id in keys of steps and lines of
+the log: a number that names nobody without the CRM.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, or_, select, update
+from sqlalchemy.orm import Session
+
+from connector.store.database import insert_or
+from connector.store.tables import (
+    AnswerRow,
+    BadEventRow,
+    BaselineRow,
+    CaseRow,
+    ErasureRow,
+    EventRow,
+    IntentRow,
+    IntentState,
+    LinkRow,
+    StepRow,
+)
+from workflows.model import OPEN_STATUSES, StepStatus, UpdateTask
+
+SCRUB = "erased"
+"""In :attr:`CaseRow.written`: texts of this case are emptied as soon as they were sent."""
+_ENDED = [IntentState.DONE.value, IntentState.REFUSED.value, IntentState.WITHDRAWN.value]
+_EMPTY: dict[str, dict[str, Any]] = {
+    "task": {"subject": "", "body": "", "contact_ids": [], "link": None},
+    "note": {"title": "", "body": "", "contact_ids": []},
+    "file": {"name": "", "content": ""},
+    "fields": {"values": {}},
+    "update_task": {"note": None},
+}
+
+
+@dataclass
+class Erased:
+    """What was removed. ``left_tasks`` and ``left_notes`` are records in the CRM that we do not change, by id."""
+
+    answers: int = 0
+    texts: int = 0
+    links: int = 0
+    withdrawn: int = 0
+    events: int = 0
+    cases: list[str] = field(default_factory=list)
+    deals: set[str] = field(default_factory=set)
+    closing: list[tuple[str, UpdateTask]] = field(default_factory=list)
+    left_tasks: set[str] = field(default_factory=set)
+    left_notes: set[str] = field(default_factory=set)
+
+    @property
+    def anything(self) -> bool:
+        """Whether there was anything to remove."""
+        return bool(self.answers or self.texts or self.links or self.withdrawn or self.events)
+
+
+def known(session: Session, account: str, who: Collection[str]) -> ErasureRow | None:
+    """The erasure of this person, by any of their digests."""
+    return session.scalars(select(ErasureRow).where(ErasureRow.account == account, ErasureRow.who.in_(who))).first()
+
+
+def all_known(session: Session, account: str) -> frozenset[str]:
+    """The digests of everyone who was erased in this account."""
+    return frozenset(session.scalars(select(ErasureRow.who).where(ErasureRow.account == account)))
+
+
+def remember(session: Session, account: str, who: Iterable[str], receipt: dict[str, Any], now: datetime) -> None:
+    """Recognise them from now on. The first receipt stays."""
+    for one in who:
+        values = {"account": account, "who": one, "at": now, "receipt": receipt}
+        session.execute(insert_or(session, ErasureRow).values(**values).on_conflict_do_nothing())
+
+
+def contacts_of_person(session: Session, account: str, person: Collection[str]) -> set[str]:
+    """Contacts to whom links were given under one of these digests of an address."""
+    query = select(LinkRow.contact_id).where(LinkRow.account == account, LinkRow.person.in_(person))
+    return {one for one in session.scalars(query) if one is not None}
+
+
+def erase(
+    session: Session, account: str, contact_ids: Collection[str], now: datetime, *, words: Sequence[str] = (), note: str
+) -> Erased:
+    """Remove what is stored of these contacts, and wherever one of these ``words`` (name, address) stands.
+
+    ``note`` is what their open tasks are closed with; those writes are handed back, to be planned.
+    """
+    done = Erased()
+    cases = _cases(session, account, contact_ids, words)
+    done.cases = [case.id for case in cases]
+    done.deals = {case.deal_id for case in cases}
+    _answers(session, account, contact_ids, words, done)
+    for case in cases:
+        _steps(session, case, contact_ids, note, done)
+        _case(case, contact_ids, words)
+    done.withdrawn += _withdraw(session, account, cases, contact_ids, words, now)
+    done.texts += scrub(session, account, done.cases, done)
+    done.links += session.execute(  # type: ignore[attr-defined]  # a cursor's result, which counts
+        update(LinkRow)
+        .where(LinkRow.account == account, LinkRow.contact_id.in_(contact_ids), LinkRow.closed_at.is_(None))
+        .values(closed_at=now, person=None)
+    ).rowcount
+    session.execute(
+        update(LinkRow)
+        .where(LinkRow.account == account, LinkRow.contact_id.in_(contact_ids))
+        .values(person=None, roles=None)
+    )
+    _events(session, account, contact_ids, words, done)
+    _baselines(session, account, contact_ids)
+    return done
+
+
+# --- what belongs to them -------------------------------------------------------------------------------------------
+
+
+def _cases(session: Session, account: str, contact_ids: Collection[str], words: Sequence[str]) -> list[CaseRow]:
+    """Cases that the person has a part in, or whose name or texts mention them."""
+    ids: set[str] = set()
+    for table in (StepRow, LinkRow, AnswerRow):
+        query = select(table.case_id).where(table.account == account, table.contact_id.in_(contact_ids))
+        ids |= set(session.scalars(query))
+    for case_id, contacts in session.execute(select(CaseRow.id, CaseRow.contact_ids).where(CaseRow.account == account)):
+        if set(contacts) & set(contact_ids):
+            ids.add(case_id)
+    for word in words:
+        named = select(CaseRow.id).where(CaseRow.account == account, CaseRow.deal_name.icontains(word, autoescape=True))
+        ids |= set(session.scalars(named))
+        ids |= {row.case_id for row in _mentioning(session, account, word) if row.case_id}
+    return list(session.scalars(select(CaseRow).where(CaseRow.id.in_(ids)).order_by(CaseRow.id))) if ids else []
+
+
+def _mentioning(session: Session, account: str, word: str) -> Iterable[IntentRow]:
+    rows = session.scalars(select(IntentRow).where(IntentRow.account == account))
+    return [row for row in rows if word.casefold() in str(row.content).casefold()]
+
+
+def _answers(session: Session, account: str, contact_ids: Collection[str], words: Sequence[str], done: Erased) -> None:
+    query = select(AnswerRow).where(AnswerRow.account == account)
+    theirs = [
+        row
+        for row in session.scalars(query if words else query.where(AnswerRow.contact_id.in_(contact_ids)))
+        if row.contact_id in contact_ids or any(word.casefold() in str(row.given).casefold() for word in words)
+    ]
+    for row in theirs:
+        session.delete(row)
+    done.answers += len(theirs)
+
+
+def _steps(session: Session, case: CaseRow, contact_ids: Collection[str], note: str, done: Erased) -> None:
+    """Steps of an open case that are about them end; a task that stands in the CRM is closed with a note."""
+    if case.status not in {status.value for status in OPEN_STATUSES}:
+        return
+    for step in session.scalars(select(StepRow).where(StepRow.case_id == case.id, StepRow.contact_id.in_(contact_ids))):
+        if step.status == StepStatus.OPEN.value and step.task_id:
+            key = f"{case.id}:{step.key}:close:erased"
+            write = UpdateTask(key=key, deal_id=case.deal_id, task_id=step.task_id, note=note, close=True)
+            done.closing.append((case.id, write))
+        if step.status in (StepStatus.OPEN.value, StepStatus.WAITING.value, StepStatus.WRITING.value):
+            step.status = StepStatus.CLOSED.value
+
+
+def _case(case: CaseRow, contact_ids: Collection[str], words: Sequence[str]) -> None:
+    case.contact_ids = [one for one in case.contact_ids if one not in contact_ids]
+    kept = {name: value for name, value in case.written.items() if not _names(name, contact_ids)}
+    case.written = kept | {SCRUB: "1"}
+    for word in words:
+        at = case.deal_name.casefold().find(word.casefold())
+        if at >= 0:
+            case.deal_name = f"{case.deal_name[:at]}…{case.deal_name[at + len(word) :]}"
+
+
+def _names(name: str, contact_ids: Collection[str]) -> bool:
+    """Whether a key of ours ends with the id of one of them; counters stay, they keep keys apart."""
+    return not name.startswith("#") and any(name.endswith((f":{one}", f"@{one}")) for one in contact_ids)
+
+
+def _withdraw(
+    session: Session,
+    account: str,
+    cases: Sequence[CaseRow],
+    contact_ids: Collection[str],
+    words: Sequence[str],
+    now: datetime,
+) -> int:
+    """Writes about them that were not made are made no more."""
+    rows = session.scalars(
+        select(IntentRow).where(
+            IntentRow.account == account,
+            IntentRow.case_id.in_([case.id for case in cases]),
+            IntentRow.state.not_in(_ENDED),
+        )
+    ).all()
+    theirs = [row for row in rows if _is_about(row, contact_ids, words)]
+    for row in theirs:
+        row.state, row.ended_at = IntentState.WITHDRAWN.value, now
+    session.flush()
+    return len(theirs)
+
+
+def _is_about(row: IntentRow, contact_ids: Collection[str], words: Sequence[str]) -> bool:
+    target = row.content.get("target") or {}
+    linked = {*(row.content.get("contact_ids") or ()), target.get("id") if target.get("kind") == "contact" else None}
+    text = str(row.content).casefold()
+    return (
+        bool(linked & set(contact_ids))
+        or any(f"@{one}" in row.key or f":{one}:" in row.key for one in contact_ids)
+        or any(word.casefold() in text for word in words)
+    )
+
+
+def scrub(session: Session, account: str, case_ids: Sequence[str], done: Erased | None = None) -> int:
+    """Empty the texts of all writes of these cases that were made or will not be; gives how many."""
+    rows = session.scalars(
+        select(IntentRow).where(
+            IntentRow.account == account, IntentRow.case_id.in_(case_ids), IntentRow.state.in_(_ENDED)
+        )
+    )
+    count = 0
+    for row in rows:
+        if row.state == IntentState.REFUSED.value:
+            row.state = IntentState.WITHDRAWN.value  # it could only be sent again with its texts
+        emptied = row.content | _EMPTY.get(row.kind, {})
+        if done is not None and row.state == IntentState.DONE.value and row.record_id:
+            {"task": done.left_tasks, "note": done.left_notes, "file": done.left_notes}.get(row.kind, set()).add(
+                row.record_id
+            )
+        if emptied != row.content:
+            row.content = emptied
+            row.reason = ""
+            count += 1
+    return count
+
+
+def scrub_flagged(session: Session, account: str) -> int:
+    """What was sent since for open cases of people who were erased; gives how many texts were emptied."""
+    rows = session.execute(select(CaseRow.id, CaseRow.written).where(CaseRow.account == account))
+    flagged = [case_id for case_id, written in rows if written.get(SCRUB)]
+    return scrub(session, account, flagged) if flagged else 0
+
+
+def _events(session: Session, account: str, contact_ids: Collection[str], words: Sequence[str], done: Erased) -> None:
+    """Raw events that mention them go; a line of the log that names them loses its words."""
+    mention = [BadEventRow.excerpt.icontains(one, autoescape=True) for one in (*contact_ids, *words)]
+    if mention:
+        found = session.execute(delete(BadEventRow).where(BadEventRow.account == account, or_(*mention)))
+        done.events += found.rowcount  # type: ignore[attr-defined]  # a cursor's result, which counts
+    for word in words:
+        session.execute(
+            update(EventRow)
+            .where(EventRow.account == account, EventRow.detail.icontains(word, autoescape=True))
+            .values(detail="(removed: it named a person who was erased)")
+        )
+
+
+def _baselines(session: Session, account: str, contact_ids: Collection[str]) -> None:
+    for row in session.scalars(select(BaselineRow).where(BaselineRow.account == account)):
+        if set(row.people) & set(contact_ids):
+            row.people = {one: roles for one, roles in row.people.items() if one not in contact_ids}

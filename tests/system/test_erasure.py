@@ -1,0 +1,132 @@
+"""Forgetting a person (P-79), on every CRM: by hand and by the CRM's privacy event."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.port import Receipt as Delivered
+from adapters.port import Signal, SignalKind
+from connector import outbox
+from connector.erase_by_hand import erase_by_hand
+from connector.erasure import Erasure, Unknown
+from connector.receiver import take_in
+from connector.store import cases, intake
+from connector.store.tables import AnswerRow, IntentRow, LinkRow
+from workflows.model import Answer, CreateNote, LinkKind, StepStatus
+
+MARK = "Zephyrine Quillfeather"
+MAIL = "zephyrine@northwind.example"
+SAID = "marmalade-flavoured candour"
+
+
+def rows(system: Any, table: type[Any]) -> list[Any]:
+    with system.runtime.store.read() as session:
+        return list(session.query(table))
+
+
+def answered(system: Any) -> tuple[str, str, str]:
+    """A case with two contacts, one with a survey link, an answer and a note; gives deal, contact, path of the link."""
+    company = system.rig.add_company("Northwind", owner_id=system.rig.users[0])
+    contact = system.rig.add_contact(MARK, email=MAIL, decider=True)
+    other = system.rig.add_contact("Person Two", email="two@northwind.example")
+    end = (system.rig.now() + timedelta(days=20)).date()
+    deal = system.renewal(company_id=company, contact_ids=[contact, other], contract_end=end)
+    system.lose(deal)
+    system.work()
+    case = system.case(deal)
+    links, now = system.runtime.links, system.rig.now()
+    link_id = links.link_id(LinkKind.SURVEY, case.id, contact, "exit")
+    link = LinkRow(
+        id=link_id, account="acme", case_id=case.id, kind="survey", contact_id=contact, questionnaire="exit",
+        language="en", made_at=now, closed_at=None, roles=None, person=links.person("acme", MAIL),
+    )  # fmt: skip
+    answer = Answer(
+        case_id=case.id, contact_id=contact, questionnaire="exit", by="customer", language="en", at=now,
+        values={"better": SAID},
+    )  # fmt: skip
+    note = CreateNote(key=f"{case.id}:greeting", deal_id=deal, title=MARK, body=f"{MARK} called.", at=now)
+    with system.runtime.store.write() as session:
+        intake.keep_link(session, link)
+        intake.save_answer(session, link, answer)
+        outbox.put(session, "acme", [note], now, case_id=case.id, why="test")
+    system.work()
+    path = links.address(LinkKind.SURVEY, case.id, contact, "exit").removeprefix("https://goodbye.example.com")
+    return deal, contact, path
+
+
+def on_disk(system: Any) -> bytes:
+    path = Path(system.runtime.store.path)
+    return b"".join(one.read_bytes() for one in path.parent.glob("aurevoir.db*") if one.is_file())
+
+
+@pytest.mark.row("P-79")
+def test_an_erased_person_leaves_nothing_in_any_file_and_the_receipt_names_nobody(system: Any) -> None:
+    deal, _, path = answered(system)
+    assert SAID.encode() in on_disk(system)
+    assert MARK.encode() in on_disk(system)
+    receipt = erase_by_hand(system.runtime, "acme", email=MAIL)
+    assert receipt.answers_removed == 1
+    assert receipt.texts_emptied > 0
+    told = str(receipt.as_json())
+    for secret in (MARK, MAIL, SAID):
+        assert secret.encode() not in on_disk(system)
+        assert secret not in told
+    assert system.web.get(path).status_code == 410, "their link says kindly that it is closed"
+    assert rows(system, AnswerRow) == []
+    assert receipt.notes_in_crm, "what stays in the CRM is said"
+    assert system.case(deal).is_open, "the customer's goodbye goes on without them"
+
+
+@pytest.mark.row("P-79")
+def test_erasing_twice_changes_nothing_more_and_says_so(system: Any) -> None:
+    _, contact, _ = answered(system)
+    first = erase_by_hand(system.runtime, "acme", contact_id=contact, name=MARK)
+    again = erase_by_hand(system.runtime, "acme", contact_id=contact, name=MARK)
+    assert again.already == first.at.replace("Z", "+00:00") or again.already is not None
+    assert (again.answers_removed, again.links_closed, again.writes_withdrawn) == (0, 0, 0)
+    with pytest.raises(Unknown):
+        erase_by_hand(system.runtime, "acme", email="nobody")
+
+
+@pytest.mark.row("P-79")
+def test_nobody_who_was_erased_gets_a_page_or_a_task_of_their_own_again(system: Any) -> None:
+    deal, contact, _ = answered(system)
+    erase_by_hand(system.runtime, "acme", contact_id=contact)
+    system.advance(days=25)
+    case = system.case(deal)
+    made = [step for step in case.steps if step.contact_id == contact and step.status is StepStatus.OPEN]
+    assert made == []
+    assert contact not in case.contact_ids
+    assert all(row.closed_at for row in rows(system, LinkRow) if row.contact_id == contact)
+    assert any(row.contact_id not in (None, contact) for row in rows(system, LinkRow)), "others still get theirs"
+
+
+@pytest.mark.row("P-79")
+def test_the_crms_privacy_event_erases_at_once_and_may_come_twice(system: Any) -> None:
+    deal, contact, path = answered(system)
+    now = system.rig.now()
+    event = Delivered(signals=(Signal("acme", SignalKind.CONTACT_ERASED, contact, now),) * 2)
+    erasure = Erasure(system.runtime.links)
+    for _ in range(2):
+        taken = take_in(
+            event,
+            system.rig.name,
+            store=system.runtime.store,
+            accounts_by_name=system.runtime.accounts,
+            now=now,
+            erase=lambda session, account, ids, at: erasure.erase(session, account, ids, at, language="en"),
+        )
+        assert taken.erased == 2
+    assert rows(system, AnswerRow) == []
+    kept = [row for row in rows(system, IntentRow) if MARK in str(row.content)]
+    assert kept == [], "texts of the case may hold the name"
+    assert system.web.get(path).status_code == 410
+    system.rig.advance(timedelta(minutes=1))
+    system.work()
+    with system.runtime.store.read() as session:
+        told = [event.what for event in cases.events(session, system.case(deal).id)]
+    assert "person erased" not in told, "the line stands in the account's log, with a reference"
