@@ -29,10 +29,12 @@ from connector.histories import read as read_history
 from connector.library import Library
 from connector.links import LinkSigner
 from connector.metrics import LOOKS, WRITES
-from connector.store import Store, agenda, baselines, cases, erasing, intake, intents, inventory, pauses
+from connector.store import Store, agenda, baselines, cases, door, erasing, intake, intents, inventory, pauses
+from connector.returns import credit_returns
 from connector.store.tables import AgendaRow, IntentRow, IntentState, LinkRow
 from connector.survey_links import about_person, address, language_of, lately_surveyed, surveyed_elsewhere
 from workflows.decide import cancel, decide, record
+from workflows.draft import FINISHED
 from workflows.key_figures import first_values
 from workflows.look import Decision, Look
 from workflows.model import (
@@ -47,6 +49,7 @@ from workflows.model import (
     InventoryItem,
     Involvement,
     LinkKind,
+    News,
     People,
     StepStatus,
     TaskState,
@@ -82,6 +85,7 @@ class DealLook:
     last: Case | None
     survivor: Case | None
     answers: tuple[Answer, ...]
+    news: tuple[News, ...] = ()
     baseline: Baseline | None = None
     history: tuple[FigureChange, ...] | None = None
     inventory: tuple[InventoryItem, ...] = ()
@@ -197,6 +201,8 @@ class Reconciler:
         rules = self._account.rules()
         users = self._account.users()
         looks = _in_turn(self._observe(rows))
+        deals = [look.observed.deal for look in looks]
+        credit_returns(self._store, self._account.name, rules, deals, self._clock.now())
         for look in looks:
             look.cancelled = cancelled
         with self._store.read() as session:
@@ -245,6 +251,7 @@ class Reconciler:
             known = [*open_cases.values(), *last_cases.values()]
             answers = intake.answers(session, [case.id for case in known])  # some answer after the case has ended
             things = inventory.of_cases(session, [case.id for case in open_cases.values()])
+            news = door.news(session, self._account.name, [case.id for case in known])
             subjects = {_subject(one.deal) for one in observed.values()}
             started = baselines.by_subject(session, self._account.name, subjects)
         looks = []
@@ -260,12 +267,14 @@ class Reconciler:
                     last=last,
                     survivor=open_cases.get(seen.deal.merged_into) if seen.deal.merged_into is not None else None,
                     answers=answers.get(newest.id, ()) if newest is not None else (),
+                    news=news.get(newest.id, ()) if newest is not None else (),
                     baseline=started.get(_subject(seen.deal)),
                     inventory=things.get(case.id, ()) if case is not None else (),
                     people=seen.people,
                 )
             )
-        self._read_tasks({look.row.deal_id: _open_task_ids(look.case) for look in looks if look.row.tasks}, looks)
+        wanted = {look.row.deal_id: _open_task_ids(look.case or look.last) for look in looks if look.row.tasks}
+        self._read_tasks(wanted, looks)
         return looks
 
     def _ask_for_more(self, looks: Sequence[DealLook]) -> list[DealLook]:
@@ -342,6 +351,7 @@ class Reconciler:
             load=load,
             tasks=look.tasks,
             answers=look.answers,
+            news=look.news,
             surveyed=self._surveyed(look, known["lately"]),
             baseline=look.baseline,
             inventory=look.inventory,
@@ -531,9 +541,9 @@ def _hold(look: DealLook, paused: Container[str]) -> None:
 
 
 def _followed(look: DealLook) -> Case | None:
-    """The case whose frozen playbook counts: the open one, or a stopped one that may be taken up again (P-09)."""
-    stopped = look.last if look.last is not None and look.last.status is CaseStatus.STOPPED else None
-    return look.case or stopped
+    """The case whose frozen playbook counts: the open one, or the last one where it may be taken up again or lasts."""
+    kept = (CaseStatus.STOPPED, CaseStatus.COMPLETED)  # P-09; P-51 … P-56
+    return look.case or (look.last if look.last is not None and look.last.status in kept else None)
 
 
 def _in_turn(looks: Sequence[DealLook]) -> list[DealLook]:
@@ -551,9 +561,14 @@ def _in_turn(looks: Sequence[DealLook]) -> list[DealLook]:
 
 
 def _open_task_ids(case: Case | None) -> list[str]:
-    """Tasks whose state may still change the plan: all but those that we closed or people deleted."""
-    ended = (StepStatus.CLOSED, StepStatus.DELETED)
-    return [step.task_id for step in case.steps if step.task_id and step.status not in ended] if case else []
+    """Tasks whose state may still change the plan: all but those that we closed or people deleted.
+
+    Of a case that has ended, those that are open: its lasting steps.
+    """
+    if case is None:
+        return []
+    ended = (StepStatus.CLOSED, StepStatus.DELETED) if case.is_open else FINISHED
+    return [step.task_id for step in case.steps if step.task_id and step.status not in ended]
 
 
 def _deal_ids(looks: Iterable[DealLook]) -> list[str]:
