@@ -240,7 +240,7 @@ class Desk:
         steps = [step for step in self.draft.steps.values() if step.rule == key]
         if key not in self.rules or (steps and all(_is_over(step) for step in steps)):
             return Waiting.NEVER
-        dues = [due_of(self.draft, step) for step in steps if step.status is StepStatus.OPEN]
+        dues = [due_of(self.draft, step) for step in steps if step.status in (StepStatus.OPEN, StepStatus.WRITING)]
         return min((due for due in dues if due is not None), default=Waiting.OVERDUE)
 
     # --- people -----------------------------------------------------------------------------------------------------

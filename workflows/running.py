@@ -168,7 +168,7 @@ def _surely_overdue(desk: Desk, rule: StepRule) -> bool:
     """Whether the task that this step watches was seen open just now; if not, its state is asked for (P-13)."""
     watched = [step for step in desk.draft.steps.values() if step.rule == rule.release.step]
     states = [desk.draft.task(step) for step in watched if step.status is StepStatus.OPEN]
-    return None not in states
+    return bool(states) and None not in states
 
 
 def recall(desk: Desk) -> None:
