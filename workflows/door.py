@@ -148,7 +148,9 @@ def door_values(look: Look, case: Case, language: str) -> dict[str, object]:
     ``results`` names the key figures that rose since the start, as far as that was read (P-24).
     """
     said = heard(look, case)
-    now, start = present_figures(look.deal, look.people), look.started_with or {}
+    noted = look.baseline.figures if look.baseline is not None else {}
+    start = dict(look.started_with or {}) | {name: figure.value for name, figure in noted.items()}
+    now = present_figures(look.deal, look.people)
     return {
         "content": left_content(said, look.rules.low_score),
         "results": [one.label for one in key_figures(look.rules.figures, now, start, language) if one.rose],

@@ -188,6 +188,9 @@ def _release(desk: Desk, step: Step, rule: StepRule) -> bool:
         if person is None:
             return _skip(draft, step, "there is nobody whom this may be about: they left, or asked for peace")
         step = draft.put(step, contact_id=person.id)
+    if uses(rule.when or "", "results") and needs_start(desk, rule):
+        draft.needs_start = True
+        return False
     if (why := needless(desk, rule, step.contact_id)) is not None:
         return _skip(draft, step, why)
     try:
