@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from babel.dates import format_date, format_datetime, format_timedelta
+from babel.dates import format_date, format_time, format_timedelta
 from flask import Blueprint, Flask, flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_limiter import Limiter
@@ -165,7 +165,8 @@ def _moment_in(console: Console) -> Callable[..., Markup]:
             return Markup("–")
         found = console.runtime.accounts.get(account) if account else None
         there = at.astimezone(zone(found.config.time_zone) if found is not None else UTC)
-        text = format_datetime(there, "medium", locale=languages.current())
+        spoken = languages.current()
+        text = f"{format_date(there, 'medium', locale=spoken)} {format_time(there, 'short', locale=spoken)}"
         name = "" if found is not None else " UTC"
         return Markup('<time datetime="{}">{}{}</time>').format(at.isoformat(), text, name)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import Any
@@ -22,6 +23,7 @@ from connector.web.console import Console, guard
 from workflows.model import Answer, AnswerValue, Case, CaseKind, CaseStatus, Playbook, Question, Step
 from workflows.survey import wording
 
+_FILLED_IN = re.compile(r"\{\{.*?\}\}")
 _CASE_ACTIONS: dict[str, Callable[[Any, str], Case]] = {
     "pause": casework.pause,
     "resume": casework.resume,
@@ -179,15 +181,14 @@ def _deal_url(console: Console, case: Case) -> str | None:
 
 
 def _titles(playbook: Playbook | None) -> Callable[[Step], str]:
-    """The steps' titles as the playbook words them, without what is filled in for a deal."""
+    """The steps' titles as the playbook words them; what is filled in for a deal is left open."""
     rules = {rule.key: rule for rule in playbook.steps()} if playbook is not None else {}
 
     def title(step: Step) -> str:
         rule = rules.get(step.rule)
-        if rule is None or playbook is None:
-            return step.key
-        words = wording(rule.title, languages.current(), playbook.languages)
-        return words if "{" not in words else step.key.partition("@")[0].replace("_", " ")
+        words = wording(rule.title, languages.current(), playbook.languages) if rule is not None and playbook else ""
+        shown = _FILLED_IN.sub("…", words)
+        return shown if shown and "{" not in shown else step.rule.strip("_").replace("_", " ").replace("-", " ")
 
     return title
 

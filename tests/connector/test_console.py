@@ -1,0 +1,359 @@
+"""The console: who gets in, who stays, what is shown and what can be done there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import console_kit as kit
+import pytest
+from werkzeug.routing import Rule
+
+from connector.admins import AdminProblem, Admins
+from connector.store import cases, intake, intents
+from connector.store.tables import AdminSessionRow, EventRow, IntentState, LinkRow
+from workflows.model import Answer, Case, CaseStatus, CreateTask, Step, StepStatus
+
+OPEN = {"console.sign_in", "console.welcome"}
+
+
+@pytest.fixture(scope="module")
+def rig() -> Iterator[Any]:
+    made = kit.make_rig("hubspot")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def desk(rig: Any, tmp_path: Path) -> Iterator[kit.Desk]:
+    made = kit.build_desk(rig, tmp_path)
+    yield made
+    made.runtime.close()
+
+
+@pytest.fixture
+def inside(desk: kit.Desk) -> kit.Desk:
+    assert desk.sign_in().status_code == 303
+    return desk
+
+
+def open_case(desk: kit.Desk, name: str = "Northwind renewal", **changes: Any) -> Case:
+    now = desk.rig.now()
+    defaults: dict[str, Any] = {
+        "id": f"c{abs(hash(name)):032x}"[:32],
+        "account": "acme",
+        "deal_id": "500",
+        "deal_name": name,
+        "status": CaseStatus.ACTIVE,
+        "playbook": "saas",
+        "language": "en",
+        "stage_id": "20",
+        "entered_at": now,
+        "opened_at": now,
+        "steps": (
+            Step(key="acknowledge", rule="acknowledge", status=StepStatus.OPEN, task_id="9", why="chosen because"),
+            Step(key="farewell", rule="farewell", status=StepStatus.DONE, completed_at=now),
+        ),
+    }
+    case = Case.model_validate(defaults | changes)
+    with desk.runtime.store.write() as session:
+        cases.save(session, case)
+    return case
+
+
+def events(desk: kit.Desk) -> list[tuple[str, str, Any]]:
+    with desk.runtime.store.read() as session:
+        return [(row.what, row.detail, row.data.get("admin")) for row in session.query(EventRow).order_by(EventRow.id)]
+
+
+# --- getting in -----------------------------------------------------------------------------------------------------
+
+
+def test_no_page_is_shown_and_nothing_done_without_a_login(desk: kit.Desk) -> None:
+    console = [rule for rule in desk.app.url_map.iter_rules() if rule.rule.startswith("/console")]
+    assert len(console) > 15
+    for rule in console:
+        if rule.endpoint in OPEN:
+            continue
+        path = _some(rule)
+        if "GET" in rule.methods:
+            answer = desk.get(path)
+            assert (answer.status_code, rule.rule) == (302, rule.rule)
+            assert "/console/sign-in" in answer.location
+        if "POST" in rule.methods:
+            answer = desk.post(path, page="/console/sign-in")
+            assert (answer.status_code, "/console/sign-in" in answer.location, rule.rule) == (302, True, rule.rule)
+
+
+def _some(rule: Rule) -> str:
+    """An address that the rule takes."""
+    filled = {"name": "acme", "case_id": "c", "what": "pause", "token": "t", "key": "saas", "run": "1"}
+    return re.sub(r"<(?:[^:>]+:)?(\w+)>", lambda found: filled[found[1]], rule.rule)
+
+
+def test_a_form_without_this_sessions_seal_changes_nothing(inside: kit.Desk) -> None:
+    open_case(inside)
+    writing = [rule for rule in inside.app.url_map.iter_rules() if rule.rule.startswith("/console")]
+    for rule in (one for one in writing if "POST" in one.methods):
+        answer = inside.browser.post(_some(rule), base_url=kit.PUBLIC, data={"csrf_token": "made up"})
+        assert (answer.status_code, rule.rule) == (400, rule.rule)
+        assert "out of date" in answer.text
+    assert inside.get("/console/").status_code == 200, "not even signed out"
+
+
+def test_the_right_password_opens_and_a_wrong_one_says_nothing_about_which_is_wrong(desk: kit.Desk) -> None:
+    wrong = desk.sign_in("not the password")
+    unknown = desk.sign_in(email="nobody@example.com")
+    assert (wrong.status_code, unknown.status_code) == (401, 401)
+    said = [re.search(r'role="alert"><p>([^<]+)', one.text) for one in (wrong, unknown)]
+    assert said[0] is not None
+    assert said[1] is not None
+    assert said[0][1] == said[1][1]
+    assert desk.get("/console/").status_code == 302
+    assert desk.sign_in().location == "/console/"
+    assert desk.get("/console/").status_code == 200
+    assert [what for what, _, _ in events(desk)][-3:] == ["sign-in refused", "sign-in refused", "signed in"]
+    assert events(desk)[-1][2] == kit.MAIL
+    assert events(desk)[-2][2] is None, "what a stranger typed is not kept"
+
+
+def test_signing_in_leads_to_the_page_that_was_asked_for_and_to_no_other_site(desk: kit.Desk) -> None:
+    asked = desk.get("/console/cases?status=open")
+    path = asked.location
+    assert "next=/console/cases" in path
+    wrong = ["https://evil.example/", "//evil.example/console/", "/console//evil.example", "/console/../oauth", "/s/x",
+             "/console/\\evil.example", "javascript:alert(1)", "/console/%0d%0aLocation:x"]  # fmt: skip
+    for target in wrong:
+        assert desk.sign_in(next=target).location == "/console/", target
+        desk.post("/console/sign-out", page="/console/")
+    assert desk.sign_in(next="/console/cases?status=open").location == "/console/cases?status=open"
+
+
+def test_guessing_is_slowed_down_by_sender_and_by_address(desk: kit.Desk) -> None:
+    statuses = [desk.sign_in(f"guess number {number}").status_code for number in range(11)]
+    assert statuses[:10] == [401] * 10
+    assert statuses[10] == 429
+    others = {"environ_overrides": {"REMOTE_ADDR": "192.0.2.7"}}
+    form = kit.hidden(desk.get("/console/sign-in").text) | {"email": kit.MAIL, "password": "a guess"}
+    more = [desk.browser.post("/console/sign-in", base_url=kit.PUBLIC, data=form, **others) for _ in range(10)]
+    assert more[-1].status_code == 401
+    last = {"environ_overrides": {"REMOTE_ADDR": "192.0.2.8"}}
+    assert desk.browser.post("/console/sign-in", base_url=kit.PUBLIC, data=form, **last).status_code == 429
+
+
+def test_the_cookie_is_for_the_console_alone_and_no_script_reads_it(desk: kit.Desk) -> None:
+    cookie = desk.sign_in().headers["Set-Cookie"]
+    for part in ("aurevoir_console=", "Secure", "HttpOnly", "SameSite=Lax", "Path=/console"):
+        assert part in cookie
+    assert "Expires" not in cookie, "gone with the browser"
+
+
+def test_the_database_holds_neither_password_nor_what_the_browser_holds(inside: kit.Desk) -> None:
+    with inside.runtime.store.read() as session:
+        (row,) = session.query(AdminSessionRow).all()
+        (admin,) = Admins(inside.runtime.store, inside.runtime.clock).listing()
+    assert admin.password is not None
+    assert admin.password.startswith("$argon2id$")
+    cookie = inside.browser.get_cookie("aurevoir_console", path="/console", domain="goodbye.example.com")
+    assert cookie is not None
+    assert row.id not in cookie.value
+
+
+# --- staying in -----------------------------------------------------------------------------------------------------
+
+
+def test_signing_out_ends_the_session_even_for_a_copy_of_the_cookie(inside: kit.Desk) -> None:
+    cookie = inside.browser.get_cookie("aurevoir_console", path="/console", domain="goodbye.example.com")
+    assert cookie is not None
+    assert inside.post("/console/sign-out", page="/console/").status_code == 303
+    assert inside.get("/console/").status_code == 302
+    inside.browser.set_cookie("aurevoir_console", cookie.value, path="/console", domain="goodbye.example.com")
+    assert inside.get("/console/").status_code == 302
+
+
+def test_an_hour_of_silence_and_twelve_hours_of_work_end_a_session(inside: kit.Desk) -> None:
+    for _ in range(14):
+        inside.rig.advance(timedelta(minutes=50))
+        assert inside.get("/console/cases").status_code == 200
+    inside.rig.advance(timedelta(minutes=50))
+    assert inside.get("/console/cases").status_code == 302, "twelve hours are over"
+    inside.sign_in()
+    inside.rig.advance(timedelta(minutes=61))
+    assert inside.get("/console/cases").status_code == 302
+
+
+def test_a_new_password_signs_out_every_browser_and_a_removed_admin_is_out_at_once(inside: kit.Desk) -> None:
+    admins = Admins(inside.runtime.store, inside.runtime.clock)
+    admins.set_password(kit.MAIL, "another set of words")
+    assert inside.get("/console/").status_code == 302
+    assert inside.sign_in().status_code == 401
+    assert inside.sign_in("another set of words").status_code == 303
+    admins.remove(kit.MAIL)
+    assert inside.get("/console/").status_code == 302
+
+
+# --- being invited --------------------------------------------------------------------------------------------------
+
+
+def test_an_invitation_sets_a_password_once(desk: kit.Desk) -> None:
+    admins = Admins(desk.runtime.store, desk.runtime.clock)
+    admins.add("New@Example.com")
+    token, _ = admins.invite("new@example.com")
+    path = f"/console/welcome/{token}"
+    assert "new@example.com" in desk.get(path).text
+    short = desk.post(path, {"password": "short", "again": "short"})
+    other = desk.post(path, {"password": "some calm long words", "again": "others"})
+    assert (short.status_code, other.status_code) == (422, 422)
+    taken = desk.post(path, {"password": "some calm long words", "again": "some calm long words"})
+    assert taken.status_code == 303
+    assert desk.get("/console/").status_code == 200, "and signed in with it"
+    assert desk.get(path).status_code == 410
+    desk.post("/console/sign-out", page="/console/")
+    assert desk.sign_in("some calm long words", "NEW@example.com").status_code == 303
+
+
+def test_an_invitation_is_over_after_a_day_or_with_the_next_one(desk: kit.Desk) -> None:
+    admins = Admins(desk.runtime.store, desk.runtime.clock)
+    first, _ = admins.invite(kit.MAIL)
+    second, _ = admins.invite(kit.MAIL)
+    assert desk.get(f"/console/welcome/{first}").status_code == 410
+    assert desk.get(f"/console/welcome/{second}").status_code == 200
+    assert desk.sign_in().status_code == 401, "the former password no longer opens"
+    desk.rig.advance(timedelta(hours=25))
+    assert desk.get(f"/console/welcome/{second}").status_code == 410
+
+
+def test_passwords_that_are_short_or_guessed_are_refused(desk: kit.Desk) -> None:
+    admins = Admins(desk.runtime.store, desk.runtime.clock)
+    for bad in ("elevenchars", "aaaaaaaaaaaaaaa", "my admin password", "x" * 300):
+        with pytest.raises(AdminProblem):
+            admins.set_password(kit.MAIL, bad)
+
+
+# --- what is shown --------------------------------------------------------------------------------------------------
+
+
+def test_names_from_the_crm_are_text_wherever_they_stand(inside: kit.Desk) -> None:
+    evil = '<script>alert("x")</script><img src=x onerror=alert(1)>'
+    case = open_case(inside, evil, reason=evil, outcome=evil)
+    with inside.runtime.store.write() as session:
+        write = CreateTask(key=f"{case.id}:x", deal_id="500", subject=evil, due_at=case.opened_at, owner_id="1")
+        intents.plan(session, "acme", case.id, [write], case.opened_at)
+        intents.ended(session, "acme", write.key, IntentState.REFUSED, case.opened_at, reason=evil)
+        link = LinkRow(id="L", account="acme", case_id=case.id, kind="survey", contact_id=None, questionnaire="exit",
+                       language="en", made_at=case.opened_at, closed_at=None)  # fmt: skip
+        intake.keep_link(session, link)
+        answer = Answer(case_id=case.id, contact_id=None, questionnaire="exit", by="customer", language="en",
+                        at=case.opened_at, values={"missed": evil})  # fmt: skip
+        intake.save_answer(session, link, answer)
+    for path in (
+        "/console/",
+        "/console/cases",
+        f"/console/cases/{case.id}",
+        "/console/failed",
+        "/console/cases?text=<b>",
+    ):
+        html = inside.get(path).text
+        assert "<script" not in html
+        assert "<img" not in html
+        assert "<b>" not in html
+    assert "&lt;script&gt;" in inside.get(f"/console/cases/{case.id}").text
+
+
+def test_cases_are_found_by_status_kind_playbook_and_text(inside: kit.Desk) -> None:
+    open_case(inside, "Northwind renewal")
+    open_case(inside, "Brasserie du Lac", deal_id="501", status=CaseStatus.COMPLETED, playbook="light")
+    open_case(inside, "Save them", deal_id="502", kind="save", playbook="save-plan")
+    names = ("Northwind", "Brasserie", "Save them")
+
+    def shown(query: str) -> set[str]:
+        html = inside.get(f"/console/cases{query}").text
+        return {name for name in names if name in html}
+
+    assert shown("") == {"Northwind", "Save them"}, "the open ones at first"
+    assert shown("?status=") == set(names)
+    assert shown("?status=completed") == {"Brasserie"}
+    assert shown("?status=&kind=save") == {"Save them"}
+    assert shown("?status=&playbook=light") == {"Brasserie"}
+    assert shown("?status=&text=BRASS") == {"Brasserie"}
+    assert shown("?status=&text=502") == {"Save them"}
+    assert shown("?status=&text=%25") == set()
+    assert shown("?status=&account=none") == set()
+    assert shown("?page=99") == set()
+
+
+def test_many_cases_come_a_page_at_a_time(inside: kit.Desk) -> None:
+    for number in range(53):
+        open_case(
+            inside, f"Deal {number:03}", deal_id=str(number), opened_at=inside.rig.now() + timedelta(hours=number)
+        )
+    first, second = inside.get("/console/cases").text, inside.get("/console/cases?page=2").text
+    assert "Deal 052" in first
+    assert "Deal 002" not in first
+    assert "Deal 002" in second
+    assert "Page 2 of 2" in second
+
+
+def test_a_case_shows_its_steps_its_answers_and_why(inside: kit.Desk) -> None:
+    case = open_case(inside)
+    html = inside.get(f"/console/cases/{case.id}").text
+    assert "chosen because" in html
+    assert "done" in html
+    assert inside.get("/console/cases/nosuch").status_code == 404
+
+
+def test_pages_speak_french(inside: kit.Desk) -> None:
+    open_case(inside)
+    assert "Dossiers" in inside.get("/console/?lang=fr").text
+    assert "Dossiers" in inside.get("/console/cases").text, "remembered"
+    assert "Cases" in inside.get("/console/?lang=en").text
+
+
+# --- what can be done -----------------------------------------------------------------------------------------------
+
+
+def test_a_case_is_paused_resumed_and_its_failed_writes_are_tried_again(inside: kit.Desk) -> None:
+    case = open_case(inside)
+    page = f"/console/cases/{case.id}"
+    inside.post(f"{page}/pause", page=page)
+    assert "Let it go on" in inside.get(page).text
+    inside.post(f"{page}/resume", page=page)
+    with inside.runtime.store.read() as session:
+        assert not cases.by_id(session, case.id).paused  # type: ignore[union-attr]
+    nothing = inside.post(f"{page}/retry", page=page, follow_redirects=True)
+    assert "nothing of this case was refused" in nothing.text
+    assert ("case pause", case.id, kit.MAIL) in events(inside)
+    assert inside.engine.accounts.count("acme") >= 2, "looked at at once"
+
+
+def test_an_account_is_paused_and_goes_on(inside: kit.Desk) -> None:
+    inside.runtime.accounts["acme"].provision()
+    inside.post("/console/accounts/acme/pause", page="/console/")
+    assert "paused" in inside.get("/console/").text
+    inside.post("/console/accounts/acme/resume", page="/console/")
+    assert "Let it go on" not in inside.get("/console/").text
+
+
+def test_a_playbook_is_paused_where_it_is_used(inside: kit.Desk) -> None:
+    open_case(inside)
+    inside.post("/console/playbooks/saas/pause", {"account": "acme"}, page="/console/playbooks")
+    assert "paused in acme" in inside.get("/console/playbooks").text
+    inside.post("/console/playbooks/saas/resume", {"account": "acme"}, page="/console/playbooks")
+    assert "paused in acme" not in inside.get("/console/playbooks").text
+
+
+def test_settings_that_cannot_be_used_stand_on_the_first_page(inside: kit.Desk) -> None:
+    whole = inside.file.read_text().replace("calendar: FR", "calendar: ZZ")
+    inside.file.write_text(whole)
+    inside.runtime.reloader.look()
+    html = inside.get("/console/").text
+    assert "cannot be used" in html
+    assert "accounts.acme.calendar" in html
+
+
+def test_the_check_up_is_run_when_asked_for(inside: kit.Desk) -> None:
+    assert "acme" not in inside.get("/console/check").text
+    assert "to mend" in inside.get("/console/check?run=1").text
