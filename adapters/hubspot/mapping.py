@@ -73,7 +73,7 @@ LONGEST_TEXT = 65_000
 """HubSpot takes 65,536 characters in a text; the rest is room for the marker."""
 
 _ADDRESS = re.compile(r"https?://[^\s<>\"']+[^\s<>\"'.,;:!?)\]]")
-_LINE_END = re.compile(r"<br\s*/?>|</(?:p|div|li|h[1-6]|tr)>", re.IGNORECASE)
+_LINE_END = re.compile(r"<br\s*/?>|</?(?:p|div|li|h[1-6]|tr)\b[^>]{0,2000}>", re.IGNORECASE)
 _TAG = re.compile(r"<[^>]{0,2000}>")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _TOO_LONG = "… (the rest is longer than HubSpot takes; it is kept in Aurevoir)"

@@ -25,7 +25,7 @@ from typing import Any, Protocol
 from adapters.errors import RateLimited
 from adapters.port import Adapter, Crm, FieldMap, Services, Token, WebhookAccount, WebhookRequest
 from workflows.fields import FIELDS
-from workflows.model import CreateTask, RecordKind
+from workflows.model import CreateTask, RecordKind, Role
 
 
 class Trouble(StrEnum):
@@ -209,6 +209,24 @@ class Rig(Protocol):
     def complete_task(self, task_id: str) -> None:
         """Complete it as a person would."""
 
+    def set_aside(self, task_id: str, line: str) -> None:
+        """Set it aside without doing it, and write this line below its text, as a person would."""
+
+    def act_on(self, deal_id: str, user_id: str, what: str) -> None:
+        """This user has had a ``call``, ``meeting`` or ``task`` of their own on the deal."""
+
+    def join_team(self, deal_id: str, user_id: str) -> None:
+        """This user works on the deal beside its owner."""
+
+    def give_role(self, deal_id: str, contact_id: str, role: str) -> None:
+        """The contact has this role on the deal, by its name in the CRM."""
+
+    def bounce(self, contact_id: str) -> None:
+        """Mail to the contact came back."""
+
+    def tick_counterpart(self, contact_id: str) -> None:
+        """A person ticks our own field on the contact: this one says "received"."""
+
     def delete_task(self, task_id: str) -> None:
         """Delete it as a person would."""
 
@@ -346,8 +364,17 @@ def provision(rig: Rig) -> Mapping[str, str]:
     return state
 
 
-def connect(rig: Rig, *, state: Mapping[str, str] | None = None, account: str = ACCOUNT) -> Desk:
-    """Connect as the connector would. Waiting moves the sandbox's clock, so that no test sleeps."""
+def connect(
+    rig: Rig,
+    *,
+    state: Mapping[str, str] | None = None,
+    account: str = ACCOUNT,
+    roles: Mapping[str, Role] | None = None,
+) -> Desk:
+    """Connect as the connector would, with roles as an admin may name them.
+
+    Waiting moves the sandbox's clock, so that no test sleeps.
+    """
     budget, tokens, slept = MemoryBudget(rig), MemoryTokens(), []
     rig.seed_token(tokens)
 
@@ -363,6 +390,7 @@ def connect(rig: Rig, *, state: Mapping[str, str] | None = None, account: str = 
             contract_end=rig.contract_end_field,
             exit_reason=rig.exit_reason_field,
             figures=(rig.figure,),
+            roles=roles or {},
         ),
         Services(now=rig.now, sleep=sleep, tokens=tokens, budget=budget),
         state=state or {},

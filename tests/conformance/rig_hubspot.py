@@ -233,6 +233,26 @@ class RIG:
     def complete_task(self, task_id: str) -> None:
         self._change(TASK, task_id, {"hs_task_status": "COMPLETED"})
 
+    def set_aside(self, task_id: str, line: str) -> None:
+        body = self._get(TASK, task_id).value("hs_task_body") or ""
+        self._change(TASK, task_id, {"hs_task_status": "DEFERRED", "hs_task_body": f"{body}<p>{line}</p>"})
+
+    def act_on(self, deal_id: str, user_id: str, what: str) -> None:
+        stamp = str(int(self.now().timestamp() * 1000))
+        self._seed(f"{what}s", {"hs_timestamp": stamp, "hubspot_owner_id": user_id}, ("deals", deal_id))
+
+    def join_team(self, deal_id: str, user_id: str) -> None:
+        self._change(DEAL, deal_id, {"hs_all_collaborator_owner_ids": user_id})
+
+    def give_role(self, deal_id: str, contact_id: str, role: str) -> None:
+        self._change(CONTACT, contact_id, {"hs_buying_role": role.upper().replace(" ", "_")})
+
+    def bounce(self, contact_id: str) -> None:
+        self._change(CONTACT, contact_id, {"hs_email_hard_bounce_reason_enum": "UNKNOWN_USER"})
+
+    def tick_counterpart(self, contact_id: str) -> None:
+        self._change(CONTACT, contact_id, {"aurevoir_counterpart": "true"})
+
     def delete_task(self, task_id: str) -> None:
         self._bin(TASK, task_id)
 

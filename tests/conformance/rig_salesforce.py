@@ -16,7 +16,7 @@ from lxml import etree, html
 
 from adapters.port import WebhookRequest
 from adapters.salesforce import ADAPTER
-from adapters.salesforce.mapping import PREFIXES, our_field, to18
+from adapters.salesforce.mapping import COUNTERPART_FIELD, PREFIXES, our_field, to18
 from sandbox.kit import Clock, Fault, Server
 from sandbox.salesforce import SalesforceSandbox
 from sandbox.salesforce.metadata import metadata_schema
@@ -259,6 +259,31 @@ class SalesforceRig:
 
     def complete_task(self, task_id: str) -> None:
         self.sandbox.world.update(task_id, {"Status": "Completed"})
+
+    def set_aside(self, task_id: str, line: str) -> None:
+        body = (self.sandbox.world.live(task_id) or {})["Description"]
+        self.sandbox.world.update(task_id, {"Status": "Deferred", "Description": f"{body}\n{line}"})
+
+    def act_on(self, deal_id: str, user_id: str, what: str) -> None:
+        if what == "meeting":
+            self._add("Event", WhatId=deal_id, OwnerId=user_id, Subject="Meeting", ActivityDate="2026-03-02")
+        else:
+            kind = "Call" if what == "call" else None
+            self._add("Task", WhatId=deal_id, OwnerId=user_id, Subject="Theirs", Type=kind)
+
+    def join_team(self, deal_id: str, user_id: str) -> None:
+        self._add("OpportunityTeamMember", OpportunityId=deal_id, UserId=user_id, TeamMemberRole="Sales Rep")
+
+    def give_role(self, deal_id: str, contact_id: str, role: str) -> None:
+        for row in self.sandbox.world.rows("OpportunityContactRole"):
+            if (row["OpportunityId"], row["ContactId"]) == (deal_id, contact_id):
+                self.sandbox.world.update(row["Id"], {"Role": role})
+
+    def bounce(self, contact_id: str) -> None:
+        self.sandbox.world.update(contact_id, {"EmailBouncedDate": self.now().isoformat()})
+
+    def tick_counterpart(self, contact_id: str) -> None:
+        self.sandbox.world.update(contact_id, {COUNTERPART_FIELD: True})
 
     def delete_task(self, task_id: str) -> None:
         self.sandbox.world.delete(task_id)
