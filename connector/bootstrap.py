@@ -27,6 +27,7 @@ from connector.settings import Settings
 from connector.source import Source
 from connector.store import Store, accounts, pauses
 from connector.store.database import AWAY, Busy
+from connector.store.housekeeping import Keep
 from connector.vault import Vault
 from connector.watcher import Watcher
 from connector.web.runtime import Readiness
@@ -86,9 +87,13 @@ class Runtime:
         self.engine = engine or LocalEngine(self.rounds)
         url = self.settings.server.heartbeat_url
         heartbeat = Heartbeat(self.store, self.clock, url.get_secret_value() if url is not None else None)
-        self.scheduler = Scheduler(self.accounts, self.engine, self.store, self.clock, heartbeat)
+        self.scheduler = Scheduler(self.accounts, self.engine, self.store, self.clock, heartbeat, self._keep)
         self._stops = [self.scheduler.stop, self.engine.stop]
         self.scheduler.start()
+
+    def _keep(self) -> Keep:
+        kept = self.settings.retention
+        return Keep(**{name: getattr(kept, name) or None for name in type(kept).model_fields})
 
     def hand_over(self, engine: Engine) -> None:
         """Do no work here: ``engine`` tells others what there is to do."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from collections.abc import Callable, Iterator, Mapping
 
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -32,14 +31,22 @@ class Scheduler:
     """
 
     def __init__(
-        self, connected: Mapping[str, Account], engine: Engine, store: Store, clock: Clock, heartbeat: Heartbeat
+        self,
+        connected: Mapping[str, Account],
+        engine: Engine,
+        store: Store,
+        clock: Clock,
+        heartbeat: Heartbeat,
+        keep: Callable[[], housekeeping.Keep],
     ) -> None:
+        """``keep`` tells how long what is kept, as the settings are now."""
         self._connected = connected
         self._watchers: dict[Account, Watcher] = {}
         self._engine = engine
         self._store = store
         self._clock = clock
         self._heartbeat = heartbeat
+        self._keep = keep
         self._jobs = BackgroundScheduler(
             timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         )
@@ -106,6 +113,10 @@ class Scheduler:
 
     def tidy(self) -> None:
         """Drop what is past its time."""
-        now = self._clock.now()
-        with self._store.write() as session:
-            housekeeping.tidy(session, calls_before=now - timedelta(days=2), aside_before=now - timedelta(days=90))
+        try:
+            removed = housekeeping.clean(self._store, self._keep(), self._clock.now())
+        except AWAY as error:
+            log.warning("the database cannot be used", exc_info=error)
+            return
+        for account, counts in removed.items():
+            log.info("dropped what was past its time", account=account, count=sum(counts.values()))

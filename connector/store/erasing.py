@@ -8,6 +8,7 @@ the log: a number that names nobody without the CRM.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -26,8 +27,10 @@ from connector.store.tables import (
     EventRow,
     IntentRow,
     IntentState,
+    InventoryRow,
     LinkRow,
     StepRow,
+    WhereaboutsRow,
 )
 from workflows.model import OPEN_STATUSES, StepStatus, UpdateTask
 
@@ -116,6 +119,11 @@ def erase(
     )
     _events(session, account, contact_ids, words, done)
     _baselines(session, account, contact_ids)
+    session.execute(
+        delete(WhereaboutsRow).where(WhereaboutsRow.account == account, WhereaboutsRow.contact_id.in_(contact_ids))
+    )
+    for word in words:
+        _inventory(session, account, word)
     return done
 
 
@@ -259,6 +267,14 @@ def _events(session: Session, account: str, contact_ids: Collection[str], words:
             .where(EventRow.account == account, EventRow.detail.icontains(word, autoescape=True))
             .values(detail="(removed: it named a person who was erased)")
         )
+
+
+def _inventory(session: Session, account: str, word: str) -> None:
+    """What people wrote about things of the customer's may name someone."""
+    for row in session.scalars(select(InventoryRow).where(InventoryRow.account == account)):
+        for column in ("title", "place", "evidence", "received_by"):
+            if word.casefold() in getattr(row, column).casefold():
+                setattr(row, column, re.sub(re.escape(word), "…", getattr(row, column), flags=re.IGNORECASE))
 
 
 def _baselines(session: Session, account: str, contact_ids: Collection[str]) -> None:
