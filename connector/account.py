@@ -190,6 +190,15 @@ class Account:
         self._recall()
         return self._users
 
+    def users_at_hand(self) -> Mapping[str, User]:
+        """All users by id as last read, for pages: never waits for the CRM, and is empty before it was first asked."""
+        if self._users:
+            return self._users
+        with self._store.read() as session:
+            row = accounts.get(session, self.name)
+        known = row.known.get("users", ()) if row is not None and row.known else ()
+        return {user["id"]: User.model_validate(user) for user in known}
+
     def pipelines(self) -> tuple[Pipeline, ...]:
         """All pipelines, as last read."""
         self._recall()
