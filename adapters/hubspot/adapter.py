@@ -50,6 +50,7 @@ class HubSpotCrm:
         state: Mapping[str, str],
     ) -> None:
         self._account_id, self._settings, self._fields = account_id, settings, fields
+        self._now = services.now
         self._client = Client(account, account_id, settings, services)
         self._reader = Reader(self._client, fields, ZoneInfo(services.time_zone), settings.association_labels)
         self._entries: Sequence[str] | None = None
@@ -157,7 +158,7 @@ class HubSpotCrm:
         return SchemaReport(notes=by_hand(order), state={APP_STATE: known})
 
     def check(self) -> Iterable[Finding]:
-        """About eight calls."""
+        """About ten calls."""
         return Checkup(
             self._client,
             self._reader,
@@ -165,6 +166,7 @@ class HubSpotCrm:
             self._fields,
             self._writer.keys,
             bool(self._settings.client_secret),
+            self._now,
         ).run()
 
     def deal_url(self, deal_id: str) -> str | None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from adapters.errors import AdapterError, ConsentEnded, CredentialsInvalid, NotFound, Rejected, ScopeMissing
+from adapters.findings import clock, scopes
 from adapters.hubspot.changes import SEARCH_DEALS, search
 from adapters.hubspot.client import Client
 from adapters.hubspot.mapping import TaskKeys, own
+from adapters.hubspot.oauth import SCOPES
 from adapters.hubspot.reads import Reader
 from adapters.hubspot.schema import missing_properties
 from adapters.port import FieldMap, Finding, Level
@@ -16,6 +19,9 @@ from workflows.fields import FIELDS
 from workflows.model import RecordKind
 
 ACCOUNT = "/account-info/v3/details"
+
+HARMLESS = frozenset(name for name in SCOPES if name.startswith("crm.schemas.") or name == "files")
+"""Scopes that only provisioning and documents need."""
 
 Steps = Sequence[tuple[str, Callable[[], object]]]
 
@@ -30,11 +36,13 @@ class Checkup:
     fields: FieldMap
     keys: TaskKeys
     has_secret: bool
+    now: Callable[[], datetime]
 
     def run(self) -> Iterator[Finding]:
         """All findings; stops early only where HubSpot refuses the token."""
         try:
-            yield self._portal()
+            yield from self._portal()
+            yield from self._scopes()
             yield from self._reading()
             for kind in (RecordKind.DEAL, RecordKind.COMPANY, RecordKind.CONTACT, RecordKind.TASK):
                 yield from self._properties(kind)
@@ -47,25 +55,42 @@ class Checkup:
         yield self._secret()
         yield self._key()
 
-    def _portal(self) -> Finding:
+    def _portal(self) -> Iterator[Finding]:
         try:
-            portal = str(self.client.get(ACCOUNT).body.get("portalId", ""))
+            answer = self.client.get(ACCOUNT)
         except (NotFound, Rejected, ScopeMissing) as error:
-            return Finding("account", Level.WARNING, f"HubSpot does not tell the account's number: {error.message}")
+            yield Finding("account", Level.WARNING, f"HubSpot does not tell the account's number: {error.message}")
+            return
         except CredentialsInvalid:
             raise
         except AdapterError as error:
-            return Finding(
-                "account", Level.FAULT, error.message, "check the network, api_url and HubSpot's status page"
-            )
+            remedy = "check the network, api_url and HubSpot's status page"
+            yield Finding("account", Level.FAULT, error.message, remedy)
+            return
+        portal = str(answer.body.get("portalId", ""))
         if portal == self.account_id:
-            return Finding("account", Level.OK, f"the token is for HubSpot account {portal}")
-        return Finding(
-            "account",
-            Level.FAULT,
-            f"the token is for HubSpot account {portal}, and account_id is {self.account_id}",
-            "set account_id to that number, or use a token of the right account",
-        )
+            yield Finding("account", Level.OK, f"the token is for HubSpot account {portal}")
+        else:
+            text = f"the token is for HubSpot account {portal}, and account_id is {self.account_id}"
+            remedy = "set account_id to that number, or use a token of the right account"
+            yield Finding("account", Level.FAULT, text, remedy)
+        yield clock(answer.date, self.now(), "HubSpot")
+
+    def _scopes(self) -> Iterator[Finding]:
+        """Granted against needed, where HubSpot tells; calls that fail for want of one say so as well."""
+        try:
+            granted = self.client.granted_scopes()
+        except CredentialsInvalid:
+            raise
+        except AdapterError as error:
+            yield Finding("scopes", Level.WARNING, f"HubSpot does not tell what the token may do: {error.message}")
+            return
+        if granted is None:
+            yield Finding("scopes", Level.WARNING, "HubSpot does not tell what the token may do")
+            return
+        needed = {name: what for name, what in SCOPES.items() if name != "oauth"}
+        remedy = "add them to the app (Scopes), then install or connect it again"
+        yield from scopes(granted, needed, HARMLESS, remedy)
 
     def _reading(self) -> Iterator[Finding]:
         steps: Steps = (

@@ -45,6 +45,8 @@ ATTEMPTS = 4
 SHORT_WAIT = timedelta(seconds=11)
 GROWING = wait_exponential(multiplier=0.25, max=4) + wait_random(0, 0.25)
 LARGEST_ANSWER = 64 * 1024 * 1024
+TOKEN_INFO = "/oauth/v2/private-apps/get/access-token-info"  # noqa: S105 - an address
+"""Where HubSpot tells about the token of a private app."""
 _CLASSIC = re.compile(r"^/crm/v[34]/(objects|associations|owners|pipelines|properties)(?P<rest>/.*)?$")
 
 
@@ -117,6 +119,21 @@ class Client:
         """Read an address that the vendor's client has no operation for, through the same pool, budget and errors."""
         op = Op("crm.owners.owners_api", "call_api", read=True, label=f"get {path}")
         return self.call(op, path, "GET", auth_settings=["oauth2"])
+
+    def granted_scopes(self) -> frozenset[str] | None:
+        """What the token may do, as HubSpot says; None where it does not say. One call."""
+        if self._settings.access_token is None:
+            said = self._login.introspected().get("scopes")
+        else:
+            op = Op("crm.owners.owners_api", "call_api", read=True, label="ask what the token may do")
+            headers = {"Content-Type": "application/json"}
+            body = {"tokenKey": self._settings.access_token.get_secret_value()}
+            said = self.call(
+                op, TOKEN_INFO, "POST", header_params=headers, body=body, auth_settings=["oauth2"]
+            ).body.get("scopes")
+        if isinstance(said, str):
+            said = said.split()
+        return frozenset(map(str, said)) if isinstance(said, list) else None
 
     def upload(self, path: str, parts: Sequence[tuple[str, Any]]) -> Answer:
         """Send a form with a file. The vendor's client has an operation for that, but takes files from disk only."""

@@ -176,6 +176,11 @@ class Login:
         )
         return self._held.secrets["access_token"]
 
+    def introspected(self) -> Mapping[str, Any]:
+        """What HubSpot says of the stored token, its ``scopes`` among it; for accounts connected in the browser."""
+        _, about = self._endpoint.post("token/introspect", token=self.access_token(), token_type_hint="access_token")  # noqa: S106 - a kind
+        return about
+
     def keep_alive(self, before: datetime) -> None:
         """Refresh a token that was saved before then."""
         self._held = self._renewed(lambda token: token.saved_at is not None and token.saved_at >= before)

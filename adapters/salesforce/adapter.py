@@ -173,7 +173,7 @@ class SalesforceCrm:
 
     def check(self) -> Iterable[Finding]:
         """Findings on login, API use, fields and push."""
-        return checkup.check(self._client, self._settings, self._fields)
+        return checkup.check(self._client, self._settings, self._fields, self._services)
 
     def deal_url(self, deal_id: str) -> str | None:
         """The record's page; None before the first login tells where the org lives."""

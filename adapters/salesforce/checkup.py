@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from adapters.errors import AdapterError
-from adapters.port import FieldMap, Finding, Level
+from adapters.findings import clock
+from adapters.port import FieldMap, Finding, Level, Services
 from adapters.salesforce.client import Client
+from adapters.salesforce.install import FLOWS, PushParts
 from adapters.salesforce.mapping import OBJECTS, our_field
+from adapters.salesforce.metadata import PERMISSION_SET
+from adapters.salesforce.schema import permission_set_assigned
 from adapters.salesforce.settings import SalesforceSettings
 from adapters.salesforce.shape import Describes, describe, fields_of
 from workflows.fields import FIELDS
@@ -16,8 +20,8 @@ from workflows.model import RecordKind
 RUN_PROVISION = "run `aurevoir provision`"
 
 
-def check(client: Client, settings: SalesforceSettings, fields: FieldMap) -> Iterator[Finding]:
-    """Findings; four reads. The first that cannot be made ends the check-up."""
+def check(client: Client, settings: SalesforceSettings, fields: FieldMap, services: Services) -> Iterator[Finding]:
+    """Findings; about eight reads. The first that cannot be made ends the check-up."""
     try:
         bearer = client.tokens.current()
         described = describe(client)
@@ -25,10 +29,13 @@ def check(client: Client, settings: SalesforceSettings, fields: FieldMap) -> Ite
         yield Finding("connection", Level.FAULT, error.message, "mend this first; nothing else can be checked")
         return
     yield Finding("connection", Level.OK, f"logged in at {bearer.instance_url} with API version {client.version}")
+    if client.heard_at is not None:
+        yield clock(client.heard_at, services.now(), "Salesforce")
     yield from _usage(client, settings)
     yield from _ours(described)
+    yield from _rights(client, described)
     yield from _mapped(described, fields)
-    yield _push(settings)
+    yield from _push(client, settings)
 
 
 def _usage(client: Client, settings: SalesforceSettings) -> Iterator[Finding]:
@@ -79,9 +86,55 @@ def _mapped(described: Describes, fields: FieldMap) -> Iterator[Finding]:
             yield Finding(f"fields.{setting}", Level.FAULT, f"{shown} is missing, or hidden from our user", remedy)
 
 
-def _push(settings: SalesforceSettings) -> Finding:
-    if settings.webhook_secret:
-        text = "outbound messages are taken; whether the org sends them cannot be seen from here"
-        return Finding("outbound messages", Level.WARNING, text, "move a deal in the org and watch it arrive")
-    remedy = "set webhook_secret and point an outbound message at /webhooks/salesforce/<secret>"
-    return Finding("outbound messages", Level.WARNING, "not set up; changes are found by polling alone", remedy)
+def _rights(client: Client, described: Describes) -> Iterator[Finding]:
+    """What the connector's user may do with the records that we write, and whether it has our permission set."""
+    unable = []
+    for name, verb in (("Task", "createable"), ("Task", "updateable"), ("Opportunity", "updateable")):
+        if described[name].get(verb) is False:
+            unable.append(f"{'create' if verb == 'createable' else 'change'} {name.lower()} records")
+    if unable:
+        text = f"the connector's user may not {', nor '.join(unable)}"
+        yield Finding(
+            "rights", Level.FAULT, text, f"give it the permission set {PERMISSION_SET}, and a profile that may"
+        )
+    try:
+        assigned = permission_set_assigned(client)
+    except AdapterError as error:
+        yield Finding("permission set", Level.WARNING, f"could not be looked at: {error.message}")
+        return
+    if assigned:
+        yield Finding("permission set", Level.OK, f"{PERMISSION_SET} is given to the connector's user")
+    elif assigned is None:
+        yield Finding("permission set", Level.FAULT, f"the org has no {PERMISSION_SET}", RUN_PROVISION)
+    else:
+        text = f"{PERMISSION_SET} is not given to the connector's user, so our fields stay hidden from it"
+        yield Finding("permission set", Level.FAULT, text, RUN_PROVISION)
+
+
+def _push(client: Client, settings: SalesforceSettings) -> Iterator[Finding]:
+    """Whether the message and the flows that tell us of moves are in the org, and awake."""
+    if not settings.webhook_secret:
+        remedy = "set webhook_secret and a public_url that Salesforce reaches, then " + RUN_PROVISION
+        text = "not set up; changes are found by polling alone"
+        yield Finding("outbound messages", Level.WARNING, text, remedy)
+        return
+    there = PushParts(client)
+    try:
+        message, flows = bool(there.messages()), there.flows()
+    except AdapterError as error:
+        text = f"whether the message and its flows are in the org cannot be seen: {error.message}"
+        yield Finding("outbound messages", Level.WARNING, text, "let the connector's user view setup and configuration")
+        return
+    missing = [name for name in FLOWS if name not in flows]
+    asleep = [name for name in FLOWS if flows.get(name) is False]
+    if not message or missing:
+        lacking = [*(["the outbound message"] if not message else []), *(f"the flow {name}" for name in missing)]
+        text = (
+            f"{', '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} not in the org: changes are found by polling"
+        )
+        yield Finding("outbound messages", Level.WARNING, text, RUN_PROVISION)
+    elif asleep:
+        text = f"{' and '.join(asleep)} sleep{'s' if len(asleep) == 1 else ''}: changes are found by polling"
+        yield Finding("outbound messages", Level.WARNING, text, "activate them in Setup > Flows")
+    else:
+        yield Finding("outbound messages", Level.OK, "the message and its flows are in the org, and active")

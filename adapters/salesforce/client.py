@@ -79,6 +79,11 @@ class Client:
         self._daily = USUAL_DAILY_CALLS
         self.usage: tuple[int, int] | None = None
 
+    @property
+    def heard_at(self) -> datetime | None:
+        """The server's clock when it last answered, where it said."""
+        return self._wire.heard.date
+
     def close(self) -> None:
         """Give back connections."""
         self._session.close()

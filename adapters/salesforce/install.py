@@ -45,6 +45,31 @@ KINDS = {
 UNNAMED = "the app"
 
 
+@dataclass(frozen=True)
+class PushParts:
+    """Looks for the parts of push in an org; a call each."""
+
+    client: Client
+
+    def messages(self) -> Sequence[Mapping[str, Any]]:
+        """Our outbound message, if it is there."""
+        soql = format_soql("SELECT Name FROM WorkflowOutboundMessage WHERE Name = {}", parts.MESSAGE)
+        return self._tooling("look for the outbound message", soql)
+
+    def flows(self) -> dict[str, bool]:
+        """Which of our flows are there, and whether they are active."""
+        soql = format_soql(
+            "SELECT DeveloperName, ActiveVersionId FROM FlowDefinition WHERE DeveloperName IN {}", list(FLOWS)
+        )
+        rows = self._tooling("look for the flows", soql)
+        return {str(row["DeveloperName"]): row.get("ActiveVersionId") is not None for row in rows}
+
+    def _tooling(self, operation: str, soql: str) -> Sequence[Mapping[str, Any]]:
+        answer = self.client.get(operation, f"tooling/query/?q={quote(soql)}")
+        rows: Sequence[Mapping[str, Any]] = (answer or {}).get("records") or []
+        return rows
+
+
 @dataclass
 class Install:
     """One run; see :meth:`adapters.port.Installing.install_app`."""
@@ -137,31 +162,15 @@ class Install:
         )
         if not sets:
             return True
-        return bool(push) and (not self._messages() or set(self._flows()) != set(FLOWS))
-
-    def _messages(self) -> Sequence[Mapping[str, Any]]:
-        soql = format_soql("SELECT Name FROM WorkflowOutboundMessage WHERE Name = {}", parts.MESSAGE)
-        return self._tooling("look for the outbound message", soql)
-
-    def _flows(self) -> dict[str, bool]:
-        """Which of our flows are there, and whether they are active."""
-        soql = format_soql(
-            "SELECT DeveloperName, ActiveVersionId FROM FlowDefinition WHERE DeveloperName IN {}", list(FLOWS)
-        )
-        rows = self._tooling("look for the flows", soql)
-        return {str(row["DeveloperName"]): row.get("ActiveVersionId") is not None for row in rows}
-
-    def _tooling(self, operation: str, soql: str) -> Sequence[Mapping[str, Any]]:
-        answer = self.client.get(operation, f"tooling/query/?q={quote(soql)}")
-        rows: Sequence[Mapping[str, Any]] = (answer or {}).get("records") or []
-        return rows
+        there = PushParts(self.client)
+        return bool(push) and (not there.messages() or set(there.flows()) != set(FLOWS))
 
     def _tell_flows(self, push: Sequence[Piece]) -> None:
         """Production takes flows that are deployed through the API inactive."""
         if not any(piece.kind == "Flow" for piece in push):
             return
         try:
-            asleep = [name for name, active in self._flows().items() if not active]
+            asleep = [name for name, active in PushParts(self.client).flows().items() if not active]
         except AdapterError as error:
             self.notes.append(f"whether the flows are active could not be seen: {error.message}")
             return

@@ -55,7 +55,7 @@ def ensure_schema(
     """Create what is missing of our fields; see :meth:`adapters.port.Crm.ensure_schema`."""
     described = describe(client)
     plan = make_plan(wanted, described)
-    assigned = _permission_set_assigned(client)
+    assigned = permission_set_assigned(client)
     plan.permission_set = bool(plan.fields) or assigned is None
     if dry_run:
         if not assigned:
@@ -63,7 +63,7 @@ def ensure_schema(
         return _report(plan, {})
     if plan.fields or plan.permission_set:
         _deploy_all(client, services, plan, wanted)
-        assigned = _permission_set_assigned(client)
+        assigned = permission_set_assigned(client)
     if assigned is False:
         _assign(client, plan)
     if plan.fields or not assigned:
@@ -166,7 +166,7 @@ def _leave_out(plan: Plan, failures: Mapping[str, str]) -> None:
 # --- the permission set ---------------------------------------------------------------------------------------------
 
 
-def _permission_set_assigned(client: Client) -> bool | None:
+def permission_set_assigned(client: Client) -> bool | None:
     """Whether the connector's user has our permission set; None when the org has no such set."""
     sets = client.query(
         "look for the permission set", format_soql("SELECT Id FROM PermissionSet WHERE Name = {}", PERMISSION_SET)

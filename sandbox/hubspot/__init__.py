@@ -29,7 +29,7 @@ from sandbox.seed_hubspot import hubspot_past, hubspot_world
 
 __all__ = ["HubSpotSandbox", "OAuthApp", "Options", "serve"]
 
-API = ("/crm/", "/files/", "/account-info/", "/appinstalls/")
+API = ("/crm/", "/files/", "/account-info/", "/appinstalls/", "/oauth/v2/private-apps/")
 TOKENS = ("/oauth/v1/token", "/oauth/v3/token", "/oauth/2")
 TOKEN = "pat-eu1-sandbox"  # noqa: S105 - a sandbox has no secrets
 SECRET = "sandbox-client-secret"  # noqa: S105

@@ -16,7 +16,7 @@ from flask.typing import ResponseReturnValue
 
 from sandbox.hubspot.access import ALL_SCOPES, Access, Grant, grant
 from sandbox.hubspot.errors import ApiError
-from sandbox.hubspot.web import api
+from sandbox.hubspot.web import api, body
 
 LIFETIME = timedelta(seconds=1800)
 CODE_LIFETIME = timedelta(minutes=10)
@@ -216,6 +216,14 @@ def _introspection(routes: Blueprint, oauth: OAuth) -> None:
             "expires_in": max(left, 0),
             "is_private_distribution": True,
         }
+
+    @api(routes, "POST", "/oauth/v2/private-apps/get/access-token-info")
+    def token_info() -> ResponseReturnValue:
+        held = oauth.access.tokens.get(str(body(["tokenKey"])["tokenKey"]))
+        if held is None or held.kind != "private":
+            raise ApiError(404, "private app token not found", "OBJECT_NOT_FOUND")
+        about = {"userId": held.user_id, "hubId": int(oauth.portal_id), "appId": held.app_id}
+        return {**about, "scopes": sorted(held.scopes)}
 
     @api(routes, "POST", *(f"{each}/token/revoke" for each in VERSIONS))
     def revoke() -> ResponseReturnValue:
