@@ -15,8 +15,10 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 from connector.bootstrap import Runtime
 from connector.logging import sieve_by_default
 from connector.web import card, console, console_pages, console_setup, health, languages, oauth, security, webhooks
+from connector.web.feedback import make_feedback
 from connector.web.interview import make_interview
 from connector.web.survey import make_survey
+from connector.web.team import make_team
 
 log = structlog.get_logger(__name__)
 
@@ -76,12 +78,17 @@ def _add_blueprints(app: Flask, runtime: Runtime, limiter: Limiter) -> None:
     cards = card.make_blueprint(runtime)
     csrf.exempt(cards)  # as above
     app.register_blueprint(cards)
-    for desk, pages in (make_survey(runtime), make_interview(runtime)):
+    for desk, pages in (make_survey(runtime), make_interview(runtime), make_team(runtime)):
         csrf.exempt(pages)  # their forms carry a seal of their own
         limiter.limit(PAGES)(pages)
         limiter.limit(GUESSES, deduct_when=lambda response: response.status_code == 404)(pages)
         limiter.limit(POSTS, key_func=_link, methods=["POST"], on_breach=desk.too_often)(pages)
         app.register_blueprint(pages)
+    survey_tools = make_feedback(runtime)
+    csrf.exempt(survey_tools)  # a delivery proves itself
+    limiter.limit(PAGES)(survey_tools)
+    limiter.limit(GUESSES, deduct_when=lambda response: response.status_code in (401, 404))(survey_tools)
+    app.register_blueprint(survey_tools)
     connecting = oauth.make_blueprint(runtime)
     limiter.limit(PAGES)(connecting)
     limiter.limit(GUESSES, deduct_when=lambda response: response.status_code >= 400)(connecting)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from connector.store.database import insert_or
@@ -106,6 +106,11 @@ def to_answer(row: AnswerRow) -> Answer:
     )
 
 
+def deal_of(session: Session, case_id: str) -> str | None:
+    """The deal that this case is about now."""
+    return session.scalar(select(CaseRow.deal_id).where(CaseRow.id == case_id))
+
+
 def others_answered(session: Session, case_id: str) -> bool:
     """Whether a customer or an interviewer has answered anything in this case."""
     found = select(AnswerRow.link_id).where(AnswerRow.case_id == case_id, AnswerRow.by.in_(("customer", "csm")))
@@ -117,11 +122,6 @@ def take_once(session: Session, account: str, delivery: str, now: datetime) -> b
     insert = insert_or(session, FeedbackRow).values(account=account, id=delivery, at=now)
     taken = session.execute(insert.on_conflict_do_nothing().returning(FeedbackRow.id))
     return taken.first() is not None
-
-
-def forget_deliveries(session: Session, before: datetime) -> None:
-    """Drop the marks of deliveries that nobody repeats any more."""
-    session.execute(delete(FeedbackRow).where(FeedbackRow.at < before))
 
 
 def keep_bad(session: Session, crm: str, bad: Iterable[tuple[str | None, str, str]], now: datetime) -> None:

@@ -1,4 +1,4 @@
-"""What the survey and the interview page have in common: from a link to a form, and from a posted form to an answer.
+"""What the pages with questions have in common: from a link to a form, and from a posted form to an answer.
 
 Opening a page records nothing, whoever opens it and however often: mail programs and their scanners open all links.
 Only a posted form counts, and the same link always holds the same one answer, until it is closed.
@@ -15,17 +15,19 @@ import structlog
 from flask import Blueprint, Response, abort, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 from wtforms import Field, StringField, ValidationError
 from wtforms.csrf.core import CSRF
 
 from connector.links import LinkSigner
 from connector.metrics import ANSWERS
-from connector.store import agenda, cases, intake
+from connector.store import cases, intake
 from connector.store.tables import LinkRow
+from connector.taking import Taken, take_answer
 from connector.web import languages
 from connector.web.runtime import Runtime
-from workflows.model import Answer, AnswerValue, Case, LinkKind, Questionnaire, QuestionType, Texts
+from workflows.asking import fitted, is_own_view
+from workflows.model import Answer, AnswerValue, Case, LinkKind, Questionnaire, QuestionType, StepStatus, Texts
 from workflows.survey import read_answers, wording
 
 log = structlog.get_logger(__name__)
@@ -88,6 +90,17 @@ class Page:
     company: str | None
     given: Filled
     answered: bool
+    others_answered: bool = False
+
+    @property
+    def kept(self) -> bool:
+        """The team rated itself before the first answer came in, and that stays as it is (P-39)."""
+        return self.answered and self.others_answered
+
+    @property
+    def late(self) -> bool:
+        """The team has not rated itself, and answers are in already."""
+        return not self.answered and self.others_answered
 
     def text(self, texts: Texts) -> str:
         """The questionnaire's text in the page's language."""
@@ -106,7 +119,9 @@ class Desk:
         """Show the form, or take what was posted."""
         page = self._open(token)
         if page.link.closed_at is not None:
-            return self._render("closed.html", page, 410)
+            return self._render("closed.html", page, 410, unsent=_posted())
+        if page.kept:
+            return self._render("kept.html", page, 200 if request.method != "POST" else 409, filled=page.given)
         if request.method != "POST":
             return self._render("form.html", page, filled=page.given)
         return self._take(page)
@@ -132,6 +147,7 @@ class Desk:
             link = intake.link(session, link_id)
             case = cases.by_id(session, link.case_id) if link is not None else None
             answer = intake.answer(session, link_id)
+            others = case is not None and intake.others_answered(session, case.id)
         if link is None or case is None:
             abort(404)
         try:
@@ -143,14 +159,16 @@ class Desk:
             abort(503)
         languages.choose(questionnaire.languages, (request.args.get("lang"), link.language))
         account = self._runtime.accounts.get(link.account)
+        known = answer.given if answer is not None else {}
         return Page(
             link=link,
             case=case,
-            questionnaire=questionnaire,
+            questionnaire=fitted(questionnaire, link.roles or (), known, _steps_of(case)),
             token=token,
             company=account.config.company if account is not None else None,
             given=_as_sent(intake.to_answer(answer).values) if answer is not None else {},
             answered=answer is not None,
+            others_answered=others and is_own_view(questionnaire),
         )
 
     def _take(self, page: Page) -> ResponseReturnValue:
@@ -173,54 +191,35 @@ class Desk:
                 "We could not save your answers just now. They are still below: please send them again in a minute."
             )
             return self._render("form.html", page, 503, filled=posted, notice=sorry)
-        ANSWERS.labels(self._kind.value, result).inc()
-        if result == "closed":
-            return self._render("closed.html", page, 410)
+        ANSWERS.labels(self._kind.value, result.value).inc()
+        if result is Taken.CLOSED:
+            return self._render("closed.html", page, 410, unsent=posted)
+        if result is Taken.KEPT:
+            return self._render("kept.html", page, 409, filled=page.given)
         return redirect(url_for(".thanks", token=page.token, lang=languages.current()), 303)
 
-    def _save(self, page: Page, values: Mapping[str, AnswerValue]) -> str:
-        """Keep the answer and put its deal on the agenda, in one transaction; says what became of it."""
-        try:
-            result = self._keep(page, values)
-        except IntegrityError:  # the same form, sent twice at once: the other one made the row
-            result = self._keep(page, values)
-        if result == "saved":
-            log.info("answer saved", account=page.link.account, case=page.case.id, kind=self._kind.value)
-            self._runtime.engine.nudge(page.link.account)
-        return result
-
-    def _keep(self, page: Page, values: Mapping[str, AnswerValue]) -> str:
-        now = self._runtime.clock.now()
+    def _save(self, page: Page, values: Mapping[str, AnswerValue]) -> Taken:
+        """Keep the answer; says what became of it."""
         answer = Answer(
             case_id=page.link.case_id,
             contact_id=page.link.contact_id,
             questionnaire=page.link.questionnaire,
             by=self._by,
             language=languages.current(),
-            at=now,
+            at=self._runtime.clock.now(),
             values=values,
         )
-        with self._runtime.store.write() as session:
-            link = intake.link(session, page.link.id)
-            if link is None or link.closed_at is not None:
-                return "closed"
-            before = intake.answer(session, link.id)
-            known = intake.to_answer(before).values if before is not None else {}
-            if dict(known) == dict(values):
-                return "unchanged"
-            intake.save_answer(session, link, answer)
-            agenda.put(session, link.account, [agenda.Entry(page.case.deal_id, now, "answer")])
-        return "saved"
+        return take_answer(self._runtime, page.link.id, page.questionnaire, answer)
 
     def _render(self, template: str, page: Page, status: int = 200, **more: Any) -> ResponseReturnValue:
-        defaults: dict[str, Any] = {"filled": {}, "problems": {}, "notice": ""}
+        defaults: dict[str, Any] = {"filled": {}, "unsent": {}, "problems": {}, "notice": ""}
         html = render_template(
             template,
             page=page,
             text=page.text,
             paragraphs=lambda texts: re.split(r"\n\s*\n", page.text(texts).strip()),
             types=QuestionType,
-            for_us=self._kind is LinkKind.INTERVIEW,
+            for_us=self._kind is not LinkKind.SURVEY,
             seal=self._runtime.links.form_seal(page.link.id),
             address=url_for(".form", token=page.token),
             **(defaults | more),
@@ -236,6 +235,12 @@ def make_blueprint(desk: Desk, name: str, paths: Sequence[str]) -> Blueprint:
         blueprint.add_url_rule(f"{path}/<token>", "form", desk.form, methods=["GET", "POST"])
     blueprint.add_url_rule(f"{paths[0]}/<token>/thanks", "thanks", thanks)
     return blueprint
+
+
+def _steps_of(case: Case) -> set[str]:
+    """The steps that the case had: what its customer may have gone through."""
+    gone_through = (StepStatus.OPEN, StepStatus.DONE)
+    return {step.rule for step in case.steps if step.status in gone_through}
 
 
 def _posted() -> Filled:
