@@ -14,8 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from workflows.dates import opening
-from workflows.model import CreateNote, InventoryItem, ItemKind, LinkKind, Step, StepStatus, Texts
+from workflows.dates import calendar, local_date, opening, zone
+from workflows.model import Case, CreateNote, InventoryItem, ItemKind, LinkKind, Step, StepStatus, Texts
 from workflows.texts import date_words, shorten
 from workflows.wording import say
 
@@ -42,6 +42,51 @@ KINDS: Mapping[ItemKind, Texts] = {
     ItemKind.TRAINING: {"en": "Training material", "fr": "Supports de formation"},
     ItemKind.OTHER: {"en": "Other", "fr": "Autre"},
 }
+
+
+_EVERY: Sequence[tuple[ItemKind, Texts]] = (
+    (ItemKind.CONTRACTS, {"en": "Contract, orders and last invoice", "fr": "Contrat, commandes et dernière facture"}),
+    (ItemKind.REPORTS, {"en": "Reports and presentations", "fr": "Rapports et présentations"}),
+    (ItemKind.TRAINING, {"en": "Guides and training recordings", "fr": "Guides et enregistrements de formation"}),
+    (
+        ItemKind.LOGINS,
+        {
+            "en": "Logins that are theirs (through a password manager)",
+            "fr": "Identifiants qui leur appartiennent (par un gestionnaire de mots de passe)",
+        },
+    ),
+)
+_PRODUCT: Sequence[tuple[ItemKind, Texts]] = (
+    (ItemKind.EXPORT, {"en": "Full export of their data", "fr": "Export complet de leurs données"}),
+    (ItemKind.FILES, {"en": "Files that they uploaded", "fr": "Fichiers qu’ils ont déposés"}),
+    (ItemKind.OTHER, {"en": "Settings, templates and automations", "fr": "Réglages, modèles et automatisations"}),
+)
+_WORK: Sequence[tuple[ItemKind, Texts]] = (
+    (ItemKind.FILES, {"en": "Source files of all work", "fr": "Fichiers sources de tous les travaux"}),
+    (ItemKind.DOCUMENTS, {"en": "Briefs, concepts and minutes", "fr": "Briefs, concepts et comptes rendus"}),
+    (
+        ItemKind.OTHER,
+        {"en": "Domains, licences and ad accounts", "fr": "Noms de domaine, licences et comptes publicitaires"},
+    ),
+)
+_SUGGESTED: Mapping[str, Sequence[tuple[ItemKind, Texts]]] = {"agency": _WORK, "light": (), "partial": _PRODUCT[:2]}
+ROOM_BEFORE_END = 14
+"""Days between the suggested day and the contract's end: time to check what arrived, and to ask again."""
+
+
+def suggestions(playbook: str, language: str) -> list[tuple[ItemKind, str]]:
+    """Lines to begin the list with, for customers of this kind."""
+    lines = (*_SUGGESTED.get(playbook, _PRODUCT), *(_EVERY if playbook != "partial" else _EVERY[:1]))
+    return [(kind, texts.get(language[:2].lower(), texts["en"])) for kind, texts in lines]
+
+
+def hand_over_day(case: Case, now: datetime, calendar_code: str, zone_name: str) -> date:
+    """A day by which it should all be handed over: two weeks before the contract ends, or a week from now."""
+    days, today = calendar(calendar_code), local_date(now, zone(zone_name))
+    soonest = days.add_business_days(today, 5)
+    if case.contract_end is None:
+        return soonest
+    return max(soonest, days.previous_business_day(case.contract_end - timedelta(days=ROOM_BEFORE_END)))
 
 
 def kind_words(kind: ItemKind, language: str) -> str:
