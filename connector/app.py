@@ -14,9 +14,22 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 
 from connector.bootstrap import Runtime
 from connector.logging import sieve_by_default
-from connector.web import card, console, console_pages, console_setup, health, languages, oauth, security, webhooks
+from connector.web import (
+    card,
+    console,
+    console_pages,
+    console_setup,
+    document,
+    health,
+    languages,
+    oauth,
+    security,
+    timeline,
+    webhooks,
+)
 from connector.web.feedback import make_feedback
 from connector.web.interview import make_interview
+from connector.web.inventory import make_inventory
 from connector.web.survey import make_survey
 from connector.web.team import make_team
 
@@ -89,6 +102,13 @@ def _add_blueprints(app: Flask, runtime: Runtime, limiter: Limiter) -> None:
     limiter.limit(PAGES)(survey_tools)
     limiter.limit(GUESSES, deduct_when=lambda response: response.status_code in (401, 404))(survey_tools)
     app.register_blueprint(survey_tools)
+    desk_of_items, items = make_inventory(runtime)
+    csrf.exempt(items)  # as above
+    limiter.limit(POSTS, key_func=_link, methods=["POST"], on_breach=desk_of_items.too_often)(items)
+    for pages in (items, timeline.make_blueprint(runtime), document.make_blueprint(runtime)):
+        limiter.limit(PAGES)(pages)
+        limiter.limit(GUESSES, deduct_when=lambda response: response.status_code == 404)(pages)
+        app.register_blueprint(pages)
     connecting = oauth.make_blueprint(runtime)
     limiter.limit(PAGES)(connecting)
     limiter.limit(GUESSES, deduct_when=lambda response: response.status_code >= 400)(connecting)
