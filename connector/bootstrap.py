@@ -16,6 +16,7 @@ from connector.account import Account
 from connector.clock import Clock, SystemClock
 from connector.engine import Engine, LocalEngine, Round, work_lock
 from connector.heartbeat import Heartbeat
+from connector.learning import Learning
 from connector.library import Library
 from connector.links import LinkSigner
 from connector.notices import Notices
@@ -236,6 +237,14 @@ def build(
     )
 
 
+def _one_by_one(*chores: Callable[[], None]) -> Callable[[], None]:
+    def run() -> None:
+        for chore in chores:
+            chore()
+
+    return run
+
+
 def _rounds(
     connected: Mapping[str, Account], store: Store, library: Library, links: LinkSigner, clock: Clock
 ) -> dict[str, Round]:
@@ -246,7 +255,9 @@ def _rounds(
             Watcher(account, store, clock),
             store,
             clock,
-            after=Notices(account, store, clock, links.public_url).tell,
+            after=_one_by_one(
+                Notices(account, store, clock, links.public_url).tell, Learning(account, store, library, clock).run
+            ),
         )
         for name, account in connected.items()
     }

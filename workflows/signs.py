@@ -65,9 +65,12 @@ def readings(changes: Iterable[FigureChange], since: datetime) -> dict[str, list
     found: dict[str, list[Reading]] = {}
     for change in sorted(changes, key=lambda one: one.at):
         series = found.setdefault(change.figure, [])
-        if not series and change.before is not None and change.at > since:
+        if change.at <= since:
+            series[:] = [Reading(value=change.value, at=since)]
+            continue
+        if not series and change.before is not None:
             series.append(Reading(value=change.before, at=since))
-        series.append(Reading(value=change.value, at=max(change.at, since)))
+        series.append(Reading(value=change.value, at=change.at))
     return found
 
 
