@@ -50,7 +50,7 @@ from workflows.wording import say
 MAX_CONTACTS = 10
 """A per-contact step makes at most so many tasks: primary contact first, then by role, then by id."""
 MAX_SUBJECT = 255
-ASKING = frozenset({LinkKind.SURVEY, LinkKind.INTERVIEW, LinkKind.TEAM, LinkKind.TOUCH})
+ASKING = frozenset({LinkKind.SURVEY, LinkKind.INTERVIEW, LinkKind.TEAM})
 """Pages that ask the questions of a questionnaire; a case has one inventory, one timeline, a page for each document."""
 _LATE_ROOM = 2
 _SHOWS_TOUCH = re.compile(r"{{[^}]*\btouch\b")
@@ -371,10 +371,10 @@ class Desk:
 
     def link(self, rule: StepRule, contact_id: str | None) -> str | None:
         """The address of the page that the step links to."""
-        if rule.link is None or (rule.link in ASKING and not rule.questionnaire):
-            return None
         if rule.link is LinkKind.TOUCH:
             return self.touch_link(contact_id) or None
+        if rule.link is None or (rule.link in ASKING and not rule.questionnaire):
+            return None
         if rule.link in ASKING:
             return self.links(rule.link, self.draft.case.id, contact_id, rule.questionnaire or "")
         return self.links(rule.link, self.draft.case.id, None, rule.key if rule.link is LinkKind.DOCUMENT else "")

@@ -40,7 +40,7 @@ CUSTOMER_NAMES = frozenset({"contract_end"})
 """What a text for the customer's own page may show (P-2A)."""
 AHEAD = RIGHTS_ANCHORS | {Anchor.CONTRACT_END, Anchor.ITEM}
 """Days that are known before they come."""
-ASKING = frozenset({LinkKind.SURVEY, LinkKind.INTERVIEW, LinkKind.TEAM, LinkKind.TOUCH})
+ASKING = frozenset({LinkKind.SURVEY, LinkKind.INTERVIEW, LinkKind.TEAM})
 """Pages that ask the questions of a questionnaire; the others are about the case."""
 
 _EXPRESSION = re.compile(r"{{.*?}}", re.DOTALL)

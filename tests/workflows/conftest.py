@@ -29,6 +29,7 @@ from workflows.model import (
     Involvement,
     LinkKind,
     Moment,
+    News,
     People,
     PeopleRule,
     Phase,
@@ -154,6 +155,7 @@ class World:
         self.survivor: Case | None = None
         self.history: tuple[FigureChange, ...] = ()
         self.baseline: Baseline | None = None
+        self.news: tuple[News, ...] = ()
         self.cases: list[Case] = []
         self.tasks: dict[str, TaskState] = {}
         self.made: dict[str, CreateTask] = {}
@@ -230,6 +232,7 @@ class World:
             "asked": self.asked,
             "survivor": self.survivor,
             "baseline": self.baseline,
+            "news": self.news,
         }
         return Look(**{**values, **more})
 
