@@ -64,6 +64,8 @@ ROLES: Mapping[str, Role] = {
 TASK_PROPERTIES = (
     "hs_task_status", "hs_task_completion_date", "hs_timestamp", "hubspot_owner_id", "hs_task_body",
 )  # fmt: skip
+START = "aurevoir_start_score"
+"""Willingness to recommend at the start, which the end is compared with (P-33)."""
 COUNTERPART = "aurevoir_counterpart"
 """Our own tick on a contact: who says "received" for the handover (P-13)."""
 BOUNCED = "hs_email_hard_bounce_reason_enum"
@@ -230,12 +232,12 @@ def deal_properties(fields: FieldMap) -> list[str]:
 def company_properties(fields: FieldMap) -> list[str]:
     """The company properties that a look needs."""
     figures = [field for record, field in fields.figures if record == "company"]
-    return list(dict.fromkeys(["name", "hubspot_owner_id", *figures]))
+    return list(dict.fromkeys(["name", "hubspot_owner_id", START, *figures]))
 
 
 def contact_properties(fields: FieldMap) -> list[str]:
     """The contact properties that a look needs."""
-    base = ["firstname", "lastname", "email", "hs_buying_role", "hs_email_optout", BOUNCED, COUNTERPART]
+    base = ["firstname", "lastname", "email", "hs_buying_role", "hs_email_optout", BOUNCED, COUNTERPART, START]
     return [*base, fields.language or "hs_language"]
 
 
@@ -328,6 +330,7 @@ def company_from(record: Mapping[str, Any], fields: FieldMap) -> Company:
         id=str(record["id"]),
         name=values.get("name", ""),
         owner_id=values.get("hubspot_owner_id"),
+        start_score=_score(values.get(START)),
         figures={name: values[name] for kind, name in fields.figures if kind == "company" and name in values},
     )
 
@@ -350,7 +353,17 @@ def contact_from(record: Mapping[str, Any], fields: FieldMap, labels: Iterable[s
         roles=tuple(dict.fromkeys(roles)),
         opted_out=values.get("hs_email_optout") == "true",
         bounced=BOUNCED in values,
+        start_score=_score(values.get(START)),
     )
+
+
+def _score(text: str | None) -> int | None:
+    """A score from 0 to 10; what people wrote beyond that is none."""
+    try:
+        score = float(text or "")
+    except ValueError:
+        return None
+    return round(score) if 0 <= score <= 10 else None
 
 
 def role_of(name: str, fields: FieldMap) -> Role | None:

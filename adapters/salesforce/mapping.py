@@ -119,6 +119,8 @@ KEY_FIELD = our_field("key")
 COUNTERPART_FIELD = our_field("counterpart")
 """Our own tick on a contact: who says "received" for the handover (P-13)."""
 LINK_FIELD = our_field("link")
+START_FIELD = our_field("start_score")
+"""Willingness to recommend at the start, which the end is compared with (P-33)."""
 
 
 def checked_field(name: str) -> str:
@@ -290,7 +292,13 @@ def contact(
         primary=any(role.get("IsPrimary") for role in roles),
         opted_out=bool(row.get("HasOptedOutOfEmail")),
         bounced=bool(row.get("EmailBouncedDate")),
+        start_score=_score(row.get(START_FIELD)),
     )
+
+
+def _score(value: Any) -> int | None:
+    """A score from 0 to 10; what people wrote beyond that is none."""
+    return round(value) if isinstance(value, int | float) and 0 <= value <= 10 else None
 
 
 def people(
@@ -322,6 +330,7 @@ def company(row: Row, names: Sequence[str]) -> Company | None:
         id=row["AccountId"],
         name=account.get("Name") or "",
         owner_id=account.get("OwnerId"),
+        start_score=_score(account.get(START_FIELD)),
         figures=figures(account, names),
     )
 

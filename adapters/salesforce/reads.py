@@ -129,7 +129,7 @@ class Reader:
             *_there(shape, "Opportunity"),
             *mapped,
             *self._deal_figures,
-            *(f"Account.{name}" for name in ("Name", "OwnerId", *self._company_figures)),
+            *(f"Account.{name}" for name in ("Name", "OwnerId", *_there(shape, "Account"), *self._company_figures)),
             f"({select(roles, 'OpportunityContactRoles', order='CreatedDate, Id')})",
             f"({select(history, 'OpportunityHistories', order='CreatedDate, Id')})",
         ]

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from adapters.port import DataType, FieldInfo
 from adapters.salesforce.client import Client
-from adapters.salesforce.mapping import COUNTERPART_FIELD, KEY_FIELD, LINK_FIELD, TASK_TYPES, Row
+from adapters.salesforce.mapping import COUNTERPART_FIELD, KEY_FIELD, LINK_FIELD, START_FIELD, TASK_TYPES, Row
 from workflows.model import Model, Priority
 
 STATE_KEY = "shape"
@@ -22,7 +22,8 @@ FALLBACK_KEY_FIELD = "CallObject"
 OBJECTS = ("Opportunity", "Account", "Contact", "Task")
 OPTIONAL = {
     "Opportunity": ("RecordTypeId", "CurrencyIsoCode"),
-    "Contact": ("HasOptedOutOfEmail", "EmailBouncedDate", COUNTERPART_FIELD),
+    "Account": (START_FIELD,),
+    "Contact": ("HasOptedOutOfEmail", "EmailBouncedDate", COUNTERPART_FIELD, START_FIELD),
     "Task": ("CompletedDateTime", LINK_FIELD),
 }
 """Standard fields that an org may lack or hide, and our own that may not be provisioned yet."""
