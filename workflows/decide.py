@@ -29,11 +29,13 @@ from workflows.model import (
     CaseStatus,
     DealState,
     Event,
+    FieldValue,
     RecordKind,
     Ref,
     Step,
     StepStatus,
 )
+from workflows.quiet import is_quiet, keep_quiet
 from workflows.running import (
     UNKNOWN_REASON,
     complete,
@@ -92,7 +94,7 @@ def record(case: Case, key: str, *, record_id: str | None, refused: str | None, 
     elif gone:
         if step.status is StepStatus.WRITING:
             changes = {"status": StepStatus.DELETED}  # it was made, and a person deleted it before we knew
-    elif record_id is not None and step.status not in (StepStatus.OPEN, StepStatus.DONE, StepStatus.DELETED):
+    elif record_id is not None and step.status not in _HAS_TASK:
         # Also for a step that was closed meanwhile: its task exists after all, and the next look closes it.
         changes = {"status": StepStatus.OPEN, "task_id": record_id}
     if not changes:
@@ -114,7 +116,7 @@ def _leftovers(draft: Draft, links: Links) -> tuple[Decision | None, datetime | 
     if draft.case.status is not CaseStatus.COMPLETED or draft.case.outcome == SAVED:
         tidy(draft)
     elif draft.look.deal.state is DealState.LIVE and draft.case.kind is CaseKind.OFFBOARDING:
-        later = _keep_door(draft, links)
+        later = _sooner(_keep_door(draft, links), keep_quiet(draft))
     if draft.is_waiting or draft.writes or draft.withdrawn or draft.result() is not draft.look.last:
         return _finish(draft, draft.now if later is None or _calls(draft) else later), later
     return None, later
@@ -340,16 +342,21 @@ def _finish(draft: Draft, next_look: datetime | None = None) -> Decision:
             needs_history=draft.needs_history,
             needs_tasks=tuple(draft.needs_tasks),
         )
+    quiet_look = keep_quiet(draft)
     _write_deal_fields(draft)
     return Decision(
         case=draft.result(),
         writes=tuple(draft.writes),
         withdraw=tuple(draft.withdrawn),
-        next_look=next_look,
+        next_look=_sooner(next_look, quiet_look),
         events=tuple(draft.events),
         close_links=draft.close_links,
         starting=draft.starting,
     )
+
+
+def _sooner(one: datetime | None, other: datetime | None) -> datetime | None:
+    return min((moment for moment in (one, other) if moment is not None), default=None)
 
 
 def _write_deal_fields(draft: Draft) -> None:
@@ -359,10 +366,16 @@ def _write_deal_fields(draft: Draft) -> None:
         return  # other automations read these fields as: this customer is leaving (P-25)
     if case.status.value not in _SHOWN or draft.look.deal.state is not DealState.LIVE:
         return
-    values = {"case_id": case.id, "status": case.status.value, "playbook": f"{case.playbook} {case.playbook_version}"}
+    values: dict[str, FieldValue] = {
+        "case_id": case.id,
+        "status": case.status.value,
+        "playbook": f"{case.playbook} {case.playbook_version}",
+        "quiet": is_quiet(draft),
+    }
     draft.fields(_DEAL_FIELDS, Ref(kind=RecordKind.DEAL, id=case.deal_id), values)
 
 
 _DEAL_FIELDS = "_deal"
+_HAS_TASK = (StepStatus.OPEN, StepStatus.DONE, StepStatus.NOT_APPLICABLE, StepStatus.DELETED)
 _ASKED_AT = "asked_at"
 _SHOWN = frozenset(option.value for option in STATUS_OPTIONS)

@@ -37,6 +37,7 @@ from workflows.model import (
     Question,
     Questionnaire,
     QuestionType,
+    Quiet,
     Section,
     StageEntry,
     StepRule,
@@ -80,7 +81,10 @@ def rule(key: str, release: str = "confirmed", due: str = "confirmed+1bd", **mor
 def book(*rules: StepRule) -> Playbook:
     """A playbook of one phase with these steps."""
     phase = Phase(key="all", title={"en": "All", "fr": "Tout"}, steps=rules)
-    return Playbook(key="test", version="1-abc", languages=("en", "fr"), title={"en": "Test"}, phases=(phase,))
+    title = {"en": "Test"}
+    return Playbook(
+        key="test", version="1-abc", quiet=Quiet.DEAL, languages=("en", "fr"), title=title, phases=(phase,)
+    )
 
 
 def link_for(kind: LinkKind, case_id: str, contact_id: str | None, questionnaire: str) -> str:

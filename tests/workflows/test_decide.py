@@ -47,7 +47,8 @@ def test_an_ending_lays_out_the_plan_and_shows_it_on_the_deal(world: World, fiel
     world.enter("lost")
     writes = world.look()
     assert [task.key for task in tasks(writes)] == ["case-1:thank"]
-    assert fields_of(writes) == {"deal:d1": {"case_id": "case-1", "status": "active", "playbook": "test 1-abc"}}
+    shown = {"case_id": "case-1", "status": "active", "playbook": "test 1-abc", "quiet": True}
+    assert fields_of(writes) == {"deal:d1": shown}
     assert len(writes) == 2, "one write on the deal, however many tasks"
     assert world.statuses() == {"thank": "open", "survey": "waiting"}
 

@@ -1,0 +1,97 @@
+"""Nobody is chased while they leave: the fields by which other automations know to keep quiet (P-25).
+
+On the deal it is written together with the rest of its fields. Company and contacts follow within the hour, for many
+cases at once: a mis-click that is put right at once reaches nobody, and the calls are shared. What people change by
+hand stays as they left it (P-7B): we write only when what we want has changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from workflows.draft import Draft
+from workflows.guard import leaving
+from workflows.model import CaseKind, CaseStatus, DealState, Quiet, RecordKind, Ref
+
+SOON = timedelta(hours=1)
+"""So long after the plan has begun, company and contacts are asked to be left alone as well."""
+MOST_CONTACTS = 50
+_RUNNING = frozenset({CaseStatus.AWAITING_REASON, CaseStatus.ACTIVE})
+_NAME = "_quiet:"
+_WHERE = "quiet"
+_SINCE = "quiet_since"
+_UNTIL = "quiet_until"
+
+
+def is_quiet(draft: Draft) -> bool:
+    """Whether the customer is to be left alone now."""
+    case = draft.case
+    if case.kind is not CaseKind.OFFBOARDING or _where(draft) is Quiet.NOWHERE:
+        return False
+    if case.status in _RUNNING:
+        return True
+    if case.status is not CaseStatus.COMPLETED or leaving(draft.look, case) is not None:
+        return False
+    until = draft.written.get(_UNTIL)
+    return until is None or draft.now < datetime.fromisoformat(until)
+
+
+def keep_quiet(draft: Draft) -> datetime | None:
+    """Ask for quiet on company and contacts, or for no more of it. The next moment at which time alone changes that."""
+    case = draft.case
+    if case.kind is not CaseKind.OFFBOARDING:
+        return None
+    quiet = is_quiet(draft)
+    _note_moments(draft, quiet)
+    since = draft.written.get(_SINCE)
+    everywhere = _where(draft) is Quiet.CUSTOMER
+    if quiet and everywhere and since is not None and draft.now < datetime.fromisoformat(since) + SOON:
+        return datetime.fromisoformat(since) + SOON
+    if draft.look.deal.state is DealState.LIVE or not quiet:
+        _write(draft, quiet)
+    until = draft.written.get(_UNTIL)
+    if quiet and until is not None and case.status is CaseStatus.COMPLETED:
+        return datetime.fromisoformat(until)
+    return None
+
+
+def _note_moments(draft: Draft, quiet: bool) -> None:
+    """Where, since when, and for how long after the end: the playbook is not asked again once the case is over."""
+    if quiet and draft.case.status in _RUNNING:
+        draft.written[_WHERE] = draft.look.playbook.quiet.value
+        draft.written.setdefault(_SINCE, draft.now.isoformat())
+    span = draft.look.playbook.quiet_for
+    ended_now = draft.case.status is CaseStatus.COMPLETED and draft.case.closed_at == draft.now
+    if ended_now and span is not None:
+        draft.written.setdefault(_UNTIL, (draft.now + span).isoformat())
+
+
+def _where(draft: Draft) -> Quiet:
+    """Where the playbook that the case follows, or followed, asks for quiet."""
+    if draft.case.status in _RUNNING:
+        return draft.look.playbook.quiet
+    return Quiet(draft.written.get(_WHERE, Quiet.NOWHERE))
+
+
+def _write(draft: Draft, quiet: bool) -> None:
+    wanted = dict(_targets(draft)) if quiet and _where(draft) is Quiet.CUSTOMER else {}
+    for name, target in wanted.items():
+        draft.fields(name, target, {"quiet": True})
+    for name, last in list(draft.written.items()):
+        if name.startswith(_NAME) and name not in wanted and last.endswith("quiet=True") and not _is_taken_over(draft):
+            kind, _, record_id = name.removeprefix(_NAME).partition(":")
+            draft.fields(name, Ref(kind=RecordKind(kind), id=record_id), {"quiet": False})
+
+
+def _is_taken_over(draft: Draft) -> bool:
+    """Whether the deal went into another one, whose own case now speaks for the customer (P-09)."""
+    return draft.case.status is CaseStatus.STOPPED and draft.look.survivor is not None
+
+
+def _targets(draft: Draft) -> Iterator[tuple[str, Ref]]:
+    deal = draft.look.deal
+    if deal.company_id:
+        yield f"{_NAME}{RecordKind.COMPANY}:{deal.company_id}", Ref(kind=RecordKind.COMPANY, id=deal.company_id)
+    for contact_id in dict.fromkeys(deal.contact_ids[:MOST_CONTACTS]):
+        yield f"{_NAME}{RecordKind.CONTACT}:{contact_id}", Ref(kind=RecordKind.CONTACT, id=contact_id)
