@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from adapters.port import Finding, Level
@@ -21,6 +21,13 @@ def clock(theirs: datetime, ours: datetime, crm: str) -> Finding:
     text = f"this machine's clock is {abs(drift)} s {where} {crm}'s, so due times and signatures are judged wrongly"
     level = Level.FAULT if abs(drift) >= DRIFT_HARMFUL else Level.WARNING
     return Finding("clock", level, text, "let the machine keep time by itself (NTP), such as: timedatectl set-ntp true")
+
+
+def some(names: Sequence[str], most: int = 4) -> str:
+    """These names, or how many they are with the first of them."""
+    if len(names) <= most:
+        return ", ".join(names)
+    return f"{len(names)} of them, such as {', '.join(names[: most - 1])}"
 
 
 def scopes(

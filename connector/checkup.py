@@ -7,17 +7,27 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from adapters.errors import AurevoirError, ConfigError
-from adapters.port import Finding, Level
+from adapters.port import Consenting, Finding, Level
 from connector.account import Account
 from connector.bootstrap import Runtime
+from connector.checkup_address import check_address
+from connector.library import Library
+from connector.playbook_cli import own_notes
 from connector.presence import SERVE
+from connector.private import require_private
 from connector.resolve import doubtful_people
-from connector.store import accounts, agenda, intake, intents
+from connector.store import accounts, agenda, cases, intake, intents
 from connector.store.tables import AccountRow
+from workflows.dates import calendar, zone
 from workflows.model import Playbook
 
 LATE = timedelta(minutes=15)
 """Work that has been due for longer is worth a word."""
+DELIVERY_MARGIN = timedelta(minutes=10)
+"""A delivery may come so much later than what it tells of; both clocks may differ a little."""
+STALE_TOKEN = timedelta(days=3)
+"""Tokens are renewed daily."""
+GROUP = 0o070
 
 
 @dataclass(frozen=True)
@@ -49,6 +59,8 @@ def _installation(runtime: Runtime) -> Iterator[Finding]:
     count = len(runtime.accounts)
     yield _ok("configuration", f"read; {count} account{'s' if count != 1 else ''}")
     yield _database(runtime)
+    yield from _files(runtime)
+    yield from _documents(runtime)
     server = runtime.settings.server
     if server.on_loopback:
         yield _warning(
@@ -57,7 +69,7 @@ def _installation(runtime: Runtime) -> Iterator[Finding]:
             "Set server.public_url to the address under which your proxy serves it; on a trial this is fine.",
         )
     else:
-        yield _ok("public address", server.public_url)
+        yield from check_address(server.public_url, runtime.clock.now())
     at_work = "`aurevoir serve`" + ("" if runtime.store.is_sqlite else " or `aurevoir worker`")
     if runtime.store.is_held(SERVE):
         yield _ok("process", f"{at_work} runs")
@@ -65,11 +77,34 @@ def _installation(runtime: Runtime) -> Iterator[Finding]:
         yield _warning("process", "nothing works on this database now.", f"Start {at_work}.")
 
 
+def _files(runtime: Runtime) -> Iterator[Finding]:
+    """What stands in files that others of this machine may read: `serve` does not start on these."""
+    if runtime.source is None:
+        return
+    try:
+        require_private(runtime.source.path, runtime.store)
+    except ConfigError as error:
+        for fault in error.faults:
+            yield Finding("files", Level.FAULT, f"{fault.value}: others may read it.", fault.cure)
+    else:
+        yield _ok("files", "settings and database are for their owner alone")
+
+
 def _database(runtime: Runtime) -> Finding:
     path = runtime.store.path
-    if path is not None and path.exists() and path.stat().st_mode & 0o077:
-        return _warning("database", f"other users of this machine may read {path}.", f"chmod 600 {path}")
+    if path is not None and path.exists() and path.stat().st_mode & GROUP:
+        return _warning("database", f"users of its group may read {path}.", f"chmod 600 {path}")
     return _ok("database", f"schema {runtime.store.schema_version()}")
+
+
+def _documents(runtime: Runtime) -> Iterator[Finding]:
+    """The admin's own playbooks and questionnaires: they are read at the start, and their tone is worth a word."""
+    notes = own_notes(runtime.settings)
+    for note in notes[:5]:
+        yield _warning("playbooks", str(note), "`aurevoir playbook lint` shows all, with a better wording for each.")
+    if not notes:
+        shown = len(runtime.library.playbooks), len(runtime.library.questionnaires)
+        yield _ok("playbooks", f"{shown[0]} playbooks and {shown[1]} questionnaires, all usable")
 
 
 def _queue(runtime: Runtime) -> Iterator[Finding]:
@@ -112,8 +147,10 @@ def _account(runtime: Runtime, account: Account) -> Iterator[Finding]:
     now = runtime.clock.now()
     with runtime.store.read() as session:
         row = accounts.get(session, account.name)
-    yield from _playbook(account, runtime.library.playbook(account.config.playbook))
+    yield from _playbooks(account, runtime.library)
+    yield _calendar(account, now)
     yield from _standing(account, row)
+    yield from _token(runtime, account, now)
     try:
         yield from account.crm().check()
         account.forget_known()
@@ -128,7 +165,21 @@ def _account(runtime: Runtime, account: Account) -> Iterator[Finding]:
         yield _ok("names", "all pipelines, stages and people of the settings were found in the CRM")
         yield from doubtful_people(account.name, account.config, tuple(account.users().values()))
     if row is not None and row.started_at is not None:
-        yield from _heartbeat(account, row, now - 3 * account.config.poll_every)
+        yield from _heartbeat(account, row, now)
+        yield from _deliveries(runtime, account, row)
+
+
+def _playbooks(account: Account, library: Library) -> Iterator[Finding]:
+    """Every playbook that the account names, once."""
+    config = account.config
+    named = (
+        config.playbook,
+        *(one.playbook for one in config.playbooks),
+        config.save_playbook,
+        config.baseline_playbook,
+    )
+    for key in dict.fromkeys(name for name in named if name is not None):
+        yield from _playbook(account, library.playbook(key))
 
 
 def _playbook(account: Account, playbook: Playbook) -> Iterator[Finding]:
@@ -143,6 +194,43 @@ def _playbook(account: Account, playbook: Playbook) -> Iterator[Finding]:
     )
 
 
+def _calendar(account: Account, now: datetime) -> Finding:
+    """Whether business days can be told for the year to come, where the account is."""
+    code, zone_name = account.config.calendar, account.config.time_zone
+    try:
+        days, here = calendar(code), now.astimezone(zone(zone_name))
+    except ValueError as error:
+        return Finding("calendar", Level.FAULT, str(error), "Correct calendar or time_zone in the configuration.")
+    ahead = (here.date() + timedelta(days=number) for number in range(366))
+    off = sum(1 for day in ahead if day.weekday() < 5 and not days.is_business_day(day))
+    if off == 0:
+        text = f"{code} tells of no public holiday in the next year: tasks would be due on them."
+        return _warning("calendar", text, "Update Aurevoir, or set calendar to a country that fits.")
+    return _ok(
+        "calendar", f"{code}, with {off} holidays on weekdays in the next year; it is {here:%H:%M} in {zone_name}"
+    )
+
+
+def _token(runtime: Runtime, account: Account, now: datetime) -> Iterator[Finding]:
+    """How old a stored token is. Those of the browser are renewed daily, and lapse after weeks without."""
+    adapter = account.adapter
+    in_browser = isinstance(adapter, Consenting) and adapter.consent.wanted(account.config.vendor)
+    with runtime.store.read() as session:
+        row = accounts.token(session, account.name)
+    if not in_browser:
+        yield _ok("token", "from the settings: it is yours to renew, twice a year is a good habit")
+    elif row is None:
+        text, remedy = "the account is not connected yet.", f"aurevoir connect {account.name}"
+        yield Finding("token", Level.FAULT, text, remedy)
+    elif now - row.saved_at > STALE_TOKEN:
+        text = f"last renewed on {row.saved_at:%Y-%m-%d}; a consent that nobody uses for 30 days may lapse."
+        yield _warning(
+            "token", text, f"Start `aurevoir serve`, which renews it daily; else: aurevoir connect {account.name}"
+        )
+    else:
+        yield _ok("token", f"renewed at {row.saved_at:%Y-%m-%d %H:%M} UTC")
+
+
 def _standing(account: Account, row: AccountRow | None) -> Iterator[Finding]:
     if row is None or row.started_at is None:
         remedy = f"aurevoir provision --account {account.name}"
@@ -155,22 +243,45 @@ def _standing(account: Account, row: AccountRow | None) -> Iterator[Finding]:
         yield _warning("work", f"paused since {row.paused_at:%Y-%m-%d %H:%M} UTC.", "Resume it when you are ready.")
 
 
-def _heartbeat(account: Account, row: AccountRow, polled_before: datetime) -> Iterator[Finding]:
-    if row.polled_at is None or row.polled_at < polled_before:
-        last = f"{row.polled_at:%Y-%m-%d %H:%M} UTC" if row.polled_at else "never"
-        yield _warning("polling", f"last polled: {last}.", "Is `aurevoir serve` running?")
+def _heartbeat(account: Account, row: AccountRow, now: datetime) -> Iterator[Finding]:
+    if row.polled_at is None or row.polled_at < now - 3 * account.config.poll_every:
+        yield _warning("polling", f"last polled: {_at(row.polled_at)}.", "Is `aurevoir serve` running?")
     else:
-        yield _ok("polling", f"last at {row.polled_at:%Y-%m-%d %H:%M} UTC")
-    if not account.adapter.webhook_secrets(account.config.vendor):
+        yield _ok("polling", f"last at {_at(row.polled_at)}")
+    if not accounts.is_well(row, account.config.poll_every, now):
+        text = f"nothing was done for this account since {_at(row.worked_at or row.started_at)}."
+        yield _warning("work", text, "Is `aurevoir serve` running? The other findings may say what is in the way.")
+
+
+def _deliveries(runtime: Runtime, account: Account, row: AccountRow) -> Iterator[Finding]:
+    """Whether webhooks come: the last one, beside the last ending that one should have told of."""
+    secrets = account.adapter.webhook_secrets(account.config.vendor)
+    if not secrets:
         yield _ok("webhooks", "not set up: changes are found by polling alone")
-    elif row.pushed_at is None:
+        return
+    with runtime.store.read() as session:
+        ended = cases.last_entry(session, account.name)
+    missed = ended is not None and row.started_at is not None and ended > row.started_at + DELIVERY_MARGIN
+    if row.pushed_at is None and not missed:
         yield _warning(
             "webhooks",
             "none has come yet; whether they are subscribed cannot be seen from here.",
             "Move a deal in the CRM and check again; if none comes, set them up as the documentation says.",
         )
+    elif missed and ended is not None and (row.pushed_at is None or row.pushed_at < ended - DELIVERY_MARGIN):
+        yield _warning(
+            "webhooks",
+            f"a deal reached a watched stage at {_at(ended)}, and the last delivery came at {_at(row.pushed_at)}: "
+            "polling found it later.",
+            "Look at the deliveries in the CRM: is the subscription or flow active, and does it send to "
+            f"{runtime.settings.server.public_url}/webhooks/{account.config.crm}?",
+        )
     else:
-        yield _ok("webhooks", f"the last one came at {row.pushed_at:%Y-%m-%d %H:%M} UTC")
+        yield _ok("webhooks", f"the last one came at {_at(row.pushed_at)}")
+
+
+def _at(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC" if moment is not None else "never"
 
 
 def _ok(subject: str, text: str) -> Finding:

@@ -184,6 +184,11 @@ def _all(settings: Settings | None) -> Known:
     )
 
 
+def own_notes(settings: Settings) -> list[Note]:
+    """What is worth a word in the admin's own playbooks and questionnaires; what ships has nothing to note."""
+    return read(_files(_folders(settings))).notes
+
+
 def _named(folder: str) -> Iterable[tuple[str, str]]:
     from workflows.documents import shipped_texts
 

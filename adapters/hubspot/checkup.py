@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from adapters.errors import AdapterError, ConsentEnded, CredentialsInvalid, NotFound, Rejected, ScopeMissing
-from adapters.findings import clock, scopes
+from adapters.findings import clock, scopes, some
 from adapters.hubspot.changes import SEARCH_DEALS, search
 from adapters.hubspot.client import Client
 from adapters.hubspot.mapping import TaskKeys, own
@@ -113,7 +113,7 @@ class Checkup:
             return
         lost = [name for name in ours if name in missing]
         if lost and kind != RecordKind.TASK:
-            text = f"HubSpot does not have our {kind} properties {', '.join(lost)}"
+            text = f"HubSpot does not have our {kind} properties: {some(lost)}"
             yield Finding(f"{kind} properties", Level.FAULT, text, "run `aurevoir provision`")
         elif not lost:
             yield Finding(f"{kind} properties", Level.OK, f"our {kind} properties are there")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from adapters.errors import AdapterError
-from adapters.findings import clock
+from adapters.findings import clock, some
 from adapters.port import FieldMap, Finding, Level, Services
 from adapters.salesforce.client import Client
 from adapters.salesforce.install import FLOWS, PushParts
@@ -58,7 +58,7 @@ def _ours(described: Describes) -> Iterator[Finding]:
         if our_field(spec.name).lower() not in known[OBJECTS[spec.record]]
     ]
     if missing:
-        text = f"missing, or hidden from the connector's user: {', '.join(missing)}"
+        text = f"missing, or hidden from the connector's user: {some(missing)}"
         yield Finding("our fields", Level.FAULT, text, RUN_PROVISION)
     else:
         yield Finding("our fields", Level.OK, f"all {len(FIELDS)} there")

@@ -115,6 +115,11 @@ def deals_of_tasks(session: Session, account: str, task_ids: Sequence[str]) -> d
     return {task_id: deal_id for task_id, deal_id in rows if task_id is not None}
 
 
+def last_entry(session: Session, account: str) -> datetime | None:
+    """When a deal last entered a stage that opened a case; None without cases."""
+    return session.scalar(select(func.max(CaseRow.entered_at)).where(CaseRow.account == account))
+
+
 def load_by_owner(session: Session, account: str) -> dict[str, int]:
     """How many open tasks of ours each user has."""
     rows = session.execute(

@@ -1,0 +1,106 @@
+"""The check-up of the public address: whether it leads here, and how its certificate stands (P-73)."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import ssl
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
+
+from adapters.port import Finding, Level
+
+SUBJECT = "public address"
+TIMEOUT_SECONDS = 5.0
+EXPIRES_SOON = timedelta(days=14)
+LARGEST = 4096
+
+
+def check_address(url: str, now: datetime, context: ssl.SSLContext | None = None) -> Iterator[Finding]:
+    """Ask ``/healthz`` there, as the outside would. What fails because of the network alone is no fault.
+
+    A network may keep its own machines from its public address, and a certificate for names of a company's own may be
+    good elsewhere; a certificate that has ended, or is for another name, is good nowhere.
+    """
+    parts = urlsplit(url)
+    secure = parts.scheme == "https"
+    try:
+        answer, ends = _ask(url, context if context is not None else ssl.create_default_context())
+    except ssl.SSLCertVerificationError as error:
+        reason = getattr(error, "verify_message", "") or str(error)
+        remedy = "let the proxy send a certificate for this name, with its whole chain, and renew it in time"
+        yield Finding("certificate", Level.FAULT, f"that of {parts.hostname} is not accepted: {reason}.", remedy)
+        return
+    except (OSError, http.client.HTTPException) as error:
+        yield Finding(
+            SUBJECT,
+            Level.WARNING,
+            f"{url} does not answer this machine ({_words(error)}).",
+            "Is `aurevoir serve` running, and the proxy? If your network hides its own address from inside, look from "
+            f"outside: {url}/healthz",
+        )
+        return
+    yield _reached(url, answer)
+    if secure and ends is not None:
+        yield _certificate(ends, now)
+    elif not secure:
+        text = f"{url} has no encryption: CRMs send nothing there, and customers' answers could be read on the way."
+        yield Finding("certificate", Level.FAULT, text, "Serve it under https and set server.public_url to that.")
+
+
+def _ask(url: str, context: ssl.SSLContext) -> tuple[tuple[int, bytes], datetime | None]:
+    """Status and body of ``/healthz``, and the moment at which the certificate ends. No proxy, no redirect."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    made: http.client.HTTPConnection
+    if parts.scheme == "https":
+        made = http.client.HTTPSConnection(host, parts.port or 443, timeout=TIMEOUT_SECONDS, context=context)
+    else:
+        made = http.client.HTTPConnection(host, parts.port or 80, timeout=TIMEOUT_SECONDS)
+    try:
+        made.connect()
+        ends = None
+        if isinstance(made.sock, ssl.SSLSocket):
+            told = (made.sock.getpeercert() or {}).get("notAfter")
+            ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(told)), UTC) if told else None
+        made.request("GET", f"{parts.path.rstrip('/')}/healthz", headers={"User-Agent": "aurevoir check"})
+        answer = made.getresponse()
+        return (answer.status, answer.read(LARGEST)), ends
+    finally:
+        made.close()
+
+
+def _reached(url: str, answer: tuple[int, bytes]) -> Finding:
+    status, body = answer
+    try:
+        ours = status == 200 and json.loads(body).get("status") == "alive"
+    except (ValueError, AttributeError):
+        ours = False
+    if ours:
+        return Finding(SUBJECT, Level.OK, f"{url} leads here")
+    if status in (502, 503, 504):
+        text = f"{url} leads to a proxy that does not reach us (status {status})."
+        return Finding(SUBJECT, Level.WARNING, text, "Is `aurevoir serve` running where the proxy looks for it?")
+    text = f"{url}/healthz answers with status {status}, and not as this installation does."
+    remedy = "Let the proxy pass all paths on to server.listen unchanged, without redirects; or correct public_url."
+    return Finding(SUBJECT, Level.FAULT, text, remedy)
+
+
+def _certificate(ends: datetime, now: datetime) -> Finding:
+    days = (ends - now).days
+    if ends - now > EXPIRES_SOON:
+        return Finding("certificate", Level.OK, f"good for {days} more days")
+    text = f"ends on {ends:%Y-%m-%d}, in {max(days, 0)} days; without it no CRM and no customer gets through."
+    return Finding("certificate", Level.WARNING, text, "Renew it, and see why that did not happen by itself.")
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return f"no answer within {TIMEOUT_SECONDS:.0f} s"
+    if isinstance(error, socket.gaierror):
+        return "its name is not known"
+    if isinstance(error, ConnectionRefusedError):
+        return "nothing listens there"
+    return getattr(error, "strerror", None) or type(error).__name__
