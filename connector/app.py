@@ -32,6 +32,7 @@ from connector.web.interview import make_interview
 from connector.web.inventory import make_inventory
 from connector.web.survey import make_survey
 from connector.web.team import make_team
+from connector.web.touch import make_touch
 
 log = structlog.get_logger(__name__)
 
@@ -105,7 +106,10 @@ def _add_blueprints(app: Flask, runtime: Runtime, limiter: Limiter) -> None:
     desk_of_items, items = make_inventory(runtime)
     csrf.exempt(items)  # as above
     limiter.limit(POSTS, key_func=_link, methods=["POST"], on_breach=desk_of_items.too_often)(items)
-    for pages in (items, timeline.make_blueprint(runtime), document.make_blueprint(runtime)):
+    choices, touch = make_touch(runtime)
+    csrf.exempt(touch)  # as above
+    limiter.limit(POSTS, key_func=_link, methods=["POST"], on_breach=choices.too_often)(touch)
+    for pages in (items, touch, timeline.make_blueprint(runtime), document.make_blueprint(runtime)):
         limiter.limit(PAGES)(pages)
         limiter.limit(GUESSES, deduct_when=lambda response: response.status_code == 404)(pages)
         app.register_blueprint(pages)

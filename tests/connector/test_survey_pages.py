@@ -479,7 +479,8 @@ def test_pages_work_under_a_public_address_with_a_path(houses: Any) -> None:
 
 def test_every_route_that_changes_something_proves_itself_or_is_checked_against_forgery(house: Any) -> None:
     """Whoever adds a page that takes POST gets the session check unless it is exempted here, with a reason."""
-    exempt = {"webhooks.receive", "card.start", "survey.form", "interview.form", "team.form", "feedback.receive"}
+    forms = {"survey.form", "interview.form", "team.form", "inventory.form", "touch.form"}
+    exempt = {"webhooks.receive", "card.start", "feedback.receive", *forms}
     writing = {rule.endpoint for rule in house.app.url_map.iter_rules() if rule.methods - {"GET", "HEAD", "OPTIONS"}}
     assert {one for one in writing if not one.startswith("console")} == exempt  # the console's are checked, by a test
 
