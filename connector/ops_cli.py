@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from connector.cli_base import NOT_WELL, AccountName, AsJson, Config, chosen, print_json, short_runtime
+from connector.cli_base import NOT_WELL, AccountName, AsJson, Config, chosen, print_json, short_runtime, source_of
 from connector.playbook_cli import playbook_app
 
 accounts_app = typer.Typer(
@@ -124,3 +125,62 @@ def erase_command(
     else:
         for receipt in receipts:
             print_receipt(receipt)
+
+
+def export_command(
+    context: typer.Context,
+    account: AccountName = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", metavar="FILE", help="Where to.  [default: print it]")
+    ] = None,
+    config: Config = None,
+) -> None:
+    """Write the set-up as one text file, to take it to another account.
+
+    Names in place of ids, no secrets, nothing of a customer.
+    """
+    from connector.transfer import export
+
+    with short_runtime(context, config) as runtime:
+        text = export(runtime, chosen(runtime, account))
+    if out is None:
+        typer.echo(text, nl=False)
+    else:
+        out.write_text(text, encoding="utf-8")
+        typer.echo(f"Wrote {out}. `aurevoir import {out} --dry-run` elsewhere shows what it would change there.")
+
+
+def import_command(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `aurevoir export` wrote.", exists=True)],
+    account: AccountName = None,
+    taken: Annotated[str | None, typer.Option("--from", metavar="NAME", help="Which of the file's accounts.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before.")] = False,
+    config: Config = None,
+) -> None:
+    """Take a set-up from another account into this one; shows the difference first.
+
+    Names are looked up here; what does not exist here is listed with what does, and then nothing is changed.
+    """
+    from connector import transfer
+
+    with short_runtime(context, config) as runtime:
+        names = chosen(runtime, account)
+        if len(names) != 1:
+            raise typer.BadParameter(f"name one of {', '.join(names)}", param_hint="--account")
+        source = source_of(context, config)
+        planned = transfer.plan(runtime, source, file.read_text("utf-8"), names[0], taken)
+        for note in planned.notes:
+            typer.echo(f"Note: {note}.")
+        if not planned.changes and not planned.files:
+            typer.echo(f"{names[0]} is set up like that already.")
+            return
+        typer.echo(planned.difference)
+        if dry_run:
+            typer.echo("Nothing was changed.")
+            return
+        if not yes:
+            typer.confirm(f"Set up {names[0]} like that?", abort=True)
+        transfer.apply(runtime, source, planned)
+    typer.echo(f"{names[0]} is set up like that. Next: aurevoir check, then aurevoir provision --account {names[0]}")
