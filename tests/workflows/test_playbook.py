@@ -375,7 +375,7 @@ def test_a_whole_goodbye_goes_from_thanks_to_the_open_door(
     days = {task.key.split(":", 1)[1].partition("@")[0]: day for day, task in tasks}
     first = min(days.values())
     end = first + timedelta(days=90)
-    left_out = {"plan-60", "plan-30", "plan-short", "thank-for-answer"}
+    left_out = {"plan-60", "plan-30", "plan-short", "thank-for-answer", "detractor-care"}
     assert days.keys() == {step.key for step in saas.steps()} - left_out
     assert {key for key, day in days.items() if day == first} == {"acknowledge", "stop-reminders"}
     assert days["survey"] > end
