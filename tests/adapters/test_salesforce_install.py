@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from adapters.errors import OutcomeUnknown, ScopeMissing
-from adapters.port import APP_STATE, Installing, PackageOrder, SchemaReport
+from adapters.port import APP_STATE, Finding, Installing, Level, PackageOrder, SchemaReport
 from adapters.salesforce.install import FLOWS
 from sandbox.kit import Fault
 from workflows.fields import FIELDS
@@ -170,3 +171,54 @@ def test_the_fields_of_provisioning_stay_as_they_are(org: Any) -> None:
     install(org)
     crm = org.connect()
     assert crm.ensure_schema(FIELDS, dry_run=True).created == ()
+
+
+# --- the check-up afterwards ----------------------------------------------------------------------------------------
+
+
+def push_finding(org: Any) -> Finding:
+    crm = org.connect(webhook_secret=SECRET)
+    return next(finding for finding in crm.check() if finding.subject == "outbound messages")
+
+
+@pytest.mark.row("P-73")
+def test_the_check_up_sees_whether_the_message_and_its_flows_are_there(org: Any) -> None:
+    org.provision()
+    before = push_finding(org)
+    assert before.level is Level.WARNING
+    assert "the outbound message" in before.text
+    assert "aurevoir provision" in before.remedy
+    install(org)
+    assert push_finding(org).level is Level.OK
+
+
+@pytest.mark.row("P-73")
+def test_the_check_up_names_flows_that_sleep_with_where_to_wake_them(make_org: Callable[..., Any]) -> None:
+    org = make_org(flows_deploy_active=False)
+    org.provision()
+    install(org)
+    asleep = push_finding(org)
+    assert asleep.level is Level.WARNING
+    assert all(name in asleep.text for name in FLOWS)
+    assert "Setup > Flows" in asleep.remedy
+
+
+@pytest.mark.row("P-73")
+def test_the_check_up_misses_the_permission_set_of_the_connectors_user(org: Any) -> None:
+    org.provision()
+    world = org.sandbox.world
+    for key in list(world.tables["PermissionSetAssignment"]):
+        world.drop("PermissionSetAssignment", key)
+    found = {finding.subject: finding for finding in org.connect().check()}
+    assert found["permission set"].level is Level.FAULT
+    assert "aurevoir provision" in found["permission set"].remedy
+
+
+@pytest.mark.row("P-73")
+def test_the_check_up_sees_a_clock_that_is_off(org: Any) -> None:
+    org.provision()
+    crm = org.connect()
+    object.__setattr__(crm._services, "now", lambda: org.sandbox.clock.now() + timedelta(minutes=7))
+    clock = next(finding for finding in crm.check() if finding.subject == "clock")
+    assert clock.level is Level.FAULT
+    assert "ahead of Salesforce's" in clock.text

@@ -43,6 +43,7 @@ COMMANDS = [
     ("playbook", "diff"),
     ("poll",),
     ("preview",),
+    ("rehearse",),
     ("sandbox",),
     ("db", "upgrade"),
     ("cases", "list"),
