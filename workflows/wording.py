@@ -351,7 +351,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
     "inventory.customer": {"en": "the customer's counterpart", "fr": "l’interlocuteur du client"},
     "inventory.received": {"en": "received on {day}", "fr": "reçu le {day}"},
     "inventory.due": {"en": "by {day}", "fr": "pour le {day}"},
-    "figure.rose": {"en": "{label}: from {start} to {now}", "fr": "{label} : de {start} à {now}"},
+    "figure.rose": {"en": "{label}: from {start} to {now}", "fr": "{label} : de {start} à {now}"},
     "figure.missing.start": {"en": "{label} at the start", "fr": "{label} au départ"},
     "figure.missing.now": {"en": "{label} today", "fr": "{label} aujourd’hui"},
     "chart.title": {"en": "At the start and now", "fr": "Au départ et aujourd’hui"},
