@@ -180,15 +180,22 @@ def _take_up(desk: Desk, before: Step) -> None:
 
 def _is_over(desk: Desk, wanted: Sequence[str]) -> bool:
     """Whether no new day can come up any more."""
-    draft = desk.draft
-    end = draft.case.contract_end
-    if end is None or desk.today <= end:
+    end, last = desk.draft.case.contract_end, _last_day(desk)
+    if end is None or last is None or desk.today <= end:
         return False
-    lists = [step for step in draft.steps.values() if _lists(desk, step)]
-    rests = not wanted and all(
-        step.status not in (StepStatus.WAITING, StepStatus.WRITING, StepStatus.OPEN) for step in lists
-    )
-    return rests or desk.today > end + AFTERMATH
+    unfinished = (StepStatus.WAITING, StepStatus.WRITING, StepStatus.OPEN)
+    lists = [step for step in desk.draft.steps.values() if _lists(desk, step)]
+    rests = not wanted and all(step.status not in unfinished for step in lists)
+    return rests or desk.today > last
+
+
+def _last_day(desk: Desk) -> date | None:
+    """The last day on which days of items can still come up; a plan may begin long after the contract's end."""
+    case = desk.draft.case
+    if case.contract_end is None:
+        return None
+    began = local_date(case.confirmed_at, desk.tz) if case.confirmed_at is not None else desk.today
+    return max(case.contract_end, began) + AFTERMATH
 
 
 def _lists(desk: Desk, step: Step) -> bool:
@@ -205,7 +212,7 @@ def items_over(desk: Desk) -> datetime | None:
     )
     if end is None or not waits:
         return None
-    last = end if desk.today <= end else end + AFTERMATH
+    last = end if desk.today <= end else _last_day(desk) or end
     return opening(last + timedelta(days=1), desk.tz)
 
 
