@@ -279,7 +279,7 @@ class Account:
     def provision(self, *, dry_run: bool = False) -> SchemaReport:
         """Create what is missing of our fields; the first time, this is also the moment of switch-on (P-71)."""
         if not dry_run:
-            self._require_watch()
+            self.require_watch()
             self.require_names()  # or else it would be switched on, and watch nothing
         report = self.crm().ensure_schema(FIELDS, dry_run=dry_run)
         if dry_run:
@@ -298,7 +298,8 @@ class Account:
         self.reconnect()
         return report
 
-    def _require_watch(self) -> None:
+    def require_watch(self) -> None:
+        """Raise :class:`~adapters.errors.ConfigError` while no stages are chosen: nothing would be watched."""
         if not self.config.watch:
             cure = "no stages are chosen yet: choose them in the console's set-up, or write them here"
             raise ConfigError([Fault(f"accounts.{self.name}.watch", "[]", cure)])

@@ -17,6 +17,7 @@ from connector.logging import sieve_by_default
 from connector.web import (
     card,
     console,
+    console_figures,
     console_pages,
     console_setup,
     document,
@@ -119,9 +120,10 @@ def _add_blueprints(app: Flask, runtime: Runtime, limiter: Limiter) -> None:
     app.register_blueprint(connecting)
     app.register_blueprint(health.make_blueprint(runtime))
     desk_of_admins = console.set_up(app, runtime, limiter)
-    for pages in (console_pages.make_blueprint(desk_of_admins), console_setup.make_blueprint(desk_of_admins)):
-        limiter.limit(PAGES)(pages)
-        app.register_blueprint(pages)
+    for part in (console_pages, console_figures, console_setup):
+        of_admins = part.make_blueprint(desk_of_admins)
+        limiter.limit(PAGES)(of_admins)
+        app.register_blueprint(of_admins)
 
 
 def _link() -> str:

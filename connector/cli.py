@@ -98,6 +98,9 @@ def init(
     crm: Annotated[
         str | None, typer.Option(help="Which CRM: hubspot or salesforce.  [default: one account of each]")
     ] = None,
+    in_browser: Annotated[
+        bool, typer.Option("--in-browser", help="Without accounts: add them in the console.")
+    ] = False,
 ) -> None:
     """Write a first config.yaml.
 
@@ -109,7 +112,8 @@ def init(
     adapters = known_adapters()
     if crm is not None and crm not in adapters:
         raise typer.BadParameter(f"there is no {crm!r}; known: {', '.join(adapters)}", param_hint="--crm")
-    print_written(write_first_config(path, {name: adapters[name] for name in adapters if crm in (None, name)}))
+    wanted = {} if in_browser else {name: adapters[name] for name in adapters if crm in (None, name)}
+    print_written(write_first_config(path, wanted))
 
 
 @app.command()
@@ -132,23 +136,33 @@ def provision_command(
     context: typer.Context,
     account: AccountName = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be created.")] = False,
+    take_in: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Also open cases for the N latest endings from before.")
+    ] = 0,
     as_json: AsJson = False,
     config: Config = None,
 ) -> None:
     """Create our fields in the CRM, and switch on.
 
     Where the CRM's API takes it, the rest of our app is installed too. Endings from before the first time open no
-    case. Running it again creates only what is missing.
+    case, unless --take-in says how many. Running it again creates only what is missing.
     """
-    from connector.cli_print import deployment_progress, print_provisioned, provisioned_as_json
+    from connector.cli_print import deployment_progress, print_provisioned, print_taken_in, provisioned_as_json
     from connector.provisioning import provision
+    from connector.switch_on import Waiting, take_in_older, waiting
 
+    older: dict[str, tuple[Waiting, int]] = {}
     with short_runtime(context, config) as runtime, deployment_progress() as follow:
         reports = {name: provision(runtime, name, dry_run=dry_run, follow=follow) for name in chosen(runtime, account)}
+        if take_in:
+            for name in reports:
+                found = waiting(runtime, runtime.accounts[name])
+                older[name] = (found, 0 if dry_run else len(take_in_older(runtime, name, found, take_in)))
     if as_json:
         print_json(provisioned_as_json(reports, dry_run=dry_run))
     else:
         print_provisioned(reports, dry_run=dry_run)
+        print_taken_in(older, take_in, dry_run=dry_run)
     raise typer.Exit(NOT_WELL if any(report.refused for report in reports.values()) else 0)
 
 

@@ -19,6 +19,7 @@ from connector.checkup import Checked
 from connector.init import Written
 from connector.preview import Preview
 from connector.store.tables import EventRow, IntentRow
+from connector.switch_on import Waiting
 from connector.tokens import Rotated
 from workflows.model import Case
 
@@ -64,6 +65,9 @@ def print_written(written: Written) -> None:
     )
     out.print("Next:")
     steps = [f"Fill in {written.env_file}: {', '.join(written.to_fill)}"] if written.to_fill else []
+    if not written.accounts:
+        _print_first_hour(out, written)
+        return
     option = "" if written.config.name == str(written.config) == "config.yaml" else f" --config {written.config}"
     steps += [
         f"Put your address, pipeline, stages and people into {written.config}",
@@ -127,6 +131,28 @@ def deployment_progress() -> Iterator[Callable[[str, int, int], None]]:
             shown.update(f"Deploying, {status}{parts}")
 
         yield tell
+
+
+def _print_first_hour(out: Console, written: Written) -> None:
+    """What to do next where accounts are added in the console."""
+    option = "" if str(written.config) == "config.yaml" else f" --config {written.config}"
+    for number, step in enumerate(
+        (
+            f"Put the address under which this is reached into {written.config} (server.public_url)",
+            f"aurevoir admin add you@example.com{option}   who may sign in; nobody may before",
+            f"aurevoir serve{option}                       then open /console/ there, and add an account",
+        ),
+        start=1,
+    ):
+        out.print(Text(f"  {number}. {step}"))
+
+
+def print_taken_in(older: Mapping[str, tuple[Waiting, int]], most: int, *, dry_run: bool) -> None:
+    """Which endings from before the switch-on come in, of how many."""
+    for account, (found, taken) in older.items():
+        there = f"{len(found.deal_ids)}{' or more' if found.more else ''} deals without a case sit in such a stage"
+        done = f"up to {most} would be taken in" if dry_run else f"{taken} are looked at, the latest endings first"
+        _out().print(Text(f"{account}: {there}; {done}"))
 
 
 def print_provisioned(reports: Mapping[str, SchemaReport], *, dry_run: bool) -> None:

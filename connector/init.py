@@ -26,11 +26,13 @@ class Written:
     config: Path
     env_file: Path
     to_fill: tuple[str, ...]
+    accounts: bool = True
 
 
 def write_first_config(path: Path, adapters: Mapping[str, Adapter]) -> Written:
     """Write a commented configuration for these adapters, and ``aurevoir.env`` with a new secret key.
 
+    Without adapters there is no account in it: they are added in the console.
     Raises :class:`~adapters.errors.ConfigError` rather than overwrite anything.
     """
     env_file = path.parent / ENV_FILE
@@ -45,10 +47,13 @@ def write_first_config(path: Path, adapters: Mapping[str, Adapter]) -> Written:
         raise ConfigError(faults)
     text = config_text(adapters)
     names = placeholders(text)
+    if not adapters:
+        text = text.replace("\naccounts:\n", "\naccounts: {}\n").replace("\n#oauth: {}\n", "\n")
     lines = [f"{name}={secrets.token_urlsafe(48) if name == 'AUREVOIR_SECRET_KEY' else ''}" for name in names]
     _write(env_file, _HEAD + "\n".join(lines) + "\n", 0o600)
     _write(path, text, 0o644)
-    return Written(path, env_file, tuple(name for name in names if name != "AUREVOIR_SECRET_KEY"))
+    to_fill = tuple(name for name in names if name != "AUREVOIR_SECRET_KEY")
+    return Written(path, env_file, to_fill, accounts=bool(adapters))
 
 
 def _write(path: Path, text: str, mode: int) -> None:

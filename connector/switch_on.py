@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from adapters.port import SchemaReport
 from connector.account import Account
 from connector.bootstrap import Runtime
+from connector.provisioning import Follow, provision
 from connector.store import accounts, agenda, cases
 from workflows.guard import occasion
 from workflows.model import CaseKind, DealState
@@ -59,21 +60,28 @@ def waiting(runtime: Runtime, account: Account) -> Waiting:
     return Waiting(tuple(one for one in ids if one not in known), more)
 
 
-def switch_on(runtime: Runtime, name: str, take_in: int = 0) -> SwitchedOn:
+def switch_on(runtime: Runtime, name: str, take_in: int = 0, follow: Follow | None = None) -> SwitchedOn:
     """Create our fields, watch from now on, and look at up to ``take_in`` of the deals that already sit in the stage.
 
-    Raises :class:`~adapters.errors.ConfigError` and :class:`~adapters.errors.AdapterError`.
+    ``follow`` hears how a deployment goes. Raises as :func:`connector.provisioning.provision`.
     """
-    account = runtime.accounts[name]
-    report = account.provision()
-    chosen = _latest(account, waiting(runtime, account).deal_ids, take_in) if take_in > 0 else ()
+    report = provision(runtime, name, follow=follow)
+    if take_in <= 0:
+        runtime.engine.nudge(name)
+        return SwitchedOn(report, ())
+    return SwitchedOn(report, take_in_older(runtime, name, waiting(runtime, runtime.accounts[name]), take_in))
+
+
+def take_in_older(runtime: Runtime, name: str, found: Waiting, most: int) -> tuple[str, ...]:
+    """Have up to ``most`` of these looked at as an admin asked, the latest endings first; gives which."""
+    chosen = _latest(runtime.accounts[name], found.deal_ids, most)
     now = runtime.clock.now()
     with runtime.store.write() as session:
         wishes = [agenda.Entry(deal_id, now, "taken in at switch-on", asked=True) for deal_id in chosen]
         agenda.put(session, name, wishes)
         accounts.release_hold(session, name, accounts.ROUNDS)
     runtime.engine.nudge(name)
-    return SwitchedOn(report, chosen)
+    return chosen
 
 
 def _latest(account: Account, deal_ids: tuple[str, ...], most: int) -> tuple[str, ...]:

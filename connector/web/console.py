@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from babel.dates import format_date, format_time, format_timedelta
-from flask import Blueprint, Flask, flash, redirect, render_template, request, session, url_for
+from flask import Blueprint, Flask, abort, flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_limiter import Limiter
 from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user
@@ -24,9 +24,12 @@ from flask_wtf.csrf import CSRFError
 from markupsafe import Markup
 from werkzeug.datastructures import MultiDict
 
+from adapters.errors import AurevoirError, ConfigError
+from connector.account import Account
 from connector.admins import Admin, AdminProblem, Admins
 from connector.admins import note as note_in_log
 from connector.bootstrap import Runtime
+from connector.setup import STEPS
 from connector.web import languages
 from workflows.dates import zone
 
@@ -257,3 +260,25 @@ def _tried() -> str:
 def _safe(target: str) -> str:
     """Where to go after signing in: a page of the console, whatever the address says."""
     return target if _OURS.fullmatch(target) and "//" not in target and ".." not in target else "/console/"
+
+
+# --- what several pages need ----------------------------------------------------------------------------------------
+
+
+def known_account(console: Console, name: str) -> Account:
+    """The account of this name, or no page."""
+    if name not in console.runtime.accounts:
+        abort(404)
+    return console.runtime.accounts[name]
+
+
+def words_of(error: AurevoirError) -> list[str]:
+    """An error's sentences."""
+    if isinstance(error, ConfigError):
+        return [f"{one.key}{f' = {one.value}' if one.value else ''}: {one.cure}" for one in error.faults]
+    return [str(error)]
+
+
+def way(name: str, current: str) -> dict[str, Any]:
+    """What a page of the set-up needs to show the way through it."""
+    return {"name": name, "step": current, "steps": STEPS}

@@ -17,14 +17,15 @@ from flask.typing import ResponseReturnValue
 
 from adapters.errors import AdapterError, AurevoirError, ConfigError
 from adapters.port import DataType, FieldInfo
-from connector import setup, switch_on
+from connector import setup
 from connector.account import Account
 from connector.config_edit import ChangedMeanwhile, Difference, literal
 from connector.consent import Consents, NotInBrowser
 from connector.settings import FieldsConfig, PeopleConfig
 from connector.values import near
 from connector.web import languages
-from connector.web.console import Console, guard
+from connector.web.console import Console, guard, known_account, way, words_of
+from connector.web.console_last import add_last_steps
 from connector.web.console_pages import in_browser
 from workflows.model import CaseKind, User
 from workflows.survey import wording
@@ -50,20 +51,7 @@ def make_blueprint(console: Console) -> Blueprint:
     _add_new(blueprint, console)
     _add_connecting(blueprint, console)
     _add_questions(blueprint, console)
-    _add_switch_on(blueprint, console)
-    return blueprint
-
-
-def _account(console: Console, name: str) -> Account:
-    if name not in console.runtime.accounts:
-        abort(404)
-    return console.runtime.accounts[name]
-
-
-def _words(error: AurevoirError) -> list[str]:
-    if isinstance(error, ConfigError):
-        return [f"{one.key}{f' = {one.value}' if one.value else ''}: {one.cure}" for one in error.faults]
-    return [str(error)]
+    return add_last_steps(blueprint, console)
 
 
 # --- a new account --------------------------------------------------------------------------------------------------
@@ -120,7 +108,7 @@ def _add(console: Console, crm: str, asked: Sequence[tuple[str, str, bool, bool]
     try:
         setup.add_account(console.runtime, name, values, secrets, app)
     except AurevoirError as error:
-        return _words(error)
+        return words_of(error)
     return []
 
 
@@ -132,13 +120,13 @@ def _add_connecting(blueprint: Blueprint, console: Console) -> None:
 
     @blueprint.get("/<name>")
     def start(name: str) -> ResponseReturnValue:
-        account = _account(console, name)
+        account = known_account(console, name)
         known = account.has_known()
         return redirect(url_for(".stages" if known else ".connect", name=name))
 
     @blueprint.get("/<name>/connect")
     def connect(name: str) -> ResponseReturnValue:
-        account = _account(console, name)
+        account = known_account(console, name)
         address = None
         try:
             if in_browser(account):
@@ -146,7 +134,7 @@ def _add_connecting(blueprint: Blueprint, console: Console) -> None:
         except NotInBrowser:
             address = None
         shown = _reached(account) if request.args.get("try") or account.has_known() else {}
-        return console.page("setup/connect.html", account=account, address=address, **_steps(name, "connect"), **shown)
+        return console.page("setup/connect.html", account=account, address=address, **way(name, "connect"), **shown)
 
 
 def _reached(account: Account) -> dict[str, Any]:
@@ -183,7 +171,7 @@ def _question(
     """One page: shows what there is to choose from, and writes what was chosen."""
 
     def view(name: str) -> ResponseReturnValue:
-        account = _account(console, name)
+        account = known_account(console, name)
         raw = setup.raw_account(console.runtime, name)
         sent, status = Sent(), 200
         try:
@@ -196,14 +184,14 @@ def _question(
                 _lay(raw, step, values)
             offered = offer(console, account, raw)
         except AdapterError as error:
-            return console.page("setup/away.html", account=account, why=str(error), **_steps(name, step)), 503
+            return console.page("setup/away.html", account=account, why=str(error), **way(name, step)), 503
         return console.page(
             f"setup/{step}.html",
             account=account,
             raw=raw,
             sent=sent,
             before=json.dumps(setup.seen(setup.raw_account(console.runtime, name), step)),
-            **_steps(name, step),
+            **way(name, step),
             **offered,
         ), status
 
@@ -225,7 +213,9 @@ def _save(console: Console, name: str, step: str, values: Values) -> Sent:
     except ConfigError as error:
         prefix = f"accounts.{name}."
         mine = {one.key.removeprefix(prefix): one.cure for one in error.faults if one.key.startswith(prefix)}
-        others = [text for one, text in zip(error.faults, _words(error), strict=True) if not one.key.startswith(prefix)]
+        others = [
+            text for one, text in zip(error.faults, words_of(error), strict=True) if not one.key.startswith(prefix)
+        ]
         return Sent(mine, others)
     except AurevoirError as error:
         return Sent(others=[str(error)])
@@ -249,10 +239,6 @@ def _lay(raw: setup.Raw, step: str, values: Values) -> None:
             node[key] = dict(node.get(key) or {})
             node = node[key]
         node[place[-1]] = value
-
-
-def _steps(name: str, current: str) -> dict[str, Any]:
-    return {"name": name, "step": current, "steps": setup.STEPS}
 
 
 def _given(key: str) -> str | None:
@@ -422,50 +408,3 @@ def _countries() -> list[tuple[str, str]]:
     names = Locale.parse(languages.current()).territories
     known = [code for code in holidays.list_supported_countries() if len(code) == 2]
     return sorted(((code, names.get(code, code)) for code in known), key=lambda pair: pair[1].casefold())
-
-
-# --- rehearsal and switch-on ----------------------------------------------------------------------------------------
-
-
-def _add_switch_on(blueprint: Blueprint, console: Console) -> None:
-    runtime = console.runtime
-
-    @blueprint.get("/<name>/rehearsal")
-    def rehearsal(name: str) -> ResponseReturnValue:
-        return console.page("setup/rehearsal.html", account=_account(console, name), **_steps(name, "rehearsal"))
-
-    def switch_on_page(name: str) -> ResponseReturnValue:
-        account = _account(console, name)
-        shown: dict[str, Any] = {"faults": []}
-        if request.method == "POST":
-            shown = _switch(console, name)
-            if not shown["faults"]:
-                return redirect(url_for("console_pages.overview"), 303)
-        else:
-            try:
-                shown = {"report": account.provision(dry_run=True), "waiting": switch_on.waiting(runtime, account)}
-            except AurevoirError as error:
-                shown = {"faults": _words(error)}
-        page = console.page(
-            "setup/switch_on.html", account=account, on=account.is_switched_on(), **_steps(name, "switch_on"), **shown
-        )
-        return page, 422 if shown.get("faults") and request.method == "POST" else 200
-
-    blueprint.add_url_rule("/<name>/switch-on", "switch_on", switch_on_page, methods=["GET", "POST"])
-
-
-def _switch(console: Console, name: str) -> dict[str, Any]:
-    take_in = request.form.get("most", 0, type=int) if request.form.get("older") == "take" else 0
-    try:
-        done = switch_on.switch_on(console.runtime, name, max(0, take_in))
-    except AurevoirError as error:
-        return {"faults": _words(error)}
-    console.note("switched on in the console", detail=f"{len(done.taken_in)} older endings taken in", account=name)
-    if done.report.refused:
-        refused = [f"{key}: {why}" for key, why in done.report.refused.items()]
-        return {"faults": [languages.say("Some fields could not be created:"), *refused]}
-    flash(languages.say("The account is switched on: from now on its endings are watched."))
-    if done.taken_in:
-        told = languages.say("%d older endings are looked at, the latest first.")
-        flash(told % len(done.taken_in))
-    return {"faults": []}

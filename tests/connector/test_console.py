@@ -90,7 +90,7 @@ def test_no_page_is_shown_and_nothing_done_without_a_login(desk: kit.Desk) -> No
 
 def _some(rule: Rule) -> str:
     """An address that the rule takes."""
-    filled = {"name": "acme", "case_id": "c", "what": "pause", "token": "t", "key": "saas", "run": "1"}
+    filled = {"name": "acme", "case_id": "c", "what": "pause", "token": "t", "key": "saas", "table": "t", "kind": "csv"}
     return re.sub(r"<(?:[^:>]+:)?(\w+)>", lambda found: filled[found[1]], rule.rule)
 
 

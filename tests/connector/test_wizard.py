@@ -120,7 +120,8 @@ def test_a_whole_set_up_ends_in_a_file_that_works_and_an_account_that_is_switche
     assert "# Mine, and it stays." in desk.file.read_text()
     shown = desk.get(f"{base}/switch-on").text
     assert "Create the fields, and switch on" in shown
-    assert send(desk, f"{base}/switch-on").location == "/console/"
+    begun = send(desk, f"{base}/switch-on")
+    assert "The account is switched on" in desk.get(begun.location).text
     assert desk.runtime.accounts["acme"].is_switched_on()
     with desk.runtime.store.read() as session:
         noted = [row.detail for row in session.query(EventRow) if row.what == "settings changed in the console"]
@@ -312,11 +313,12 @@ def test_deals_that_already_sit_in_the_stage_come_in_only_when_asked_and_up_to_t
     count = len(waiting(desk.runtime, desk.runtime.accounts["acme"]).deal_ids)
     assert count >= 3
     assert re.search(rf"never had a case</dt><dd>{count}<", shown), shown
-    send(desk, "/console/accounts/acme/switch-on", older="leave")
+    switch = "/console/accounts/acme/switch-on"
+    assert "is switched on" in desk.get(send(desk, switch, older="leave").location).text
     desk.runtime.rounds["acme"].run(poll=True)
     with desk.runtime.store.read() as session:
         assert cases.listing(session) == []
-    send(desk, "/console/accounts/acme/switch-on", older="take", most="2")
+    assert "2 older endings are looked at" in desk.get(send(desk, switch, older="take", most="2").location).text
     with desk.runtime.store.read() as session:
         asked = {row.deal_id for row in agenda.due(session, "acme", desk.rig.now(), 100) if row.asked}
     desk.runtime.rounds["acme"].run()
@@ -336,3 +338,23 @@ def test_an_account_without_stages_is_not_switched_on(rig: Any, tmp_path: Path) 
     assert "no stages are chosen yet" in answer.text
     assert not desk.runtime.accounts["acme"].is_switched_on()
     desk.runtime.close()
+
+
+@pytest.mark.row("P-70")
+def test_a_rehearsal_shows_its_progress_then_the_plans_and_writes_nothing(desk: kit.Desk) -> None:
+    lost_before(desk, 2)
+    desk.sign_in()
+    path = "/console/accounts/acme/rehearsal"
+    assert "Write both days" in send(desk, path, since="some day").text
+    begun = send(desk, path, since=(desk.rig.now() - timedelta(days=300)).date().isoformat())
+    assert begun.location == path, begun.text
+    html = desk.get(path).text
+    assert "Older 1" in html
+    assert "Why this person" in html
+    for kind, word in (("csv", "deal_id"), ("json", '"deals"'), ("html", "<!doctype html>")):
+        answer = desk.get(f"{path}.{kind}")
+        assert word in answer.text
+        assert f'filename="rehearsal-acme.{kind}"' in answer.headers["Content-Disposition"]
+    assert all(desk.rig.tasks(deal) == [] for deal in lost_before(desk, 1))
+    with desk.runtime.store.read() as session:
+        assert cases.listing(session) == []

@@ -1,0 +1,88 @@
+"""What the endings of an account teach (P-44, P-45): numbers at a glance, charts, and every table, as CSV too."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from flask import Blueprint, Response, abort, request
+from flask.typing import ResponseReturnValue
+
+from connector.figures import gather
+from connector.web import languages
+from connector.web.console import Console, guard, known_account
+from workflows.dates import zone
+from workflows.fields import REASON_OPTIONS
+from workflows.figure_tables import Table, csv_text, tables
+from workflows.figures import FEW, Figures, Who
+
+MOST_BARS = 12
+
+
+def make_blueprint(console: Console) -> Blueprint:
+    """``/console/figures``."""
+    blueprint = guard(Blueprint("console_figures", __name__, url_prefix="/console/figures"), console)
+
+    @blueprint.get("/")
+    def figures() -> ResponseReturnValue:
+        names = list(console.runtime.accounts)
+        name = request.args.get("account") or (names[0] if names else "")
+        since, until = _day("since"), _day("until")
+        if not name:
+            return console.page("figures.html", name="", names=names, shown=None, since=since, until=until)
+        found = _figures(console, name, since, until)
+        return console.page(
+            "figures.html",
+            name=name,
+            names=names,
+            since=since,
+            until=until,
+            few=FEW,
+            shown=found,
+            reasons=_reasons(found),
+            scores=[(str(score), found.start.counts[score], found.end.counts[score]) for score in range(11)],
+            tables=[one for one in tables(found, languages.current()) if one.rows],
+        )
+
+    @blueprint.get("/<name>/<table>.csv")
+    def table(name: str, table: str) -> ResponseReturnValue:
+        found = _figures(console, known_account(console, name).name, _day("since"), _day("until"))
+        language = languages.current()
+        one: Table | None = next((each for each in tables(found, language) if each.name == table), None)
+        if one is None:
+            abort(404)
+        answer = Response(csv_text(one, language), content_type="text/csv; charset=utf-8")
+        answer.headers["Content-Disposition"] = f'attachment; filename="{name}-{table}.csv"'
+        return answer
+
+    return blueprint
+
+
+def _figures(console: Console, name: str, since: date | None, until: date | None) -> Figures:
+    runtime, account = console.runtime, known_account(console, name)
+    tz = zone(account.config.time_zone)
+    with runtime.store.read() as db:
+        return gather(db, name, runtime.library.questionnaires, runtime.clock.now(), tz, since, until)
+
+
+def _day(key: str) -> date | None:
+    try:
+        return date.fromisoformat(request.args.get(key, ""))
+    except ValueError:
+        return None
+
+
+def _reasons(found: Figures) -> Mapping[str, Sequence[tuple[str, int]]]:
+    """Reasons over the whole period, by who said so, the most frequent first."""
+    words = {one.value: one.text.get(languages.current(), one.text["en"]) for one in REASON_OPTIONS}
+    told: dict[str, Any] = {}
+    for who in (Who.CUSTOMER, Who.REP):
+        counted: Counter[str] = Counter()
+        for line in found.reasons:
+            if line.who is who:
+                counted[words.get(line.reason, line.reason)] += line.count
+        if counted:
+            told[who.value] = counted.most_common(MOST_BARS)
+    return told

@@ -1,0 +1,178 @@
+"""The last two pages of the set-up: the rehearsal, and the switch-on with the choice that goes with it (P-70, P-71)."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from adapters.errors import AurevoirError
+from connector import switch_on
+from connector.account import Account
+from connector.rehearsal import Progress, Rehearsal, rehearse_account
+from connector.rehearsal_file import as_csv, as_html, as_json, view
+from connector.web import languages
+from connector.web.console import Console, known_account, way, words_of
+from connector.web.console_jobs import PLACE, Job, Jobs, Tell, follow
+
+A_YEAR = timedelta(days=365)
+MOST_TAKEN_IN = 200
+_FILES = {
+    "html": (as_html, "text/html"),
+    "csv": (as_csv, "text/csv"),
+    "json": (as_json, "application/json"),
+}
+
+
+def add_last_steps(blueprint: Blueprint, console: Console) -> Blueprint:
+    """Add the pages to the set-up's blueprint."""
+    jobs = Jobs()
+    _add_rehearsal(blueprint, console, jobs)
+    _add_switch_on(blueprint, console, jobs)
+    return blueprint
+
+
+def _unknown() -> str:
+    return languages.say("Something went wrong here. The log has more about it.")
+
+
+# --- the rehearsal --------------------------------------------------------------------------------------------------
+
+
+def _add_rehearsal(blueprint: Blueprint, console: Console, jobs: Jobs) -> None:
+    runtime = console.runtime
+
+    @blueprint.route("/<name>/rehearsal", methods=["GET", "POST"])
+    def rehearsal(name: str) -> ResponseReturnValue:
+        account = known_account(console, name)
+        today = runtime.clock.now().date()
+        since, until = request.form.get("since"), request.form.get("until")
+        period = ""
+        if request.method == "POST":
+            try:
+                begin, end = date.fromisoformat(since or ""), date.fromisoformat(until or "") if until else None
+            except ValueError:
+                period = languages.say("Write both days as in 2026-01-31; the last may stay empty.")
+            else:
+                jobs.start("rehearsal", name, lambda tell: _rehearse(console, name, begin, end, tell), _unknown())
+                console.note("rehearsal begun in the console", detail=f"since {begin}", account=name)
+                return redirect(url_for(".rehearsal", name=name), 303)
+        job = jobs.of("rehearsal", name)
+        html = console.page(
+            "setup/rehearsal.html",
+            account=account,
+            since=since or (today - A_YEAR).isoformat(),
+            until=until or "",
+            period=period,
+            ready=job is not None and isinstance(job.outcome, Rehearsal),
+            place=PLACE,
+            **way(name, "rehearsal"),
+        )
+        language = languages.current()
+        return follow(html, job, _progress_words, lambda ended: _rehearsed(ended, name, language))
+
+    @blueprint.get("/<name>/rehearsal.<any(html, csv, json):kind>")
+    def rehearsal_file(name: str, kind: str) -> ResponseReturnValue:
+        job = jobs.of("rehearsal", known_account(console, name).name)
+        if job is None or not isinstance(job.outcome, Rehearsal):
+            abort(404)
+        write, media = _FILES[kind]
+        answer = Response(write(job.outcome, languages.current()), content_type=f"{media}; charset=utf-8")
+        answer.headers["Content-Disposition"] = f'attachment; filename="rehearsal-{name}.{kind}"'
+        return answer
+
+
+def _rehearse(console: Console, name: str, since: date, until: date | None, tell: Tell) -> Rehearsal:
+    def on_progress(now: Progress) -> None:
+        tell(now.step, now.done, now.total)
+
+    return rehearse_account(console.runtime, name, since, until, on_progress)
+
+
+def _progress_words(step: str, done: int, total: int | None) -> str:
+    words = {
+        "finding": languages.say("Looking for deals that ended then: %d found"),
+        "reading": languages.say("Reading how they were: %d"),
+        "planning": languages.say("Making their plans: %d"),
+    }.get(step, f"{step.replace('%', '')}: %d")
+    return words % done + (languages.say(" of %d") % total if total is not None else "")
+
+
+def _rehearsed(job: Job, name: str, language: str) -> str:
+    """The outcome as a part of the page."""
+    made = job.outcome
+    shown = view(made, language) if isinstance(made, Rehearsal) else None
+    return render_template("console/setup/rehearsed.html", view=shown, trouble=job.trouble, name=name)
+
+
+# --- the switch-on --------------------------------------------------------------------------------------------------
+
+
+def _add_switch_on(blueprint: Blueprint, console: Console, jobs: Jobs) -> None:
+    @blueprint.route("/<name>/switch-on", methods=["GET", "POST"], endpoint="switch_on")
+    def switching(name: str) -> ResponseReturnValue:
+        account = known_account(console, name)
+        job = jobs.of("switch-on", name)
+        watching = job is not None and (not job.ended.is_set() or "begun" in request.args)
+        if request.method == "POST":
+            faults = _ready(account)
+            if not faults:
+                most = request.form.get("most", 0, type=int) if request.form.get("older") == "take" else 0
+                most = max(0, min(most, MOST_TAKEN_IN))
+                jobs.start("switch-on", name, lambda tell: _switch(console, name, most, tell), _unknown())
+                console.note("switched on in the console", detail=f"up to {most} older endings", account=name)
+                return redirect(url_for(".switch_on", name=name, begun=1), 303)
+            shown: dict[str, Any] = {"faults": faults}
+        else:
+            shown = {"faults": []} if watching else _offered(console, account)
+        html = console.page(
+            "setup/switch_on.html",
+            account=account,
+            on=account.is_switched_on(),
+            most=MOST_TAKEN_IN,
+            place=PLACE,
+            **way(name, "switch_on"),
+            **shown,
+        )
+        if request.method == "POST":
+            return html, 422
+        if not watching:
+            return html
+        return follow(html, job, _deploy_words, lambda ended: _switched(ended, name))
+
+
+def _ready(account: Account) -> list[str]:
+    """What stands in the way of a switch-on, as far as the settings tell."""
+    try:
+        account.require_watch()
+        account.require_names()
+    except AurevoirError as error:
+        return words_of(error)
+    return []
+
+
+def _offered(console: Console, account: Account) -> dict[str, Any]:
+    """What would be created, and which deals the choice is about."""
+    faults = _ready(account)
+    if faults:
+        return {"faults": faults}
+    try:
+        report = account.provision(dry_run=True)
+        return {"report": report, "waiting": switch_on.waiting(console.runtime, account), "faults": []}
+    except AurevoirError as error:
+        return {"faults": words_of(error)}
+
+
+def _switch(console: Console, name: str, most: int, tell: Tell) -> switch_on.SwitchedOn:
+    return switch_on.switch_on(console.runtime, name, most, follow=tell)
+
+
+def _deploy_words(step: str, done: int, total: int | None) -> str:
+    return f"{step}: {done}" + (languages.say(" of %d") % total if total else "")
+
+
+def _switched(job: Job, name: str) -> str:
+    done = job.outcome if isinstance(job.outcome, switch_on.SwitchedOn) else None
+    return render_template("console/setup/switched_on.html", done=done, trouble=job.trouble, name=name)
