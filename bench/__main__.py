@@ -7,11 +7,16 @@ import json
 import sys
 import time
 
-from bench import calls, deciding, process
+from bench import calls, deciding, process, rehearsing
 from bench.figures import Figure, print_figures
 from connector import logging as our_logging
 
-PARTS = {"calls": calls.measure, "deciding": deciding.measure, "process": process.measure}
+PARTS = {
+    "calls": calls.measure,
+    "deciding": deciding.measure,
+    "process": process.measure,
+    "rehearsing": rehearsing.measure,
+}
 
 
 def main() -> int:
