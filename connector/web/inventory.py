@@ -13,12 +13,12 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from connector.inventory_form import LENGTHS, Line, blank, digest, owner_words, posted, problems_of, read, shown
 from connector.store import agenda, cases, intake
 from connector.store import inventory as items
 from connector.web import languages
 from connector.web.answering import SealedForm
 from connector.web.case_pages import CasePage, closed, open_page
+from connector.web.inventory_form import LENGTHS, Line, blank, digest, owner_words, posted, problems_of, read, shown
 from connector.web.runtime import Runtime
 from workflows.inventory import KINDS, MAX_ITEMS, hand_over_day, suggestions
 from workflows.model import Event, InventoryItem, LinkKind
