@@ -32,6 +32,7 @@ from workflows.texts import CONDITION_NAMES, ITEM_NAMES, TEXT_NAMES, check_expre
 from workflows.views import Contacts
 
 MAX_TITLE = 120
+MAX_REMINDERS = 2
 NAME_ROOM = 30
 """How many characters a filled-in value is reckoned to take in a title."""
 
@@ -87,6 +88,7 @@ def check_playbook(document: Document, placed: list[Placed], questionnaires: Map
         faults += _links(document, one) if one.linked else ()
         faults += _templates(document, one)
     faults += _circles(document, placed)
+    faults += _reminders(document, placed)
     if document.data.get("kind") != CaseKind.BASELINE:  # the first survey of a relation follows no end (P-60)
         faults += _early_surveys(document, placed)
     return faults
@@ -318,6 +320,18 @@ def _circles(document: Document, placed: list[Placed]) -> Faults:
         for key in sorted(after[one.rule.key] & split - ({*split} if one.rule.per_contact else set())):
             cure = f"{key!r} is one task per contact, so it is not done at one moment; use another anchor"
             yield document.fault((*one.loc, "release"), spell(one.rule.release), cure)
+
+
+def _reminders(document: Document, placed: list[Placed]) -> Faults:
+    """Who does not answer is reminded twice at most (P-3A)."""
+    reminders: dict[str | None, int] = {}
+    for one in placed:
+        if one.rule.until is None or one.rule.link is not LinkKind.SURVEY:
+            continue
+        count = reminders[one.rule.questionnaire] = reminders.get(one.rule.questionnaire, 0) + 1
+        if count > MAX_REMINDERS:
+            cure = f"this is reminder number {count} of the same survey; there are two reminders at most (P-3A)"
+            yield document.fault((*one.loc, "until"), one.rule.until, cure)
 
 
 def _early_surveys(document: Document, placed: list[Placed]) -> Faults:

@@ -155,6 +155,8 @@ class World:
         )
         self.involved: tuple[Involvement, ...] = ()
         self.answers: tuple[Answer, ...] = ()
+        self.questionnaires: dict[str, Questionnaire] = {"exit": SURVEY}
+        self.surveyed: dict[str, datetime] = {}
         self.asked = False
         self.survivor: Case | None = None
         self.history: tuple[FigureChange, ...] = ()
@@ -228,7 +230,8 @@ class World:
             "case": newest if is_open else None,
             "last": next((case for case in reversed(self.cases) if case.status not in OPEN_STATUSES), None),
             "playbook": self.playbook,
-            "questionnaires": {"exit": SURVEY},
+            "questionnaires": self.questionnaires,
+            "surveyed": self.surveyed,
             "users": self.users,
             "load": self.load,
             "answers": self.answers,

@@ -97,7 +97,8 @@ def test_a_colleagues_notes_never_pass_for_the_customers_score_or_reason() -> No
     found = fields_by_record(writes)
     assert found.keys() == {"company:k1", "deal:d1"}
     for values in found.values():
-        assert values.keys() == {"exit_feedback", "exit_feedback_at"}
+        assert values.keys() == {"exit_feedback", "exit_feedback_at", "exit_reason_interview"}
+        assert values["exit_reason_interview"] == "price"
         assert str(values["exit_feedback"]).startswith("Exit conversation: notes of our interviewer\n")
     (note,) = notes(writes)
     assert "Price or value" in note.body

@@ -1,0 +1,337 @@
+"""What answers do to a running case: scores from start to end, care at once, reminders that stop, rest, both sides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from workflows.model import (
+    Answer,
+    AnswerValue,
+    CaseStatus,
+    Contact,
+    CreateNote,
+    CreateTask,
+    LinkKind,
+    People,
+    Priority,
+    Questionnaire,
+    Role,
+    StepStatus,
+    UpdateFields,
+    UpdateTask,
+)
+from workflows.playbook import PlaybookError, parse_playbook, shipped_playbooks
+from workflows.survey import shipped_questionnaires
+
+ZOE = Contact(
+    id="p1",
+    name="Zoe Hill",
+    first_name="Zoe",
+    email="zoe@example.com",
+    primary=True,
+    roles=(Role.DECIDER,),
+    start_score=9,
+)
+SAM = Contact(id="p2", name="Sam Low", first_name="Sam", email="sam@example.com", roles=(Role.USER,))
+
+
+def said(
+    world: Any, who: str | None, values: dict[str, AnswerValue], *, key: str = "exit", by: str = "customer"
+) -> Any:
+    """Somebody answers now, in place of what they answered before; gives the writes that follow."""
+    answer = Answer(
+        case_id=world.case.id, contact_id=who, questionnaire=key, by=by, language="en", at=world.now, values=values
+    )
+    others = [one for one in world.answers if (one.questionnaire, one.contact_id) != (key, who)]
+    world.answers = (*others, answer)
+    return world.look()
+
+
+def made(decision: Any) -> dict[str, CreateTask]:
+    """The tasks among these writes, by step."""
+    return {one.key.split(":", 1)[1]: one for one in decision if isinstance(one, CreateTask)}
+
+
+@pytest.fixture
+def leaving(world: Any, make_rule: Callable[..., Any], make_book: Callable[..., Any]) -> Any:
+    """A case after its end: two people were sent the survey, and care follows a low score."""
+    survey = {"link": LinkKind.SURVEY, "questionnaire": "exit", "per_contact": True}
+    care = {"owner": "manager", "per_contact": True, "priority": Priority.HIGH, "when": "case.detractor"}
+    care["title"] = {
+        "en": "{{ contact.name }} gave {{ case.score }}, was {{ case.start_score }}: {{ case.score_change }}"
+    }
+    world.playbook = make_book(
+        make_rule("survey", "contract_end", "contract_end+4bd", **survey),
+        make_rule("remind", "step:survey+3bd", "step:survey+5bd", until="answered", **survey),
+        make_rule("remind-again", "step:remind+4bd", "step:remind+6bd", until="answered", **survey),
+        make_rule("care", "answered", "answered+1bd", **care),
+        make_rule("farewell", "contract_end", "contract_end+90d"),
+    )
+    world.people = People(company=world.people.company, contacts=(ZOE, SAM))
+    world.questionnaires = dict(shipped_questionnaires())
+    world.enter("lost")
+    world.look()
+    world.wait(days=121)
+    assert {"survey@p1", "survey@p2"} <= {step.key for step in world.case.steps}
+    return world
+
+
+# --- scores, and care at once -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.row("P-36", "P-33")
+def test_a_low_score_calls_someone_senior_in_the_same_look_with_start_and_end(leaving: Any) -> None:
+    tasks = made(said(leaving, "p1", {"recommend": 3, "reason": "results"}))
+    assert tasks.keys() == {"care@p1"}
+    care = tasks["care@p1"]
+    assert (care.owner_id, care.priority) == ("u5", Priority.HIGH)
+    assert care.subject == "Zoe Hill gave 3, was 9: -6"
+
+
+@pytest.mark.row("P-36")
+def test_everybody_gets_care_for_their_own_score_and_nobody_for_anothers(leaving: Any) -> None:
+    assert made(said(leaving, "p1", {"recommend": 9, "reason": "budget"})) == {}
+    assert leaving.step("care@p1").status is StepStatus.SKIPPED
+    assert leaving.step("care@p2").status is StepStatus.WAITING
+    leaving.now += timedelta(days=2)
+    assert made(said(leaving, "p2", {"recommend": 6, "reason": "budget"})).keys() == {"care@p2"}
+
+
+@pytest.mark.row("P-36")
+def test_a_score_that_is_lowered_later_is_heard_as_well_and_a_change_of_words_calls_nobody_twice(leaving: Any) -> None:
+    said(leaving, "p1", {"recommend": 9, "reason": "budget"})
+    leaving.now += timedelta(hours=2)
+    assert made(said(leaving, "p1", {"recommend": 2, "reason": "budget"})).keys() == {"care@p1"}
+    leaving.now += timedelta(hours=2)
+    assert made(said(leaving, "p1", {"recommend": 1, "reason": "budget", "missing": "You."})) == {}
+
+
+@pytest.mark.row("P-36")
+@pytest.mark.parametrize(("low", "cared"), [(6, False), (8, True)])
+def test_what_counts_as_low_is_for_the_account_to_say(leaving: Any, low: int, cared: bool) -> None:
+    leaving.change_rules(low_score=low)
+    assert bool(made(said(leaving, "p1", {"recommend": 8, "reason": "budget"}))) is cared
+
+
+@pytest.mark.row("P-36", "P-76")
+def test_nobody_is_called_for_a_paused_case_until_it_goes_on(leaving: Any) -> None:
+    leaving.cases[-1] = leaving.case.model_copy(update={"paused": True})
+    assert said(leaving, "p1", {"recommend": 0, "reason": "results"}) == ()
+    leaving.cases[-1] = leaving.case.model_copy(update={"paused": False})
+    assert made(leaving.look()).keys() == {"care@p1"}
+
+
+@pytest.mark.row("P-35")
+def test_how_the_leaving_went_is_no_farewell_and_opens_no_care(leaving: Any) -> None:
+    decision = said(leaving, "p1", {"leaving": 1, "hardest": "handover"}, key="leaving")
+    assert made(decision) == {}
+    written = [dict(one.values) for one in decision if isinstance(one, UpdateFields)]
+    assert {"leaving_score": 1} in written
+    assert all("exit_feedback" not in values for values in written)
+    (note,) = [one for one in decision if isinstance(one, CreateNote)]
+    assert note.title == "How the leaving went: Zoe Hill's own answer"
+    assert "Getting back what is yours" in note.body
+    assert leaving.step("care@p1").status is StepStatus.WAITING
+
+
+@pytest.mark.row("P-33")
+def test_the_companys_start_stands_in_where_a_person_was_never_asked(leaving: Any) -> None:
+    company = leaving.people.company.model_copy(update={"start_score": 7})
+    leaving.people = leaving.people.model_copy(update={"company": company})
+    tasks = made(said(leaving, "p2", {"recommend": 5, "reason": "results"}))
+    assert tasks["care@p2"].subject == "Sam Low gave 5, was 7: -2"
+
+
+# --- reminders, and rest ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.row("P-3A")
+def test_who_does_not_answer_is_reminded_twice_in_business_days_and_never_again(leaving: Any) -> None:
+    sent = leaving.now
+    leaving.finish("survey@p1")
+    reminded = []
+    for _ in range(60):
+        leaving.now += timedelta(days=1)
+        tasks = made(leaving.look())
+        reminded += [(key, leaving.now.date()) for key in tasks if key.startswith("remind")]
+        for key in tasks:
+            if key.startswith("remind"):
+                leaving.finish(key)
+    assert [key for key, _ in reminded] == ["remind@p1", "remind-again@p1"]
+    assert reminded[0][1] - sent.date() >= timedelta(days=3)
+    assert all(day.weekday() < 5 for _, day in reminded)
+    assert leaving.step("remind@p2").status is StepStatus.WAITING, "Sam's survey was never sent"
+
+
+@pytest.mark.row("P-3A")
+def test_an_answer_closes_the_open_reminder_and_keeps_the_next_from_coming(leaving: Any) -> None:
+    leaving.finish("survey@p1")
+    leaving.look()
+    leaving.wait(days=10)
+    assert leaving.step("remind@p1").status is StepStatus.OPEN
+    decision = said(leaving, "p1", {"recommend": 8, "reason": "budget"})
+    (closed,) = [one for one in decision if isinstance(one, UpdateTask)]
+    assert closed.close
+    assert "answer has come in" in (closed.note or "")
+    leaving.wait(days=20)
+    assert leaving.step("remind-again@p1").status is StepStatus.SKIPPED
+
+
+@pytest.mark.row("P-3A")
+def test_who_asked_for_peace_meanwhile_is_not_reminded(leaving: Any) -> None:
+    leaving.finish("survey@p1")
+    leaving.people = leaving.people.model_copy(update={"contacts": (ZOE.model_copy(update={"opted_out": True}), SAM)})
+    leaving.look()
+    leaving.wait(days=10)
+    assert leaving.step("remind@p1").status is StepStatus.SKIPPED
+    assert "remind@p1" not in " ".join(leaving.made)
+
+
+@pytest.mark.row("P-3A")
+def test_who_was_asked_for_another_case_lately_is_left_in_peace_and_the_log_says_since_when(
+    world: Any, make_rule: Callable[..., Any], make_book: Callable[..., Any]
+) -> None:
+    survey = {"link": LinkKind.SURVEY, "questionnaire": "exit", "per_contact": True}
+    world.playbook = make_book(make_rule("survey", "contract_end", "contract_end+4bd", **survey))
+    world.people = People(company=world.people.company, contacts=(ZOE, SAM))
+    world.surveyed = {"p1": world.now}
+    world.enter("lost")
+    world.look()
+    world.wait(days=121)
+    assert world.step("survey@p1").status is StepStatus.SKIPPED
+    assert world.step("survey@p2").status is StepStatus.OPEN
+    (why,) = [event.detail for event in world.events if event.data.get("step") == "survey@p1"]
+    assert why == "they were sent a survey for another case on 2026-03-02, and the rest period is not over"
+
+
+@pytest.mark.row("P-3A")
+def test_every_playbook_that_ships_reminds_twice_at_most_and_only_who_has_not_answered() -> None:
+    for playbook in shipped_playbooks().values():
+        asked = [step for step in playbook.steps() if step.link is LinkKind.SURVEY]
+        for key in {step.questionnaire for step in asked}:
+            again = [step for step in asked if step.questionnaire == key][1:]
+            assert len(again) <= 2, playbook.key
+            assert all(step.until == "answered" for step in again), playbook.key
+
+
+@pytest.mark.row("P-3A")
+def test_a_playbook_that_reminds_a_third_time_is_refused() -> None:
+    nag = """
+  - key: survey-{n}
+    phase: listen
+    owner: csm
+    release: step:survey + {n}bd
+    due: step:survey + {n}bd
+    until: answered
+    per_contact: true
+    link: survey
+    questionnaire: exit
+    title: {{en: Remind them, fr: Relancez}}
+    body: {{en: "{{{{ link }}}} once more", fr: "{{{{ link }}}} encore"}}"""
+    text = "extends: light\nversion: 1\nplaybook: nagging\nsteps:" + "".join(nag.format(n=n) for n in (5, 10, 15))
+    text = text.replace("phase: listen", "phase: goodbye")
+    with pytest.raises(PlaybookError, match="two reminders at most"):
+        parse_playbook(text, "own.yaml")
+    assert parse_playbook(text.rpartition("\n  - key: survey-15")[0], "own.yaml").steps()
+
+
+# --- both sides -------------------------------------------------------------------------------------------------------
+
+
+def notes(decision: Any) -> list[CreateNote]:
+    return [one for one in decision if isinstance(one, CreateNote)]
+
+
+def sides(decision: Any) -> str:
+    """The text of the note that lays both sides beside each other; empty when none was written."""
+    return "\n".join(note.body for note in notes(decision) if note.title.startswith("Both sides"))
+
+
+@pytest.mark.row("P-39", "P-11")
+def test_both_sides_stand_beside_each_other_as_soon_as_both_have_spoken(leaving: Any) -> None:
+    leaving.change(exit_reason="Price")
+    assert not sides(said(leaving, None, {"recommend": 8, "reason": "price", "training": 5}, key="team", by="team"))
+    leaving.now += timedelta(hours=1)
+    text = sides(said(leaving, "p1", {"recommend": 2, "reason": "results", "reason-second": "price", "training": 1}))
+    assert "- The deal, as our sales record has it: Price" in text
+    assert "- The account's team, before any answer: Price or value" in text
+    assert "- Zoe Hill (decides): Unhappy with the results; second: Price or value" in text
+    assert "They do not name the same reason" in text
+    assert "8 expected" in text
+    assert "2 (at the start 9, change −7)" in text
+    assert "The training of their team: The account's team, before any answer 5, Zoe Hill (decides) 1" in text
+
+
+@pytest.mark.row("P-39")
+def test_later_answers_are_gathered_and_make_one_new_note_when_all_is_calm(leaving: Any) -> None:
+    said(leaving, None, {"recommend": 8, "reason": "price"}, key="team", by="team")
+    leaving.now += timedelta(hours=1)
+    assert sides(said(leaving, "p1", {"recommend": 2, "reason": "results", "quality": 1}))
+    leaving.now += timedelta(hours=1)
+    assert not sides(said(leaving, "p2", {"recommend": 5, "reason": "results", "quality": 5}))
+    leaving.now += timedelta(hours=1)
+    decision = said(leaving, None, {"reason": "results"}, key="interview", by="csm")
+    assert not sides(decision)
+    assert leaving.last_decision.next_look <= leaving.now + timedelta(days=3)
+    written: list[str] = []
+    for _ in range(5):
+        leaving.now += timedelta(days=1)
+        written += filter(None, [sides(leaving.look())])
+    assert len(written) == 1
+    assert "Sam Low (uses it)" in written[0]
+    assert "- The interviewer: Unhappy with the results" in written[0]
+
+
+@pytest.mark.row("P-39")
+def test_those_who_decide_and_those_who_use_it_are_set_apart_where_they_differ(leaving: Any) -> None:
+    said(leaving, "p1", {"recommend": 9, "reason": "price", "quality": 5})
+    leaving.now += timedelta(hours=1)
+    said(leaving, "p2", {"recommend": 1, "reason": "price", "quality": 2})
+    leaving.now += timedelta(hours=1)
+    text = sides(said(leaving, None, {"recommend": 8, "reason": "price", "quality": 4}, key="team", by="team"))
+    assert "The account's team, after the first answers 4, Zoe Hill (decides) 5, Sam Low (uses it) 2" in text
+    assert "Those who decide and those who use it see this differently." in text
+
+
+VIEW: dict[str, AnswerValue] = {"recommend": 8, "reason": "price"}
+
+
+@pytest.mark.row("P-39")
+def test_a_view_that_was_written_before_the_answers_says_so_and_feeds_fields_of_its_own(leaving: Any) -> None:
+    early = said(leaving, None, VIEW, key="team", by="team")
+    written = [dict(one.values) for one in early if isinstance(one, UpdateFields) and "team_score" in one.values]
+    assert written == [{"exit_reason_team": "price", "team_score": 8}] * 2, "on company and deal, and nothing else"
+    assert "before any answer" in notes(early)[0].body
+
+
+@pytest.mark.row("P-39")
+def test_a_view_that_was_written_after_the_answers_says_so_and_feeds_no_report(leaving: Any) -> None:
+    said(leaving, "p1", {"recommend": 2, "reason": "results"})
+    leaving.now += timedelta(hours=1)
+    late = said(leaving, None, VIEW, key="team", by="team")
+    assert not [one for one in late if isinstance(one, UpdateFields) and "team_score" in one.values]
+    (note,) = [one for one in notes(late) if one.title == "Account team: its own view"]
+    assert "Written after an answer" in note.body
+
+
+@pytest.mark.row("P-39")
+def test_an_answer_that_comes_after_the_case_has_ended_is_compared_as_well(leaving: Any) -> None:
+    said(leaving, None, {"recommend": 8, "reason": "price"}, key="team", by="team")
+    leaving.cases[-1] = leaving.case.model_copy(
+        update={"status": CaseStatus.COMPLETED, "outcome": "completed", "closed_at": leaving.now}
+    )
+    leaving.now += timedelta(days=1)
+    assert "Zoe Hill (decides)" in sides(said(leaving, "p1", {"recommend": 2, "reason": "results"}))
+
+
+def test_the_teams_questions_are_the_customers_so_that_they_can_be_compared() -> None:
+    def scales(questionnaire: Questionnaire) -> dict[str, tuple[int, int]]:
+        return {one.key: (one.low, one.high) for one in questionnaire.questions() if one.ends}
+
+    team, customer = scales(shipped_questionnaires()["team"]), scales(shipped_questionnaires()["exit"])
+    assert len(team) >= 9
+    assert team.items() <= customer.items()
