@@ -26,6 +26,7 @@ from workflows.model import (
     Deal,
     Event,
     FigureChange,
+    InventoryItem,
     Involvement,
     LinkKind,
     Moment,
@@ -162,6 +163,8 @@ class World:
         self.history: tuple[FigureChange, ...] = ()
         self.baseline: Baseline | None = None
         self.news: tuple[News, ...] = ()
+        self.inventory: tuple[InventoryItem, ...] = ()
+        self.started_with: dict[str, str] = {}
         self.cases: list[Case] = []
         self.tasks: dict[str, TaskState] = {}
         self.made: dict[str, CreateTask] = {}
@@ -240,6 +243,7 @@ class World:
             "survivor": self.survivor,
             "baseline": self.baseline,
             "news": self.news,
+            "inventory": self.inventory,
         }
         return Look(**{**values, **more})
 
@@ -251,12 +255,18 @@ class World:
             more["tasks"] = {one: self.tasks[one] for one in ids}
         for _ in range(5):
             decision = choose(self.seen(**more))
-            if not decision.needs_people and not decision.needs_involved and not decision.needs_tasks:
+            asks = decision.needs_people or decision.needs_involved or decision.needs_tasks or decision.needs_start
+            if not asks:
                 if not decision.needs_history:
                     return decision
                 assert "history" not in more, "the history was told and asked for again"
                 more["history"] = self.history
                 self.reads.append("history")
+            if decision.needs_start:
+                assert "started_with" not in more, "the first figures were told and asked for again"
+                more["started_with"] = self.started_with
+                self.reads.append("start")
+                continue
             assert decision.case is None
             assert not decision.writes
             if decision.needs_people:
