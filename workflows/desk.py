@@ -15,11 +15,13 @@ from enum import StrEnum
 from typing import cast
 
 from workflows.answers import answered_at, scores
+from workflows.baseline import frame_view
 from workflows.dates import calendar, day_of, due_time, local_date, opening, remind_time, zone, zone_or
 from workflows.door import TOUCH, door_values, news_of, win_back_day
 from workflows.draft import FINISHED, Draft, delay_of
 from workflows.exit_rights import exit_days, exit_view, in_force
 from workflows.inventory import day_of_group, is_group, item_views, items_of_group, owner_of_group
+from workflows.learned import learned_view
 from workflows.look import Links
 from workflows.loop import due_of, handed_to
 from workflows.model import (
@@ -308,6 +310,8 @@ class Desk:
                 "case": case_view(case, self.tz),
                 "days_left": None if case.contract_end is None else (case.contract_end - self.today).days,
                 **door_values(look, case, self.language),
+                "frame": frame_view(look.baseline, look.questionnaires, self.language),
+                "learned": self._learned(),
             }
         own = contact_id is not None and not is_group(contact_id)
         contact = contact_view(self.contact(contact_id)) if own else self._values["first"]
@@ -315,6 +319,12 @@ class Desk:
         self._values["case"] = {**cast("Mapping[str, object]", self._values["case"]), **given}
         more = {**self._items(contact_id), **more}
         return {**self._values, "contact": contact, **more}
+
+    def _learned(self) -> Mapping[str, object]:
+        """What the case has taught so far (P-42)."""
+        look, case = self.draft.look, self.draft.case
+        said = [answer for answer in look.answers if answer.case_id == case.id]
+        return learned_view(self.draft.written, case.reason, said, look.questionnaires, self.people, self.language)
 
     def _items(self, group: str | None) -> dict[str, object]:
         """What texts see of the exit-rights clock, and a step for items of the inventory of these (P-22, P-2B)."""

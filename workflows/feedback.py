@@ -312,6 +312,8 @@ def _title(kind: CaseKind, questionnaire: Questionnaire, answer: Answer, languag
     name = shorten(clean_text(name or ""))
     by = "customer" if answer.by == "customer" else "csm"
     who = _say(f"{by}_named" if name else by, language, name=name)
+    if kind is CaseKind.BASELINE and questionnaire.kind is LinkKind.INTERVIEW:
+        return wording(questionnaire.title, language, questionnaire.languages)
     page = "interview" if questionnaire.kind is LinkKind.INTERVIEW else "survey"
     if page == "survey" and not is_farewell(questionnaire):
         page = "leaving"

@@ -29,11 +29,11 @@ MAX_OUTPUT = 30_000
 """Characters that a text may grow to; both CRMs take that much in a task's description."""
 DOOR_NAMES = frozenset({"content", "results", "said"})
 """What is known once a customer has left: whether they left content, the figures that rose, what they said."""
-CONDITION_NAMES = frozenset({"deal", "company", "contact", "contacts", "case", "days_left"}) | DOOR_NAMES
+CONDITION_NAMES = frozenset({"deal", "company", "contact", "contacts", "case", "days_left", "frame"}) | DOOR_NAMES
 """What a step's condition may ask about."""
 ITEM_NAMES = frozenset({"count", "item", "items"})
 """What the texts of a step for items of the inventory may show besides (P-22)."""
-TEXT_NAMES = CONDITION_NAMES | {"exit_rights", "link", "news", "timeline", "touch", "why"}
+TEXT_NAMES = CONDITION_NAMES | {"exit_rights", "learned", "link", "news", "timeline", "touch", "why"}
 """What a step's texts may show."""
 ONLY_IF_NAMES = frozenset({"deal"})
 """What an account's ``only_if`` may ask about."""
