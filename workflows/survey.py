@@ -260,6 +260,9 @@ def _check_field(document: Document, loc: Loc, question: QuestionDoc, kind: Link
     if question.field in _CHOICES:
         known = {option.value for option in _CHOICES[question.field]}
         at: Loc = (*loc, "options")
+        if question.options == "reasons" and _CHOICES[question.field] is not REASON_OPTIONS:
+            cure = f"the field {question.field} holds {', '.join(sorted(known))}; write these options out"
+            yield document.fault(at, "reasons", cure)
         yield from check_choices(document, at, as_list(question.options), question.field, known)
 
 

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from adapters.hubspot.mapping import note_input
+from workflows.asking import with_reasons
 from workflows.feedback import MAX_TEXT, feedback_writes
-from workflows.fields import field
-from workflows.model import Answer, AnswerValue, Case, CaseStatus, CreateNote, Deal, UpdateFields, Write
-from workflows.survey import shipped_questionnaires
+from workflows.fields import REASON_OPTIONS, field
+from workflows.model import Answer, AnswerValue, Case, CaseStatus, CreateNote, Deal, Option, UpdateFields, Write
+from workflows.survey import clean_text, shipped_questionnaires
 
 NOW = datetime(2026, 7, 6, 9, 30, tzinfo=UTC)
 SAID: dict[str, AnswerValue] = {
@@ -171,3 +173,68 @@ def test_a_first_impression_gives_the_start_score_and_never_passes_for_exit_feed
     [note] = notes(writes)
     assert note.title == "First impression: Zoe Hill's own answer"
     assert "The migration." in note.body
+
+
+# --- start and end, own reasons, and whatever people write ------------------------------------------------------------
+
+
+@pytest.mark.row("P-33")
+def test_the_score_at_the_end_stands_beside_the_one_at_the_start() -> None:
+    writes = write(make_answer(values={"recommend": 3, "reason": "price"}), start=9)
+    (note,) = notes(writes)
+    assert note.body.startswith("Score at the start: 9. Score now: 3. Change: \N{MINUS SIGN}6.")
+    found = fields_by_record(writes)
+    assert (found["deal:d1"]["start_score"], found["deal:d1"]["exit_score"]) == (9, 3)
+    assert "start_score" not in found["contact:p1"], "what stands there is where it came from"
+    assert "start_score" not in fields_by_record(write(make_answer(values={"reason": "price"}), start=9))["deal:d1"]
+
+
+@pytest.mark.row("P-34")
+def test_a_reason_of_the_admins_own_is_counted_as_its_stable_one_and_read_in_its_own_words() -> None:
+    own = (Option(value="bought", category="merger_closure", text={"en": "We were bought"}), *REASON_OPTIONS[:1])
+    questionnaire = with_reasons(shipped_questionnaires()["exit"], own)
+    said = {"recommend": 7, "reason": "bought", "reason-second": "in_house", "avoidable": "partly"}
+    deal = Deal(id="d1", company_id="k1")
+    writes = feedback_writes(make_case(), questionnaire, make_answer(values=said), deal, NOW)
+    values = fields_by_record(writes)["deal:d1"]
+    told = (values["exit_reason"], values["exit_reason_second"], values["exit_avoidable"])
+    assert told == ("merger_closure", "in_house", "partly")
+    assert "We were bought" in notes(writes)[0].body
+
+
+HARD_TEXTS = {
+    "plain": "a" * 60_000,
+    "markup": "<script>alert(1)</script> & \"'" * 2_000,
+    "lines": "one\n" * 15_000,
+    "emoji": "\U0001f469\u200d\U0001f680 " * 15_000,
+    "arabic": "شكرا جزيلا لكم " * 4_000,
+    "addresses": "https://example.com/a?b=c&d=e " * 2_000,
+}
+
+
+@pytest.mark.row("P-37")
+@pytest.mark.parametrize("kind", HARD_TEXTS)
+def test_not_a_word_of_sixty_thousand_characters_is_lost_in_notes_of_either_crm(kind: str) -> None:
+    text = clean_text(HARD_TEXTS[kind])[:60_000]
+    made = notes(write(make_answer(values={"recommend": 1, "missing": text})))
+    body = "\n\n".join(note.body for note in made)
+    assert "".join(body.split()).endswith("".join(text.split()))
+    assert len({note.key for note in made}) == len(made)
+    for note in made:
+        shown = note_input(note)["properties"]["hs_note_body"]
+        assert len(shown) <= 65_536
+        assert "longer than" not in shown
+        assert "<script" not in shown
+
+
+@pytest.mark.row("P-37")
+def test_a_field_of_emoji_fits_where_they_count_twice() -> None:
+    text = "\U0001f600" * 40_000
+    for values in fields_by_record(write(make_answer(values={"recommend": 1, "missing": text}))).values():
+        assert len(str(values["exit_feedback"]).encode("utf-16-le")) // 2 <= MAX_TEXT
+
+
+@pytest.mark.row("P-37")
+def test_a_formula_never_begins_a_field() -> None:
+    for values in fields_by_record(write(make_answer(values={"recommend": 1, "missing": "=1+1"}))).values():
+        assert str(values["exit_feedback"])[0] not in "=+-@\t"

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from workflows.asking import fitted, load_reasons, parse_reasons, with_reasons
 from workflows.documents import PlaybookError
 from workflows.fields import REASON_OPTIONS
 from workflows.model import LinkKind, Questionnaire, QuestionType
+from workflows.playbook import shipped_playbooks
 from workflows.survey import (
     clean_text,
     load_questionnaires,
@@ -225,3 +227,121 @@ def test_a_text_is_shown_in_the_nearest_language_that_there_is() -> None:
     assert wording(texts, "fr-CA") == "Bonjour"
     assert wording(texts, "de", ("en", "fr")) == "Hello"
     assert wording({}, "de") == ""
+
+
+# --- by role, by what they went through, and in an admin's own words --------------------------------------------------
+
+
+def keys(questionnaire: Questionnaire) -> set[str]:
+    return {question.key for question in questionnaire.questions()}
+
+
+@pytest.mark.row("P-11", "P-32")
+@pytest.mark.parametrize(
+    ("roles", "own"),
+    [
+        ([], set()),
+        (["other"], set()),
+        (["decider"], {"value", "deciding"}),
+        (["user"], {"daily-use", "daily-obstacles"}),
+        (["influencer", "decider"], {"technical-fit", "technical-gaps", "value", "deciding"}),
+    ],
+)
+def test_each_is_asked_what_fits_their_part_and_the_fourteen_themes_stay_for_everybody(
+    exit_survey: Questionnaire, roles: list[str], own: set[str]
+) -> None:
+    asked = keys(fitted(exit_survey, roles, ()))
+    themes = {"start", "expertise", "account-manager", "others", "quality", "training", "knowledge", "overall", "goals"}
+    themes |= {"missing", "communication", "meetings", "why-us", "recommend"}
+    assert themes <= asked
+    by_role = {question.key for question in exit_survey.questions() if question.roles}
+    assert asked & by_role == own
+    assert all(section.questions for section in fitted(exit_survey, roles, ()).sections), "no empty heading"
+
+
+@pytest.mark.row("P-11")
+def test_what_was_answered_stays_in_sight_when_roles_change(exit_survey: Questionnaire) -> None:
+    assert "value" in keys(fitted(exit_survey, ["user"], ["value"]))
+
+
+@pytest.mark.row("P-35")
+def test_the_hardest_step_is_chosen_from_those_that_the_customer_went_through() -> None:
+    leaving = shipped_questionnaires()["leaving"]
+
+    def offered(steps: set[str], known: tuple[str, ...] = ()) -> list[str]:
+        asked = {question.key: question for question in fitted(leaving, (), known, steps).questions()}
+        return [option.value for option in asked["hardest"].options]
+
+    assert offered({"acknowledge", "survey"}) == ["first-reply", "survey", "none"]
+    assert offered(set()) == ["none"]
+    assert len(offered(set(), ("hardest",))) == 9, "what was chosen can still be seen"
+
+
+def test_every_step_that_a_choice_is_about_is_one_of_a_playbook_that_ships() -> None:
+    steps = {step.key for playbook in shipped_playbooks().values() for step in playbook.steps()}
+    for question in shipped_questionnaires()["leaving"].questions():
+        for option in question.options:
+            assert not option.steps or steps & set(option.steps), option.value
+
+
+REASONS = """\
+reasons: own
+languages: [en, fr]
+options:
+  - {value: price, text: {en: Too dear for us, fr: Trop cher pour nous}}
+  - {value: new-owner, category: merger_closure, text: {en: We were bought, fr: Nous avons été rachetés}}
+"""
+
+
+@pytest.mark.row("P-34")
+def test_an_admin_words_the_reasons_anew_and_adds_own_ones_that_count_as_a_stable_one(
+    exit_survey: Questionnaire,
+) -> None:
+    reasons = load_reasons({"reasons.yaml": REASONS, "own.yaml": SMALL})
+    asked = {question.key: question for question in with_reasons(exit_survey, reasons).questions()}
+    for key in ("reason", "reason-second"):
+        assert [option.text["en"] for option in asked[key].options] == ["Too dear for us", "We were bought"]
+    assert [option.value for option in asked["avoidable"].options] == ["yes", "partly", "no"], "no list of reasons"
+    assert [option.category for option in asked["reason"].options] == [None, "merger_closure"]
+    assert load_questionnaires({"reasons.yaml": REASONS, "own.yaml": SMALL}).keys() == {"small"}
+    assert with_reasons(exit_survey, ()) is exit_survey
+
+
+@pytest.mark.row("P-34")
+@pytest.mark.parametrize(
+    ("old", "new", "cure"),
+    [
+        ("category: merger_closure, ", "", "no such value; "),
+        ("category: merger_closure", "category: merger-closure", "did you mean 'merger_closure'?"),
+        (", fr: Trop cher pour nous", "", "the text in fr is missing"),
+        ("value: new-owner", "value: price", "each reason stands here once"),
+        ("value: price, text", "value: Price, text", "small letters"),
+    ],
+)
+def test_reasons_that_could_not_be_counted_are_refused_with_their_cure(old: str, new: str, cure: str) -> None:
+    assert old in REASONS
+    with pytest.raises(PlaybookError) as caught:
+        parse_reasons(REASONS.replace(old, new), "reasons.yaml")
+    assert cure in str(caught.value)
+
+
+@pytest.mark.row("P-34", "P-39")
+@pytest.mark.parametrize(
+    ("old", "new", "cure"),
+    [
+        (
+            "kind: survey",
+            "kind: interview",
+            "a page of the kind interview feeds no such field; it may feed exit_reason_in",
+        ),
+        ("kind: survey", "kind: team", "a page of the kind team feeds no such field"),
+        ("key: words, type: text", "key: words, type: text, roles: [boss]", "write one of"),
+        ("type: scale, required: true", "type: scale, required: true, roles: [user]", "cannot be required"),
+        ("options: reasons, field: exit_reason", "options: reasons, field: exit_avoidable", "holds no, partly, yes"),
+    ],
+)
+def test_a_field_takes_only_the_words_of_those_whose_it_is(old: str, new: str, cure: str) -> None:
+    assert old in SMALL
+    with pytest.raises(PlaybookError) as caught:
+        parse_questionnaire(SMALL.replace(old, new), "own.yaml")
+    assert cure in str(caught.value)
