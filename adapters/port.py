@@ -624,3 +624,28 @@ class Installing(Protocol):
 
 APP_STATE = "app"
 """The key under which an adapter remembers which app it installed last."""
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What was taken away, or with ``dry_run`` would be, in the CRM's own names.
+
+    ``stays`` maps what is left to why, and to how it is removed by hand.
+    """
+
+    removed: tuple[str, ...] = ()
+    stays: Mapping[str, str] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Leaving(Protocol):
+    """A :class:`Crm` from which what we created can be taken away again (P-7A)."""
+
+    def remove_app(self, ours: Sequence[FieldSpec], *, dry_run: bool = False) -> Removal:
+        """Take away our fields with what stands in them, and the other parts that its API can; again with the same end.
+
+        Raises :class:`~adapters.errors.AdapterError` when the CRM cannot be asked.
+        """
+
+    def sign_off(self) -> Removal:
+        """Give the access back, as far as it was granted to us; afterwards the connection is of no use."""

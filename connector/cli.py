@@ -33,7 +33,7 @@ from connector.cli_base import (
     source_of,
 )
 from connector.figures_cli import figures_command
-from connector.ops_cli import accounts_app, erase_command, export_command, import_command
+from connector.ops_cli import accounts_app, erase_command, export_command, import_command, uninstall_command
 from connector.playbook_cli import playbook_app
 from connector.rehearse_cli import rehearse_command
 
@@ -211,6 +211,7 @@ app.command("app", rich_help_panel=MORE)(app_command)
 app.command("erase", rich_help_panel=MORE)(erase_command)
 app.command("export", rich_help_panel=MORE)(export_command)
 app.command("import", rich_help_panel=MORE)(import_command)
+app.command("uninstall", rich_help_panel=MORE)(uninstall_command)
 app.command("figures", rich_help_panel=MORE)(figures_command)
 
 

@@ -10,6 +10,7 @@ from connector.cli_print import _moment, _out, _table
 from connector.erasure import Receipt
 from connector.operations import Standing
 from connector.store.failed import Failed, FailedKind
+from connector.uninstall import Uninstalled
 
 
 def print_standings(found: Sequence[Standing]) -> None:
@@ -81,3 +82,20 @@ def print_receipt(receipt: Receipt) -> None:
     for what, ids in (("Tasks", receipt.tasks_in_crm), ("Notes", receipt.notes_in_crm)):
         if ids:
             out.print(Text(f"  {what} in the CRM: {', '.join(ids)}"))
+
+
+def print_uninstalled(done: Uninstalled) -> None:
+    """What was taken out, or would be, and what stays."""
+    out = _out()
+    would = "would be " if done.dry_run else ""
+    out.print(
+        Text(f"{done.account}: {done.cases_cancelled} open cases {would}cancelled, their tasks closed with a note")
+    )
+    out.print(Text(f"{len(done.removed)} parts {would}removed"))
+    for part in done.removed:
+        out.print(Text(f"  {part}"))
+    out.print("What stays:")
+    for what, why in done.stays.items():
+        out.print(Text(f"  - {what}: {why}"))
+    if done.dry_run:
+        out.print("Nothing was changed.")

@@ -184,3 +184,32 @@ def import_command(
             typer.confirm(f"Set up {names[0]} like that?", abort=True)
         transfer.apply(runtime, source, planned)
     typer.echo(f"{names[0]} is set up like that. Next: aurevoir check, then aurevoir provision --account {names[0]}")
+
+
+def uninstall_command(
+    context: typer.Context,
+    account: Annotated[str, typer.Option("--account", metavar="NAME", help="Which account.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    keep_fields: Annotated[bool, typer.Option("--keep-fields", help="Leave our fields with their values.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before.")] = False,
+    as_json: AsJson = False,
+    config: Config = None,
+) -> None:
+    """Take out of the CRM what we created, and say what stays.
+
+    Open cases are cancelled, our fields go with their values, and the access is given back.
+    """
+    from connector.cli_ops_print import print_uninstalled
+    from connector.uninstall import uninstall
+
+    with short_runtime(context, config) as runtime:
+        (name,) = chosen(runtime, account)
+        planned = uninstall(runtime, name, keep_fields=keep_fields, dry_run=True)
+        if not dry_run and not yes:
+            print_uninstalled(planned)
+            typer.confirm(f"Do this in {name}? Values in our fields go with them", abort=True)
+        done = planned if dry_run else uninstall(runtime, name, keep_fields=keep_fields)
+    if as_json:
+        print_json(done.as_json())
+    else:
+        print_uninstalled(done)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from adapters.hubspot import past
+from adapters.hubspot import leaving, past
 from adapters.hubspot.changes import SEARCH_DEALS, SEARCH_TASKS, Cursor, changed, in_stages
 from adapters.hubspot.checkup import Checkup
 from adapters.hubspot.client import Client
@@ -28,6 +28,7 @@ from adapters.port import (
     Outcome,
     PackageOrder,
     Page,
+    Removal,
     SchemaReport,
     Services,
     Traced,
@@ -137,6 +138,14 @@ class HubSpotCrm:
     def write(self, batch: Sequence[Write]) -> Sequence[Outcome]:
         """One call for each hundred of a kind."""
         return self._writer.write(batch)
+
+    def remove_app(self, ours: Sequence[FieldSpec], *, dry_run: bool = False) -> Removal:
+        """A call for each record to see what is there, and one for each property."""
+        return leaving.remove_app(self._client, ours, dry_run=dry_run)
+
+    def sign_off(self) -> Removal:
+        """One call."""
+        return leaving.sign_off(self._client, self._settings)
 
     def ensure_schema(self, wanted: Sequence[FieldSpec], *, dry_run: bool = False) -> SchemaReport:
         """Also finds out how tasks can carry their key, and uses it from now on."""

@@ -16,12 +16,13 @@ from adapters.port import (
     Outcome,
     PackageOrder,
     Page,
+    Removal,
     SchemaReport,
     Services,
     Traced,
     Wanted,
 )
-from adapters.salesforce import changes, checkup, mapping, past, schema
+from adapters.salesforce import changes, checkup, leaving, mapping, past, schema
 from adapters.salesforce.client import Client
 from adapters.salesforce.deploying import Follow
 from adapters.salesforce.install import Install
@@ -151,6 +152,15 @@ class SalesforceCrm:
     def write(self, batch: Sequence[Write]) -> Sequence[Outcome]:
         """Carry out keyed writes in one composite call as far as its limits allow."""
         return Batch(self._client, self._reader, self._services, self._known_shape, batch).run()
+
+    def remove_app(self, ours: Sequence[FieldSpec], *, dry_run: bool = False) -> Removal:
+        """One deployment that deletes what is there, after a trial of it."""
+        self._forget_shape()
+        return leaving.remove_app(self._client, self._services, ours, dry_run=dry_run)
+
+    def sign_off(self) -> Removal:
+        """One call."""
+        return leaving.sign_off(self._client)
 
     def ensure_schema(self, wanted: Sequence[FieldSpec], *, dry_run: bool = False) -> SchemaReport:
         """Deploy what is missing of our fields, and give the connector's user access to them."""

@@ -115,7 +115,7 @@ class Piece:
 class Package:
     """What one deployment holds. ``granted`` are all our fields, by ``Object.Field``, that the permission set opens.
 
-    ``list_views`` are elements of list views by object.
+    ``list_views`` are elements of list views by object. ``destroyed`` are full names of parts to delete, by type.
     """
 
     version: str
@@ -124,6 +124,7 @@ class Package:
     permission_set: bool = True
     list_views: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     pieces: tuple[Piece, ...] = ()
+    destroyed: Mapping[str, Iterable[str]] = field(default_factory=dict)
 
     def files(self) -> dict[str, bytes]:
         """Paths and contents."""
@@ -138,6 +139,9 @@ class Package:
             made[f"permissionsets/{PERMISSION_SET}.permissionset"] = render(
                 "PermissionSet", permission_set(self.granted)
             )
+        if self.destroyed:
+            types = [{"members": sorted(names), "name": kind} for kind, names in sorted(self.destroyed.items())]
+            made["destructiveChanges.xml"] = render("Package", {"types": types, "version": self.version})
         return made | {piece.path: piece.content for piece in self.pieces}
 
     def zipped(self) -> bytes:

@@ -25,6 +25,7 @@ from adapters.tokens import consent_ended, has_ended, newest, not_connected
 
 LABEL = "Salesforce"
 TOKEN_PATH = "/services/oauth2/token"  # noqa: S105 - an address, no secret
+REVOKE_PATH = "/services/oauth2/revoke"
 OPERATION = "get an access token"
 POLITE_WAIT = timedelta(minutes=1)
 
@@ -158,6 +159,17 @@ class Tokens:
         if self._grant.renewable:
             self._newest(lambda token: token.saved_at is not None and token.saved_at >= before)
 
+    def revoke(self) -> None:
+        """End the consent, or the session where there is none; tokens that have ended already are fine.
+
+        https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_revoke_token.htm
+        """
+        token = self._services.tokens.load()
+        said = token.secrets.get("refresh_token") or token.secrets.get("access_token") if token is not None else None
+        if said:
+            self._post({"token": said}, path=REVOKE_PATH)
+        self._bearer = None
+
     def redeem(self, form: Mapping[str, str]) -> tuple[Token, Mapping[str, Any]]:
         """The token for a code, of whichever organisation it is, and the whole answer.
 
@@ -203,9 +215,9 @@ class Tokens:
             raise TokenRefused(body, self._account, answer.status_code)
         return body
 
-    def _post(self, form: Mapping[str, str]) -> requests.Response:
+    def _post(self, form: Mapping[str, str], path: str = TOKEN_PATH) -> requests.Response:
         self._wire.allow(self._settings.login_url)
-        address = urlunsplit(urlsplit(self._settings.login_url)._replace(scheme="https", path=TOKEN_PATH))
+        address = urlunsplit(urlsplit(self._settings.login_url)._replace(scheme="https", path=path))
         try:
             answer = self._session.post(address, data=form, headers={"Accept": "application/json"})
         except requests.RequestException as error:

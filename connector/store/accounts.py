@@ -10,7 +10,18 @@ from sqlalchemy import case, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from connector.store.database import insert_or, one_after_another
-from connector.store.tables import AccountRow, CallRow, CursorRow, HoldRow, TokenRow
+from connector.store.tables import (
+    AccountRow,
+    AgendaRow,
+    CallRow,
+    CursorRow,
+    HoldRow,
+    IntentRow,
+    IntentState,
+    NoticeRow,
+    PauseRow,
+    TokenRow,
+)
 
 ROUNDS = "rounds"
 """The bucket of holds that keeps an account's rounds of work waiting; all others are buckets of calls."""
@@ -68,6 +79,19 @@ def is_well(row: AccountRow, poll_every: timedelta, now: datetime) -> bool:
 def troubled(session: Session, name: str, reason: str, now: datetime) -> None:
     """Work on the account had to stop; ``trouble_at`` stays at the moment since when it cannot be worked on."""
     change(session, name, trouble=reason, trouble_at=func.coalesce(AccountRow.trouble_at, now))
+
+
+def forget(session: Session, name: str) -> None:
+    """The account is switched off: no token, no cursors, nothing on its agenda, nothing that is still to be written."""
+    for table in (TokenRow, CursorRow, AgendaRow, HoldRow, PauseRow, NoticeRow):
+        session.execute(delete(table).where(table.account == name))
+    session.execute(
+        update(IntentRow)
+        .where(IntentRow.account == name, IntentRow.state.in_([IntentState.PLANNED.value, IntentState.SENT.value]))
+        .values(state=IntentState.WITHDRAWN.value)
+    )
+    gone = ("started_at", "paused_at", "trouble", "trouble_at", "worked_at", "polled_at", "compared_at", "known_at")
+    change(session, name, state={}, known={}, **dict.fromkeys(gone))
 
 
 def token(session: Session, account: str) -> TokenRow | None:

@@ -24,6 +24,7 @@ class Component:
     file: str
     element: Any
     created: bool = True
+    deleted: bool = False
     problem: str | None = None
 
 

@@ -43,6 +43,42 @@ def apply(org: Org, component: Component) -> None:
     org.components.add(key)
 
 
+def remove(org: Org, component: Component) -> None:
+    """Delete one component; raises :class:`Problem` for one that is not there or that something else needs."""
+    kind, name = component.type, component.full_name
+    if kind == "CustomField":
+        _remove_field(org, name)
+    elif kind == "PermissionSet":
+        _remove_permission_set(org, name)
+    elif (kind, name) not in org.components:
+        raise Problem(f"No {kind} named: {name} found")
+    org.components.discard((kind, name))
+
+
+def _remove_field(org: Org, full_name: str) -> None:
+    owner, name = full_name.split(".", 1)
+    for each in ACTIVITIES if owner == "Activity" else (owner,):
+        sobject = org.world.schema.objects[each]
+        found = sobject.find(name)
+        if found is None:
+            raise Problem(f"No CustomField named: {full_name} found")
+        del sobject.fields[next(key for key, field in sobject.fields.items() if field is found)]
+    for row in list(org.world.tables["FieldPermissions"].values()):
+        if str(row["Field"]).partition(".")[2] == name and str(row["SobjectType"]) == owner:
+            org.world.drop("FieldPermissions", row["Id"])
+
+
+def _remove_permission_set(org: Org, name: str) -> None:
+    known = next((row for row in org.world.tables["PermissionSet"].values() if row["Name"] == name), None)
+    if known is None:
+        raise Problem(f"No PermissionSet named: {name} found")
+    for table, key in (("FieldPermissions", "ParentId"), ("PermissionSetAssignment", "PermissionSetId")):
+        for row in list(org.world.tables[table].values()):
+            if row[key] == known["Id"]:
+                org.world.drop(table, row["Id"])
+    org.world.drop("PermissionSet", known["Id"])
+
+
 # --- custom fields --------------------------------------------------------------------------------------------------
 
 

@@ -19,7 +19,7 @@ from lxml import etree
 
 from sandbox.salesforce.api import Answer, Api, Call
 from sandbox.salesforce.component import NS, Component, Org, Problem, text, texts
-from sandbox.salesforce.components import apply
+from sandbox.salesforce.components import apply, remove
 from sandbox.salesforce.errors import ApiError
 from sandbox.salesforce.ids import make_id
 from sandbox.salesforce.messages import Messages
@@ -51,6 +51,7 @@ _PARTS = {
     "CustomObject": {"fields": "CustomField", "listViews": "ListView"},
     "Workflow": {"outboundMessages": "WorkflowOutboundMessage"},
 }
+DESTRUCTIVE = "destructiveChanges.xml"
 _WSDL = "{http://schemas.xmlsoap.org/wsdl/}types/{http://www.w3.org/2001/XMLSchema}schema"
 _XSD = "{http://www.w3.org/2001/XMLSchema}"
 
@@ -146,7 +147,7 @@ class Deployment:
             "componentType": each.type,
             "created": good and each.created,
             "createdDate": self.started,
-            "deleted": False,
+            "deleted": good and each.deleted,
             "fileName": each.file,
             "fullName": each.full_name,
             "id": None,
@@ -243,9 +244,9 @@ class Metadata:
     def _apply_all(self, components: list[Component]) -> None:
         rank = {name: at for at, name in enumerate(_ORDER)}
         for each in sorted(components, key=lambda each: (rank.get(each.type, len(rank)), "/" in each.full_name)):
-            if each.problem is None and each.element is not None:
+            if each.problem is None and (each.element is not None or each.deleted):
                 try:
-                    apply(self.org, each)
+                    remove(self.org, each) if each.deleted else apply(self.org, each)
                 except Problem as problem:
                     each.problem = str(problem)
 
@@ -267,9 +268,22 @@ def read_package(content: bytes) -> list[Component]:
         return [Component("", "package.xml", "package.xml", None, problem=manifest)]
     found: list[Component] = []
     for name in names:
-        if name != "package.xml":
+        if name not in ("package.xml", DESTRUCTIVE):
             found += _read_file(name, archive.read(name))
-    return _compare(manifest, found)
+    doomed = _doomed(archive.read(DESTRUCTIVE)) if DESTRUCTIVE in names else []
+    return _compare(manifest, found) + doomed
+
+
+def _doomed(content: bytes) -> list[Component]:
+    """What is to be deleted."""
+    root = _parse(DESTRUCTIVE, content, "Package")
+    if isinstance(root, str):
+        return [Component("", DESTRUCTIVE, DESTRUCTIVE, None, problem=root)]
+    return [
+        Component(text(each, "name") or "", member, DESTRUCTIVE, None, created=False, deleted=True)
+        for each in root.findall(f"{NS}types")
+        for member in texts(each, "members")
+    ]
 
 
 def _compare(manifest: Any, found: list[Component]) -> list[Component]:

@@ -58,6 +58,7 @@ COMMANDS = [
     ("erase",),
     ("export",),
     ("import",),
+    ("uninstall",),
     ("accounts", "list"),
     ("accounts", "pause"),
     ("accounts", "resume"),

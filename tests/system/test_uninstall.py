@@ -1,0 +1,60 @@
+"""Taking it out again (P-7A), on every CRM."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from adapters.port import Leaving
+from connector.store import accounts, intents
+from connector.uninstall import uninstall
+from workflows.fields import FIELDS
+from workflows.model import CaseStatus
+
+pytestmark = pytest.mark.row("P-7A")
+
+
+def begun(system: Any) -> str:
+    deal: str = system.renewal()
+    system.lose(deal)
+    system.work()
+    return deal
+
+
+def test_what_we_created_goes_and_what_stays_is_said(system: Any) -> None:
+    deal = begun(system)
+    planned = uninstall(system.runtime, "acme", dry_run=True)
+    assert planned.cases_cancelled == 1
+    assert len(planned.removed) >= len(FIELDS) - 3
+    assert system.case(deal).status is CaseStatus.ACTIVE, "a dry run changes nothing"
+
+    done = uninstall(system.runtime, "acme")
+    assert set(done.removed) >= set(planned.removed)
+    assert system.case(deal).status is CaseStatus.CANCELLED
+    assert all(task.done for task in system.rig.tasks(deal)), "open tasks are closed"
+    assert any("stay" in why or "keep" in why or "delete" in why for why in done.stays.values())
+    with system.runtime.store.read() as session:
+        row = accounts.get(session, "acme")
+        assert accounts.token(session, "acme") is None
+        assert intents.open_for(session, "acme", [deal]) == []
+    assert row.started_at is None
+    told = {subject: text for subject, ok, text in system.runtime.ready() if not ok}
+    assert "not switched on" in told["account acme"]
+
+
+def test_after_it_the_crm_has_none_of_our_fields_and_a_second_time_removes_nothing_more(system: Any) -> None:
+    crm = system.account.crm()
+    assert isinstance(crm, Leaving)
+    before = set(crm.remove_app(FIELDS, dry_run=True).removed)
+    assert set(crm.remove_app(FIELDS).removed) == before
+    assert crm.remove_app(FIELDS).removed == ()
+    again = crm.ensure_schema(FIELDS, dry_run=True)
+    assert again.present == (), "none of our fields is left"
+
+
+def test_fields_stay_where_an_admin_wants_to_keep_what_was_said(system: Any) -> None:
+    begun(system)
+    done = uninstall(system.runtime, "acme", keep_fields=True)
+    assert "our fields" in done.stays
+    assert not any("exit_score" in part.lower() for part in done.removed)
