@@ -302,7 +302,7 @@ def worker(context: typer.Context, config: Config = None) -> None:
     run(source_of(context, config))
 
 
-@app.command()
+@app.command(rich_help_panel=MORE)
 def poll(
     context: typer.Context,
     account: AccountName = None,
