@@ -128,6 +128,40 @@ def leave(context: typer.Context, case_id: CaseId, config: Config = None) -> Non
     _change_case(context, config, "leave", case_id, "{}: what was refused is left as it is.")
 
 
+@cases_app.command()
+def move(
+    context: typer.Context,
+    case_id: CaseId,
+    playbook: Annotated[
+        str | None, typer.Option("--playbook", metavar="KEY", help="To this one.  [default: its own, newest version]")
+    ] = None,
+    with_past: Annotated[bool, typer.Option("--with-past", help="Also make up for steps of long ago.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the difference.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+    config: Config = None,
+) -> None:
+    """Move a running case to the newest version of its playbook.
+
+    Shows the difference first, and asks. Tasks that people have stay.
+    """
+    from connector import moving
+    from connector.cli_moves import move_as_json, print_move
+
+    with short_runtime(context, config) as runtime:
+        seen = moving.planned(runtime, case_id, playbook, with_past=with_past)
+        if not as_json:
+            print_move(seen)
+        if not dry_run:
+            if not yes:
+                typer.confirm("Move the case?", abort=True, err=True)
+            seen = moving.carry_out(runtime, case_id, playbook, with_past=with_past)
+    if as_json:
+        print_json({"moved": not dry_run, **move_as_json(seen)})
+    elif not dry_run:
+        typer.echo(f"Case {seen.case.id[:8]} follows {seen.case.playbook} {seen.case.playbook_version} now.")
+
+
 def _change_case(context: typer.Context, config: Path | None, what: str, case_id: str, told: str) -> None:
     from connector import casework
 

@@ -255,7 +255,7 @@ def owner_history(row: Row, entries: Sequence[Row]) -> tuple[OwnerEntry, ...]:
         and isinstance(entry.get("NewValue"), str)
         and is_id(entry["NewValue"], "005")
     ]
-    found = [OwnerEntry(owner_id=to18(new), at=at) for at, _, new in changes]
+    found = [OwnerEntry(owner_id=to18(str(new)), at=at) for at, _, new in changes]
     first = changes[0][1] if changes else row.get("OwnerId")
     if row.get("CreatedDate") and isinstance(first, str) and is_id(first, "005"):
         found.insert(0, OwnerEntry(owner_id=to18(first), at=parse_datetime(row["CreatedDate"])))
