@@ -226,7 +226,7 @@ def print_cases(found: Sequence[Case], held: Container[tuple[str, str]] = ()) ->
     for case in found:
         waits = case.is_open and (case.account, case.playbook) in held
         status = case.status.value + (" (paused)" if case.paused else " (playbook paused)" if waits else "")
-        ended = sum(step.status.value in ("done", "closed", "deleted", "skipped") for step in case.steps)
+        ended = sum(step.status.value in ("done", "not_applicable", "closed", "deleted", "skipped") for step in case.steps)
         table.add_row(
             case.id[:8],
             Text(case.account),
@@ -252,7 +252,8 @@ def print_case(case: Case, events: Sequence[EventRow], refused: Sequence[IntentR
     steps = _table("step", "status", "due (UTC)", "owner", "task in the CRM", "why this owner")
     for step in case.steps:
         why = Text(step.why)
-        steps.add_row(step.key, step.status.value, _moment(step.due_at), step.owner_id, step.task_id, why)
+        status = Text(step.status.value.replace("_", " ") + (f": {step.reason}" if step.reason else ""))
+        steps.add_row(step.key, status, _moment(step.due_at), step.owner_id, step.task_id, why)
     out.print(steps)
     for intent in refused:
         out.print(Text(f"refused: {intent.kind} {intent.key}: {intent.reason}", style="bold red"))

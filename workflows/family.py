@@ -13,7 +13,7 @@ from workflows.views import case_view, deal_view
 WHEN_NAMES = frozenset({"deal", "case"})
 """What conditions of the account's ``playbooks`` may ask about; ``case`` also has what :func:`_case_view` adds."""
 _SAVE_STEPS = "save_steps"
-_ALL_DONE = frozenset({StepStatus.DONE, StepStatus.SKIPPED})
+_ALL_DONE = frozenset({StepStatus.DONE, StepStatus.NOT_APPLICABLE, StepStatus.SKIPPED})
 
 
 def first_playbook(look: Look, kind: CaseKind) -> Playbook:

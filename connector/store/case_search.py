@@ -15,7 +15,8 @@ from workflows.model import OPEN_STATUSES, StepStatus
 A_PAGE = 50
 OPEN = "open"
 PAUSED = "paused"
-_OVER = [one.value for one in (StepStatus.DONE, StepStatus.CLOSED, StepStatus.DELETED, StepStatus.SKIPPED)]
+_DONE = (StepStatus.DONE, StepStatus.NOT_APPLICABLE)
+_OVER = [one.value for one in (*_DONE, StepStatus.CLOSED, StepStatus.DELETED, StepStatus.SKIPPED)]
 
 
 @dataclass(frozen=True)

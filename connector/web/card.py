@@ -31,7 +31,7 @@ log = structlog.get_logger(__name__)
 LONGEST_FEEDBACK = 2_000
 """Characters of one answer that the card shows; the note on the deal has it whole."""
 RETRY_AFTER_SECONDS = 30
-_ENDED = (StepStatus.DONE, StepStatus.CLOSED)
+_ENDED = (StepStatus.DONE, StepStatus.NOT_APPLICABLE, StepStatus.CLOSED)
 _LINKS: Mapping[LinkKind, Mapping[str, str]] = {
     LinkKind.SURVEY: {"en": "Survey page: {title}", "fr": "Page d’enquête : {title}"},
     LinkKind.INTERVIEW: {"en": "Conversation form: {title}", "fr": "Formulaire d’entretien : {title}"},
