@@ -19,7 +19,7 @@ from connector.readonly import ReadOnly
 from workflows.dates import at, zone
 from workflows.guard import stages_of
 from workflows.model import AccountRules, CaseKind, Deal, DealState, People
-from workflows.rehearsal import Lack, LeftOut, PastDeal, Rehearsed, Stage, Workload, gone, rehearse
+from workflows.rehearsal import Lack, LeftOut, PastDeal, Rehearsed, Stage, Workload, gone, rehearse, without_bodies
 
 BATCH = 500
 """Deals read at a time: few enough to show progress, and enough for full batches at the CRM."""
@@ -149,7 +149,8 @@ def rehearse_account(
     with account.reading() as crm:
         rules = account.rules()
         found = _Reading(crm, rules, began, ended, tell).run()
-        stage = Stage(rules, runtime.library.playbooks, runtime.library.questionnaires, account.users(), now)
+        playbooks = {key: without_bodies(playbook) for key, playbook in runtime.library.playbooks.items()}
+        stage = Stage(rules, playbooks, runtime.library.questionnaires, account.users(), now)
         deals = (*_play(stage, found.deals, began, ended, tell), *map(gone, found.gone))
         urls = {one.deal_id: url for one in deals if (url := crm.deal_url(one.deal_id)) is not None}
     return Rehearsal(

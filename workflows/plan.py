@@ -50,11 +50,11 @@ class PlannedStep(Model):
     applies: bool | None = True
 
 
-def preview(look: Look, links: Links) -> tuple[PlannedStep, ...]:
+def preview(look: Look, links: Links, *, left_out: bool = True) -> tuple[PlannedStep, ...]:
     """The plan that this deal has or would get if its case opened at ``look.now``, in playbook order; writes nothing.
 
     The stage of the deal does not matter here. People who were not read count as none. Tasks that would ask for what is
-    missing come first.
+    missing come first. With ``left_out`` also the steps whose condition does not hold, which ``applies`` then says.
     """
     case = look.case or _case(look)
     look, case = _with_fitting_playbook(look, case)
@@ -71,7 +71,10 @@ def preview(look: Look, links: Links) -> tuple[PlannedStep, ...]:
         title = desk.text(phase.title)
         for rule in [rule for rule in phase.steps if rule.key in desk.rules]:
             for contact_id in _contact_ids(desk, rule):
-                step = _planned(desk, rule, contact_id)
+                applies = _applies(desk, rule, contact_id)
+                if applies is False and not left_out:
+                    continue
+                step = _planned(desk, rule, contact_id, applies)
                 planned.append(step.model_copy(update={"phase": phase.key, "phase_title": title}))
     return tuple(planned)
 
@@ -162,7 +165,7 @@ def _contact_ids(desk: Desk, rule: StepRule) -> list[str | None]:
     return [*made] or [contact.id for contact in desk.contacts()[:MAX_CONTACTS]] or [None]
 
 
-def _planned(desk: Desk, rule: StepRule, contact_id: str | None) -> PlannedStep:
+def _planned(desk: Desk, rule: StepRule, contact_id: str | None, applies: bool | None) -> PlannedStep:
     key = f"{rule.key}@{contact_id}" if contact_id else rule.key
     made = desk.draft.steps.get(key, Step(key=key, rule=rule.key))
     contact = desk.contact(contact_id)
@@ -194,7 +197,7 @@ def _planned(desk: Desk, rule: StepRule, contact_id: str | None) -> PlannedStep:
         estimated=made.due_at is None and any(one.step for one in (rule.release, rule.due, rule.not_before) if one),
         waits_for="contacts" if rule.per_contact and contact_id is None else waits_for,
         condition=rule.when or "",
-        applies=_applies(desk, rule, contact_id),
+        applies=applies,
     )
 
 

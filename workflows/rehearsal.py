@@ -36,6 +36,7 @@ from workflows.model import (
     People,
     Playbook,
     Questionnaire,
+    StepRule,
     User,
 )
 from workflows.plan import PlannedStep, preview
@@ -87,7 +88,7 @@ class Rehearsed(Model):
     ``starts_at`` is when the plan would have started, None where ``left_out`` says why not (with ``why`` in English
     words). ``reason_came_at``: the reason was missing on the day, and was filled in then. ``reopened_at``: when the
     deal left the stage again after the plan had started, which would have ended it. ``steps`` come without bodies and
-    links.
+    links, and without those whose condition does not hold.
     """
 
     deal_id: str
@@ -232,6 +233,18 @@ class Stage:
         )
 
 
+def without_bodies(playbook: Playbook) -> Playbook:
+    """The same plan with titles alone: nobody reads a thousand letters, and they take most of the time."""
+
+    def bare(rule: StepRule) -> StepRule:
+        return rule.model_copy(update={"body": {}, "call_body": {}})
+
+    phases = (
+        phase.model_copy(update={"steps": tuple(bare(rule) for rule in phase.steps)}) for phase in playbook.phases
+    )
+    return playbook.model_copy(update={"phases": tuple(phases)})
+
+
 def no_links(_kind: LinkKind, _case_id: str, _contact_id: str | None, _questionnaire: str) -> str:
     """Nothing is signed for a case that does not exist."""
     return ""
@@ -250,7 +263,8 @@ def rehearse(stage: Stage, deal: PastDeal, ended_at: datetime, load: Mapping[str
         return told.model_copy(update={"left_out": kind, "why": why})
     if case.confirmed_at is None or not case.is_open:
         return told.model_copy(update=_not_started(case))
-    steps = preview(look.model_copy(update={"case": case, "playbook": stage.playbooks[case.playbook]}), no_links)
+    look = look.model_copy(update={"case": case, "playbook": stage.playbooks[case.playbook]})
+    steps = preview(look, no_links, left_out=False)
     return told.model_copy(
         update={
             "deal_name": look.deal.name,
@@ -262,7 +276,7 @@ def rehearse(stage: Stage, deal: PastDeal, ended_at: datetime, load: Mapping[str
             "playbook": f"{case.playbook} {case.playbook_version}",
             "language": case.language,
             "lacks": tuple(_lacks(stage, look, case, steps, events, ended_at, deal)),
-            "steps": tuple(step.model_copy(update={"body": "", "link": None}) for step in steps),
+            "steps": steps,
         }
     )
 
