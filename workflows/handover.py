@@ -152,7 +152,7 @@ def _block(
     if block.kind == "figures":
         return [_figure_table(figures, language), *_chart(figures, language)]
     if block.kind == "milestones":
-        return [_milestone_table(milestones(desk, language), language)]
+        return [_milestone_table(milestones(desk, language, foresee=True), language)]
     if block.kind == "items":
         return [_item_table(desk, items, language)]
     words = _words(block.words, language, seen)

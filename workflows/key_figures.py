@@ -19,6 +19,7 @@ MISSING = "…"
 MAX_FIGURES = 20
 LONGEST = 120
 """Characters of a figure that is a text."""
+_SHORT = frozenset({"api", "arr", "ces", "csat", "id", "kpi", "mrr", "nps", "roi", "sla"})
 LARGEST = Decimal(10) ** 15
 _SIGN = r"[€$£¥]|[A-Z]{3}|%"
 _NUMBER = re.compile(rf"({_SIGN})?\s*([+-]?\d[\d\s'’\u00a0\u202f]*(?:[.,]\d+)?)\s*({_SIGN})?")
@@ -70,7 +71,7 @@ def key_figures(
 
 
 def _figure(name: str, start: str | None, now: str | None, language: str) -> KeyFigure:
-    label = shorten(name.partition(".")[2].replace("_", " ").strip().capitalize() or name, 60)
+    label = _label(name)
     first, last = parse_amount(start), parse_amount(now)
     known: dict[str, object] = {
         "start": _shown(first, start, language),
@@ -82,6 +83,13 @@ def _figure(name: str, start: str | None, now: str | None, language: str) -> Key
         if first.number >= 0 and last.number >= 0:
             known["bars"] = (float(first.number), float(last.number))
     return KeyFigure.model_validate({"name": name, "label": label} | known)
+
+
+def _label(name: str) -> str:
+    """The field's name as people would write it: ``company.active_users`` is *Active users*."""
+    words = name.partition(".")[2].replace("__c", "").replace("_", " ").split() or [name]
+    spelt = " ".join(word.upper() if word.lower() in _SHORT else word for word in words)
+    return shorten(spelt[:1].upper() + spelt[1:], 60)
 
 
 def parse_amount(text: str | None) -> Amount | None:

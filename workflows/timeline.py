@@ -30,6 +30,8 @@ from workflows.model import (
 )
 from workflows.texts import TextError, render
 
+_NEAR = frozenset({"csm", "deal_owner", "company_owner"})
+"""Owners who are known before the step appears; who holds the conversation is chosen only then."""
 _SHOWN = "_timeline"
 _GONE = frozenset(
     {StepStatus.SKIPPED, StepStatus.CLOSED, StepStatus.DELETED, StepStatus.FAILED, StepStatus.NOT_APPLICABLE}
@@ -84,14 +86,14 @@ def timeline(look: Look, case: Case, language: str) -> tuple[Milestone, ...]:
     return milestones(desk, language)
 
 
-def milestones(desk: Desk, language: str) -> tuple[Milestone, ...]:
-    """As :func:`timeline`, of a decision that is being made."""
-    found = [_milestone(desk, rule, language) for rule in desk.rules.values() if rule.customer]
+def milestones(desk: Desk, language: str, *, foresee: bool = False) -> tuple[Milestone, ...]:
+    """As :func:`timeline`, of a decision that is being made. ``foresee``: also name who would get later steps now."""
+    found = [_milestone(desk, rule, language, foresee) for rule in desk.rules.values() if rule.customer]
     lines = sorted((one for one in found if one is not None), key=lambda one: (one.day is None, one.day or date.min))
     return _with_next(lines)
 
 
-def _milestone(desk: Desk, rule: StepRule, language: str) -> Milestone | None:
+def _milestone(desk: Desk, rule: StepRule, language: str, foresee: bool) -> Milestone | None:
     steps = [step for step in desk.draft.steps.values() if step.rule == rule.key]
     if steps and all(step.status in _GONE for step in steps):
         return None
@@ -99,6 +101,9 @@ def _milestone(desk: Desk, rule: StepRule, language: str) -> Milestone | None:
         return None
     done = bool(steps) and all(step.status is StepStatus.DONE or step.status in _GONE for step in steps)
     owner = desk.draft.look.users.get(_owner_id(desk, steps) or "")
+    if owner is None and foresee and rule.owner in _NEAR:
+        choice = desk.owner(rule)
+        owner = choice.user if choice is not None else None
     return Milestone(
         key=rule.key,
         title=_title(desk, rule, language),
