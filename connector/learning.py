@@ -22,6 +22,7 @@ from connector.clock import Clock
 from connector.histories import Subject
 from connector.histories import read as read_history
 from connector.library import Library
+from connector.resolve import digest_times
 from connector.store import Store, accounts, baselines, cases, lessons
 from workflows.dates import calendar, due_time, local_date, zone, zone_or
 from workflows.digest import Digest, Said, digests, period, say, told_before
@@ -76,18 +77,17 @@ class Learning:
         cases cannot be worked on either.
         """
         now = self._clock.now()
-        rules = self._account.rules()
-        if rules.digest is None and rules.early is None:
-            return
-        if now.astimezone(zone(rules.time_zone)).hour < FROM_HOUR:
-            return
         if self._not_before is not None and now < self._not_before:
             return
+        digest, early = self._due_digest(now), self._due_pass(now)
+        if digest is None and early is None:
+            return
         try:
-            if rules.digest is not None:
-                self._digest(rules, rules.digest, now)
-            if rules.early is not None:
-                self._early(rules, rules.early, now)
+            rules = self._account.rules()
+            if digest is not None and rules.digest is not None:
+                self._digest(rules, rules.digest, digest, now)
+            if early is not None and rules.early is not None:
+                self._early(rules, rules.early, early, now)
         except (RateLimited, CredentialsInvalid):
             raise
         except AurevoirError as error:
@@ -96,13 +96,20 @@ class Learning:
 
     # --- digests ----------------------------------------------------------------------------------------------------
 
-    def _digest(self, rules: AccountRules, rule: DigestRule, now: datetime) -> None:
-        tz = zone(rules.time_zone)
+    def _due_digest(self, now: datetime) -> str | None:
+        """The period whose digest is to be made now; costs no call."""
+        rule, tz = digest_times(self._account.config), zone(self._account.config.time_zone)
+        if rule is None or now.astimezone(tz).hour < FROM_HOUR:
+            return None
         due = period(rule, local_date(now, tz))
         with self._store.read() as session:
             last = lessons.moved(session, self._account.name, DIGEST)
-            if due is None or (last is not None and last[0] == due):
-                return
+        return due if last is None or last[0] != due else None
+
+    def _digest(self, rules: AccountRules, rule: DigestRule, due: str, now: datetime) -> None:
+        tz = zone(rules.time_zone)
+        with self._store.read() as session:
+            last = lessons.moved(session, self._account.name, DIGEST)
             since = last[1] if last is not None else max(told_before(rule, now), rules.starts_at or now)
             rows = lessons.leavers_answers(session, self._account.name, since, now)
         crm, asked = self._account.crm(), self._library.questionnaires
@@ -144,18 +151,25 @@ class Learning:
 
     # --- early signs ------------------------------------------------------------------------------------------------
 
-    def _early(self, rules: AccountRules, rule: EarlyRule, now: datetime) -> None:
-        """Look at customers, page by page; a pass is begun once a day, and goes on in the next round if need be."""
-        tz = zone(rules.time_zone)
+    def _due_pass(self, now: datetime) -> dict[str, Any] | None:
+        """How far today's pass over the customers has come; None: it is done, or not wanted. Costs no call."""
+        tz = zone(self._account.config.time_zone)
+        if self._account.config.early_signs is None or now.astimezone(tz).hour < FROM_HOUR:
+            return None
         with self._store.read() as session:
             last = lessons.moved(session, self._account.name, EARLY)
         state: dict[str, Any] = json.loads(last[0]) if last is not None else {}
-        today = local_date(now, tz)
-        if state.get("day") != today.isoformat():
-            state = {"day": today.isoformat(), "until": now.isoformat(), "cursor": None, "done": False}
+        today = local_date(now, tz).isoformat()
+        if state.get("day") != today:
+            return {"day": today, "until": now.isoformat(), "cursor": None, "done": False}
+        return state if not state["done"] else None
+
+    def _early(self, rules: AccountRules, rule: EarlyRule, state: dict[str, Any], now: datetime) -> None:
+        """Look at customers, page by page; a pass is begun once a day, and goes on in the next round if need be."""
+        today = date.fromisoformat(state["day"])
         stages = sorted(frozenset().union(*(stages_of(one, CaseKind.BASELINE) for one in rules.watch)))
         for _ in range(MOST_PAGES):
-            if state["done"] or not stages:
+            if state["done"]:
                 return
             until = datetime.fromisoformat(state["until"])
             page = self._account.crm().ended_between(stages, until - rule.customers_for, until, state["cursor"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal, TypeVar, get_args
+from typing import TypeVar, get_args
 
 from adapters.errors import ConfigError, Fault
 from adapters.port import Finding, Level
@@ -176,10 +176,17 @@ def _people(name: str, config: AccountConfig, users: Sequence[User], faults: lis
     )
 
 
+def digest_times(config: AccountConfig) -> DigestRule | None:
+    """When departments are told what leavers said (P-40), without who they are; None: the settings ask for nothing."""
+    said = config.digest
+    if said is None:
+        return DigestRule() if config.departments.named() else None
+    return DigestRule(every=said.every, weekday=_WEEKDAYS.index(said.day)) if said.every != "off" else None
+
+
 def _digest(name: str, config: AccountConfig, users: Sequence[User], faults: list[Fault]) -> DigestRule | None:
-    """Who is told what leavers said, and when (P-40); None where the settings ask for nothing."""
-    said, mails = config.digest, config.departments.named()
-    if (said is None and not mails) or (said is not None and said.every == "off"):
+    times, mails = digest_times(config), config.departments.named()
+    if times is None:
         return None
     by_mail = {user.email.casefold(): user.id for user in sorted(users, key=lambda user: user.active) if user.email}
     for department, mail in mails.items():
@@ -188,8 +195,7 @@ def _digest(name: str, config: AccountConfig, users: Sequence[User], faults: lis
             cure = f"no user has this address. {_capital(near(mail, active))}Active users: {_some(active)}"
             faults.append(Fault(f"accounts.{name}.departments.{department}", mail, cure))
     owners = {Department(one): by_mail[mail.casefold()] for one, mail in mails.items() if mail.casefold() in by_mail}
-    every: Literal["weekly", "monthly"] = "monthly" if said is not None and said.every == "monthly" else "weekly"
-    return DigestRule(every=every, weekday=_WEEKDAYS.index(said.day) if said is not None else 0, owners=owners)
+    return times.model_copy(update={"owners": owners})
 
 
 def _early(config: AccountConfig) -> EarlyRule | None:

@@ -1,0 +1,275 @@
+"""What the company learns, in the CRM: digests, the look back, early signs, beginnings (P-40, P-41, P-60 to P-62)."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from connector.figures_cli import figures_of
+from connector.store import baselines, intake
+from connector.store.tables import LinkRow
+from sandbox.hubspot.definitions import COMPANY
+from workflows.model import Answer, LinkKind, RecordKind
+
+WON = {"hubspot": "1003", "salesforce": "Closed Won"}
+SIZE = {"hubspot": "numberofemployees", "salesforce": "NumberOfEmployees"}
+
+
+@pytest.fixture
+def account_settings(request: pytest.FixtureRequest, rig: Any) -> dict[str, Any]:
+    """What a test names, the stage of this CRM that says renewed, and a mapped figure whose past the CRM keeps."""
+    if rig.name == "salesforce":
+        rig.sandbox.world.settings.tracked["Account"].add(SIZE[rig.name])
+    size = f"company.{SIZE[rig.name]}"
+    given = dict(request.param)
+    fields = {"contract_end": rig.contract_end_field, "exit_reason": rig.exit_reason_field}
+    if given.pop("figures", True):
+        fields["figures"] = [size]
+    return {**given, "fields": fields, "watch": {"renewed": [WON[rig.name]]}}
+
+
+def set_size(system: Any, company: str, size: int | None) -> None:
+    """A person, or the product, writes the company's figure."""
+    name, rig = SIZE[system.rig.name], system.rig
+    if rig.name == "hubspot":
+        rig._change(COMPANY, company, {name: "" if size is None else str(size)})
+    else:
+        rig.sandbox.world.update(company, {name: size})
+
+
+def customers(system: Any, count: int, size: int) -> list[tuple[str, str]]:
+    """So many customers whose deal was renewed just now, as deal and company."""
+    made = []
+    for number in range(count):
+        company = system.rig.add_company(f"Hotel {number}", owner_id=system.rig.users[0])
+        set_size(system, company, size)
+        deal = system.renewal(f"Hotel{number} {number}", contacts=1, company_id=company)
+        system.rig.move_deal(deal, WON[system.rig.name])
+        made.append((deal, company))
+    return made
+
+
+def answer(system: Any, deal: str, questionnaire: str = "exit", by: str = "customer", **values: Any) -> None:
+    """Someone answers, as their page would keep it."""
+    case, links, now = system.case(deal), system.runtime.links, system.rig.now()
+    kind = {"customer": LinkKind.SURVEY, "csm": LinkKind.INTERVIEW, "team": LinkKind.TEAM}[by]
+    contact = case.contact_ids[0] if by == "customer" else None
+    link = LinkRow(
+        id=links.link_id(kind, case.id, contact, questionnaire), account="acme", case_id=case.id, kind=kind.value,
+        contact_id=contact, questionnaire=questionnaire, language="en", made_at=now, closed_at=None,
+    )  # fmt: skip
+    given = Answer(
+        case_id=case.id, contact_id=contact, questionnaire=questionnaire, by=by, language="en", at=now,
+        values={key.replace("_", "-"): value for key, value in values.items()},
+    )  # fmt: skip
+    with system.runtime.store.write() as session:
+        intake.keep_link(session, link)
+        intake.save_answer(session, link, given)
+
+
+def subjects(system: Any, deal: str, beginning: str) -> list[str]:
+    return sorted(task.subject for task in system.rig.tasks(deal) if task.subject.startswith(beginning))
+
+
+# --- digests --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.row("P-40")
+@pytest.mark.parametrize("account_settings", [{"digest": {"every": "weekly"}, "figures": False}], indirect=True)
+def test_each_department_is_told_once_a_week_what_leavers_said(system: Any) -> None:
+    one, two = system.renewal("Aurora renewal"), system.renewal("Borea renewal")
+    system.lose(one, two)
+    system.work()
+    answer(system, one, recommend=3, reason="price", missing="An export to Excel")
+    system.rig.advance(timedelta(hours=1))
+    answer(system, two, recommend=8, reason="price")
+    system.rig.advance(timedelta(days=16))  # nobody listens for more than two weeks
+    system.restart()
+    system.work()
+    assert subjects(system, two, "What leavers") == [
+        "What leavers told us, for finance: 2 answers",
+        "What leavers told us, for sales: 2 answers",
+    ]
+    [told] = [task for task in system.rig.tasks(one) if task.subject.startswith("What leavers")]
+    assert told.subject == "What leavers told us, for product: one answer"
+    assert "An export to Excel" in told.body
+    assert system.account.crm().deal_url(one) in told.body
+    system.restart()
+    system.rig.advance(timedelta(days=8))
+    system.work()
+    everything = [*subjects(system, one, "What leavers"), *subjects(system, two, "What leavers")]
+    assert len(everything) == 3, "neither a restart nor a week without answers brings another"
+
+
+# --- the look back --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.row("P-41")
+@pytest.mark.parametrize("account_settings", [{}], indirect=True)
+def test_the_signs_before_the_loss_are_noted_on_the_deal(system: Any) -> None:
+    company = system.rig.add_company("Northwind", owner_id=system.rig.users[0])
+    set_size(system, company, 120)
+    system.rig.advance(timedelta(days=1))
+    set_size(system, company, 110)
+    system.rig.advance(timedelta(days=39))
+    set_size(system, company, 30)
+    system.rig.advance(timedelta(days=20))
+    deal = system.renewal(company_id=company)
+    system.lose(deal)
+    system.work()
+    [note] = [one for one in system.rig.notes(deal) if "Looking back" in one.body]
+    assert "from 120 to 30" in note.body or "from 110 to 30" in note.body
+    assert "(20 days before)" in note.body
+    for _ in range(3):
+        system.signal(deal)
+        system.work()
+    assert sum("Looking back" in one.body for one in system.rig.notes(deal)) == 1
+
+
+@pytest.mark.row("P-41")
+@pytest.mark.parametrize("account_settings", [{}, {"look_back": "0s"}], indirect=True)
+def test_looking_back_costs_a_read_a_kind_for_a_whole_batch(system: Any, account_settings: dict[str, Any]) -> None:
+    deals = [system.renewal(f"Hotel{number} renewal", contacts=1) for number in range(12)]
+    system.rig.forget_calls()
+    system.lose(*deals)
+    system.work()
+    calls = system.rig.calls()
+    assert all(system.case(deal).confirmed_at for deal in deals)
+    noted = sum("Looking back" in note.body for deal in deals for note in system.rig.notes(deal))
+    assert noted == (0 if "look_back" in account_settings else 12)
+    CALLS[system.rig.name, "look_back" in account_settings] = calls
+    if (without := CALLS.get((system.rig.name, True))) is not None and (CALLS.get((system.rig.name, False))):
+        assert CALLS[system.rig.name, False] - without <= 12, "one read of history, and notes in batches"
+
+
+CALLS: dict[tuple[str, bool], int] = {}
+
+
+# --- early signs ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.row("P-62")
+@pytest.mark.parametrize("account_settings", [{"early_signs": {}}], indirect=True)
+def test_a_customers_falling_figure_is_told_once_while_it_can_help(system: Any) -> None:
+    made = customers(system, 8, 100)
+    system.rig.advance(timedelta(days=30))
+    system.work()
+    falling, leaving = made[0], made[1]
+    for _, company in (falling, leaving):
+        set_size(system, company, 40)
+    system.lose(leaving[0])
+    system.rig.advance(timedelta(days=1))
+    system.work()
+    [sign] = [task for task in system.rig.tasks(falling[0]) if task.subject.startswith("Early sign")]
+    assert sign.subject.endswith("fell from 100 to 40")
+    assert sign.owner_id == system.rig.users[0]
+    assert not [one for deal, _ in made[1:] for one in subjects(system, deal, "Early sign")], (
+        "who leaves is no customer"
+    )
+    system.restart()
+    system.advance(days=3)
+    assert len(subjects(system, falling[0], "Early sign")) == 1
+
+
+@pytest.mark.row("P-62")
+@pytest.mark.parametrize("account_settings", [{"early_signs": {}}], indirect=True)
+def test_watching_customers_costs_few_calls(system: Any) -> None:
+    customers(system, 40, 100)
+    system.rig.advance(timedelta(days=2))
+    system.work()
+    system.rig.forget_calls()
+    system.rig.advance(timedelta(minutes=30))
+    system.work()
+    assert system.rig.calls() == 0, "once a day is enough"
+    system.rig.advance(timedelta(days=1))
+    system.work()
+    assert system.rig.calls() <= 12, "the daily comparison and the users of the hour among them"
+
+
+# --- where it begins, and what it comes to --------------------------------------------------------------------------
+
+
+@pytest.mark.row("P-60")
+@pytest.mark.parametrize("account_settings", [{"baseline_playbook": "baseline"}], indirect=True)
+def test_first_figures_and_the_map_of_people_are_kept_from_the_start(system: Any) -> None:
+    [(deal, company)] = customers(system, 1, 100)
+    system.rig.advance(timedelta(minutes=15))
+    system.work(poll=True)
+    set_size(system, company, 250)
+    task = next(task for task in system.rig.tasks(deal) if "within 72 hours" in task.subject)
+    system.rig.complete_task(task.id)
+    system.advance(days=2)
+    with system.runtime.store.read() as session:
+        [kept] = baselines.by_subject(session, "acme", [f"company:{company}"]).values()
+    [(name, figure)] = kept.figures.items()
+    assert (name, figure.value) == (f"company.{SIZE[system.rig.name]}", "100"), "what was true at the start stays"
+    assert len(kept.people) == 1
+
+
+@pytest.mark.row("P-61")
+@pytest.mark.parametrize("account_settings", [{"baseline_playbook": "baseline", "figures": False}], indirect=True)
+def test_how_people_wanted_to_work_comes_back_in_the_transition_plan(system: Any) -> None:
+    [(deal, company)] = customers(system, 1, 100)
+    system.rig.advance(timedelta(minutes=15))
+    system.work(poll=True)
+    system.advance(days=4)
+    [asked] = [task for task in system.rig.tasks(deal) if task.subject.startswith("Agree with")]
+    assert "/interview/" in asked.body
+    answer(system, deal, "frame", by="csm", rhythm="monthly", channel="Phone", validates="Zoe Hill")
+    system.signal(deal)
+    system.work()
+    assert any("How we work together" in note.body and "Zoe Hill" in note.body for note in system.rig.notes(deal))
+    renewal = system.renewal(company_id=company)
+    system.lose(renewal)
+    system.advance(days=3)
+    [task] = [task for task in system.rig.tasks(renewal) if "one counterpart" in task.subject]
+    assert "who validates: Zoe Hill; channel: Phone; status: every month" in task.body
+
+
+@pytest.mark.row("P-42", "P-43")
+@pytest.mark.parametrize("account_settings", [{}], indirect=True)
+def test_the_post_mortem_begins_with_what_is_known_and_its_outcome_is_kept(system: Any) -> None:
+    company = system.rig.add_company("Northwind", owner_id=system.rig.users[0])
+    set_size(system, company, 120)
+    system.rig.advance(timedelta(days=30))
+    set_size(system, company, 30)
+    system.rig.advance(timedelta(days=5))
+    ended = (system.rig.now() - timedelta(days=10)).date()
+    deal = system.renewal(company_id=company, contract_end=ended)
+    system.lose(deal)
+    system.work()
+    answer(system, deal, recommend=3, reason="product_gap", missing="An export to Excel")
+    answer(system, deal, "team", by="team", recommend=8, reason="price")
+    system.advance(days=25)
+    tasks = {task.subject: task for task in system.rig.tasks(deal)}
+    assert any("people's view" in subject for subject in tasks)
+    agenda = next(task.body for subject, task in tasks.items() if subject.startswith("Hold the post-mortem"))
+    for part in ("1. The relation", "2. The work", "3. What follows", "/team/", "An export to Excel", "from 120 to 30"):
+        assert part in agenda
+    assert agenda.index("Price or value") < agenda.index("Something missing in the product"), "our own view first"
+    answer(system, deal, "postmortem", by="team", fit="no", decisions="Ask for the number of users first. Ana, May.")
+    system.signal(deal)
+    system.work()
+    assert system.rig.value(RecordKind.DEAL, deal, "fit") == "no"
+    assert system.rig.value(RecordKind.COMPANY, company, "fit") == "no"
+    assert any("Ask for the number of users first" in note.body for note in system.rig.notes(deal))
+
+
+@pytest.mark.row("P-44")
+@pytest.mark.parametrize("account_settings", [{"figures": False}], indirect=True)
+def test_figures_count_what_happened_in_the_crm(system: Any) -> None:
+    deal = system.renewal("Aurora renewal")
+    system.lose(deal)
+    system.work()
+    answer(system, deal, recommend=3, reason="price")
+    task = next(task for task in system.rig.tasks(deal) if "heard" in task.subject)
+    system.rig.advance(timedelta(hours=5))
+    system.rig.complete_task(task.id)
+    system.rig.advance(timedelta(hours=25))
+    system.work(poll=True)
+    found = figures_of(system.runtime, "acme", since=date(2026, 11, 1))
+    assert (found.offboardings, found.open, found.end.detractors) == (1, 1, 1)
+    assert found.acknowledged_in_a_day.count == 1
+    assert {(line.who.value, line.reason) for line in found.reasons} >= {("customer", "price")}
