@@ -114,7 +114,7 @@ def read_delivery(tool: OwnToolConfig, body: bytes) -> Delivery | None:
 
 def _standard(_tool: OwnToolConfig, payload: Any) -> Delivery | None:
     data = _part(_object(payload, "the body"), "data")
-    answers = _part(data, "answers")
+    answers = _part(data, "answers", "data.")
     language = data.get("language")
     return Delivery(
         case_key=_key(data.get("case_key"), "data.case_key"),
@@ -144,7 +144,7 @@ def _typeform_answers(answers: Sequence[Any]) -> Iterator[tuple[str, Any]]:
     """Each answer under the reference of its question, or else its id."""
     for number, listed in enumerate(answers):
         answer = _object(listed, f"form_response.answers[{number}]")
-        field = _part(answer, "field")
+        field = _part(answer, "field", f"form_response.answers[{number}].")
         kind = answer.get("type")
         value = answer.get(kind) if isinstance(kind, str) else None
         if kind == "choice" and isinstance(value, dict):
@@ -165,7 +165,7 @@ def _formbricks(tool: OwnToolConfig, payload: Any) -> Delivery | None:
         return None
     if not response.get("finished"):
         return None
-    answers = dict(_part(response, "data"))
+    answers = dict(_part(response, "data", "data."))
     key = answers.pop(tool.case_field, None)
     language = response.get("language")
     return Delivery(
@@ -189,8 +189,8 @@ def _object(value: Any, name: str) -> dict[str, Any]:
     return value
 
 
-def _part(value: dict[str, Any], name: str) -> dict[str, Any]:
-    return _object(value.get(name), name)
+def _part(value: dict[str, Any], name: str, within: str = "") -> dict[str, Any]:
+    return _object(value.get(name), within + name)
 
 
 def _key(value: Any, where: str) -> str:

@@ -118,8 +118,10 @@ class Nudges:
         self.accounts.append(account)
 
 
-def settings(database: Path, *, public_url: str = PUBLIC, **server: Any) -> Settings:
-    """Two accounts of the same CRM, one in French with its company's name."""
+def settings(
+    database: Path, *, public_url: str = PUBLIC, surveys: Mapping[str, Any] | None = None, **server: Any
+) -> Settings:
+    """Two accounts of the same CRM, one in French with its company's name and these ``surveys``."""
     account = {
         "crm": "quill",
         "account_id": "4242",
@@ -133,7 +135,10 @@ def settings(database: Path, *, public_url: str = PUBLIC, **server: Any) -> Sett
             "server": {"public_url": public_url, **server},
             "database_url": f"sqlite:///{database}",
             "secret_key": [KEY, OLD_KEY],
-            "accounts": {"acme": account, "globex": account | {"account_id": "77", "language": "en"}},
+            "accounts": {
+                "acme": account | {"surveys": surveys or {}},
+                "globex": account | {"account_id": "77", "language": "en"},
+            },
         }
     )
     vendors: dict[str, AccountConfig] = {
@@ -197,13 +202,15 @@ class House:
         contact_id: str | None = "900",
         questionnaire: str | None = None,
         language: str = "fr",
+        roles: Sequence[str] = (),
     ) -> str:
         """A link as the reconciler hands it out; gives its path."""
-        key = questionnaire or {LinkKind.SURVEY: "exit", LinkKind.INTERVIEW: "interview"}[kind]
+        key = questionnaire or {LinkKind.SURVEY: "exit", LinkKind.INTERVIEW: "interview", LinkKind.TEAM: "team"}[kind]
         case = self.open_case(deal_id)
         link_id = self.runtime.links.link_id(kind, case.id, contact_id, key)
         link = LinkRow(id=link_id, account="acme", case_id=case.id, kind=kind.value, contact_id=contact_id,
-                       questionnaire=key, language=language, made_at=NOW, closed_at=None)  # fmt: skip
+                       questionnaire=key, language=language, made_at=NOW, closed_at=None,
+                       roles=list(roles))  # fmt: skip
         with self.store.write() as session:
             intake.keep_link(session, link)
         address = self.runtime.links.address(kind, case.id, contact_id, key)

@@ -1,0 +1,137 @@
+"""The page on which the account's own people answer before they read what the customer said; who is asked what."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from typing import Any
+
+import pytest
+
+from connector.store import intake
+from workflows.model import LinkKind
+
+VIEW = {"recommend": "8", "reason": "price", "training": "5", "reason-told": "We were slow."}
+
+
+def send(house: Any, path: str, answers: dict[str, str]) -> Any:
+    """Open the page, fill in and send it, as a person does."""
+    seal = re.search(r'name="form-seal" value="([^"]+)"', house.client.get(path).text)
+    return house.client.post(path, data={**answers, "form-seal": unescape(seal[1]) if seal else ""})
+
+
+@pytest.fixture
+def team(house: Any) -> str:
+    path: str = house.give_link(LinkKind.TEAM, contact_id=None)
+    return path
+
+
+@pytest.mark.row("P-39")
+def test_the_team_answers_on_a_page_of_its_own_and_may_change_it_while_nobody_else_has_spoken(
+    house: Any, team: str
+) -> None:
+    assert team.startswith("/team/")
+    html = house.client.get(team).text
+    assert "Brasserie du Lac" in html
+    assert "checked" not in html
+    assert send(house, team, VIEW).status_code == 303
+    assert send(house, team, VIEW | {"recommend": "7"}).status_code == 303
+    (row,) = house.answers()
+    assert (row.by, row.contact_id, row.given["recommend"], row.playbook) == ("team", None, 7, "saas")
+    assert house.agenda()["acme", "500"].why == "answer"
+
+
+@pytest.mark.row("P-39")
+@pytest.mark.parametrize(
+    ("kind", "answers"),
+    [(LinkKind.SURVEY, {"recommend": "2", "reason": "results"}), (LinkKind.INTERVIEW, {"reason": "results"})],
+)
+def test_from_the_first_answer_of_others_on_the_teams_view_stays_as_it_is(
+    house: Any, team: str, kind: LinkKind, answers: dict[str, str]
+) -> None:
+    send(house, team, VIEW)
+    open_page = house.client.get(team).text
+    seal = re.search(r'name="form-seal" value="([^"]+)"', open_page)
+    assert seal is not None
+    assert send(house, house.give_link(kind), answers).status_code == 303
+    html = unescape(house.client.get(team).text)
+    assert "<form" not in html
+    assert "Votre point de vue reste tel quel" in html
+    assert "We were slow." in html
+    late = house.client.post(team, data={**VIEW, "recommend": "2", "form-seal": seal[1]})
+    assert late.status_code == 409
+    assert [row.given["recommend"] for row in house.answers() if row.by == "team"] == [8]
+
+
+@pytest.mark.row("P-39")
+def test_who_rates_after_the_first_answer_is_told_so_on_the_page(house: Any, team: str) -> None:
+    send(house, house.give_link(), {"recommend": "2", "reason": "results"})
+    assert "sera signalé comme rédigé après elles" in unescape(house.client.get(team).text)
+    assert send(house, team, VIEW).status_code == 303
+
+
+def test_a_view_does_not_stand_in_the_way_of_the_customer(house: Any, team: str) -> None:
+    send(house, team, VIEW)
+    path = house.give_link()
+    assert send(house, path, {"recommend": "2", "reason": "results"}).status_code == 303
+    assert send(house, path, {"recommend": "3", "reason": "results"}).status_code == 303
+    assert "signalé" not in house.client.get(path).text
+
+
+def test_a_team_link_opens_no_other_page(house: Any, team: str) -> None:
+    token = team.rpartition("/")[2]
+    for path in ("/s/", "/survey/", "/interview/"):
+        assert house.client.get(path + token).status_code == 404
+
+
+# --- who is asked what ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.row("P-11", "P-32")
+def test_a_page_shows_the_questions_that_fit_the_contacts_roles(house: Any) -> None:
+    html = house.client.get(house.give_link(roles=["decider"])).text
+    assert 'name="value"' in html
+    assert 'name="daily-use"' not in html
+    nobody = house.client.get(house.give_link(deal_id="501")).text
+    assert 'name="value"' not in nobody
+    assert "s-your-part" not in nobody
+
+
+@pytest.mark.row("P-11")
+def test_an_answer_is_not_lost_when_the_contact_is_no_longer_in_that_role(house: Any) -> None:
+    path = house.give_link(roles=["decider"])
+    send(house, path, {"recommend": "7", "reason": "price", "value": "2"})
+    link_id = house.runtime.links.read(LinkKind.SURVEY, path.removeprefix("/s/"))
+    with house.store.write() as session:
+        intake.link(session, link_id).roles = ["user"]
+    html = house.client.get(path).text
+    assert re.search(r'name="value" value="2" checked', html)
+    assert 'name="daily-use"' in html
+    send(house, path, {"recommend": "8", "reason": "price", "value": "2", "daily-use": "4"})
+    assert house.answers()[0].given == {"recommend": 8, "reason": "price", "value": 2, "daily-use": 4}
+
+
+@pytest.mark.row("P-35")
+def test_the_leaving_page_offers_only_steps_that_this_customer_met(house: Any) -> None:
+    html = house.client.get(house.give_link(questionnaire="leaving")).text
+    offered = re.findall(r'name="hardest" value="([a-z-]+)"', html)
+    assert offered == ["none"], "the case of the house has one step, of which no customer knows"
+
+
+# --- words that came too late ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.row("P-06", "P-37")
+def test_what_was_written_for_a_page_that_closed_meanwhile_comes_back_to_be_copied(house: Any) -> None:
+    path = house.give_link()
+    seal = re.search(r'name="form-seal" value="([^"]+)"', house.client.get(path).text)
+    assert seal is not None
+    with house.store.write() as session:
+        intake.close_links(session, "case-500", house.clock.now())
+    words = {"recommend": "1", "reason": "price", "missing": "Merci à <b>Jo</b>\nشكرا"}
+    answer = house.client.post(path, data={**words, "form-seal": seal[1]})
+    assert answer.status_code == 410
+    assert "Merci à &lt;b&gt;Jo&lt;/b&gt;\nشكرا" in answer.text
+    assert "<form" not in answer.text
+    assert house.answers() == []
+    assert "Voici vos mots" not in house.client.get(path).text
