@@ -19,6 +19,7 @@ from workflows.model import (
     Questionnaire,
     StartingFigure,
     StartingPerson,
+    Texts,
 )
 from workflows.survey import wording
 
@@ -26,6 +27,15 @@ FRAME = "frame"
 """The questionnaire whose answers are the working frame."""
 FRAME_KEYS = ("rhythm", "form", "channel", "urgent", "validates", "stands_in", "silence")
 """What texts can always show of it, empty while it is not known."""
+_IN_A_LINE = (("who", "validates", "stands_in"), ("how", "channel", "urgent"), ("when", "rhythm", "form"))
+_WORDS: Mapping[str, Texts] = {
+    "who": {"en": "who validates: {value}", "fr": "qui valide : {value}"},
+    "stands_in": {"en": " (stand-in: {value})", "fr": " (suppléance : {value})"},
+    "how": {"en": "channel: {value}", "fr": "canal : {value}"},
+    "urgent": {"en": " (when urgent: {value})", "fr": " (en cas d’urgence : {value})"},
+    "when": {"en": "status: {value}", "fr": "points : {value}"},
+    "form": {"en": " ({value})", "fr": " ({value})"},
+}
 _TAKEN = "start:"
 _MAP = "map"
 
@@ -63,7 +73,7 @@ def take_start(draft: Draft) -> None:
 def frame_view(
     baseline: Baseline | None, questionnaires: Mapping[str, Questionnaire], language: str
 ) -> Mapping[str, str]:
-    """The working frame as texts show it: by question, in words; what was not agreed is empty."""
+    """The working frame as texts show it: by question, in words, empty where it is open. ``agreed``: all in a line."""
     said = baseline.frame if baseline is not None else {}
     form = questionnaires.get(FRAME)
     questions = {question.key: question for question in form.questions()} if form is not None else {}
@@ -71,7 +81,17 @@ def frame_view(
     shown = dict.fromkeys((*FRAME_KEYS, *(_name(key) for key in questions)), "")
     for key, value in said.items():
         shown[_name(key)] = _told(questions.get(key), value, language, languages)
-    return shown
+    return {**shown, "agreed": _agreed(shown, language)}
+
+
+def _agreed(shown: Mapping[str, str], language: str) -> str:
+    """The whole frame in a line; empty where nothing was agreed."""
+    parts = []
+    for words, name, detail in _IN_A_LINE:
+        if shown[name]:
+            more = _say(detail, language, value=shown[detail]) if shown[detail] else ""
+            parts.append(_say(words, language, value=shown[name]) + more)
+    return "; ".join(parts) if not language.startswith("fr") else " ; ".join(parts)
 
 
 def _name(key: str) -> str:
@@ -82,3 +102,7 @@ def _told(question: Question | None, value: AnswerValue, language: str, language
     texts = {one.value: wording(one.text, language, languages) for one in (question.options if question else ())}
     chosen = value if isinstance(value, tuple) else (str(value),)
     return ", ".join(texts.get(one, one) for one in chosen)
+
+
+def _say(key: str, language: str, **values: object) -> str:
+    return wording(_WORDS[key], language, ("en",)).format(**values)
