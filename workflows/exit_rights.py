@@ -52,7 +52,7 @@ def exit_view(case: Case, rights: ExitRights | None, tz: ZoneInfo) -> Mapping[st
     }
 
 
-def in_force(steps: Mapping[str, StepRule], rules: AccountRules) -> Mapping[str, StepRule]:
+def in_force(steps: dict[str, StepRule], rules: AccountRules) -> dict[str, StepRule]:
     """These steps without those of a clock that the account does not keep."""
     if rules.exit_rights is not None:
         return steps

@@ -19,6 +19,7 @@ from workflows.model import (
     CaseKind,
     CaseStatus,
     Deal,
+    LinkKind,
     Model,
     Playbook,
     RecordKind,
@@ -164,5 +165,5 @@ def _with_next(lines: Sequence[Milestone]) -> tuple[Milestone, ...]:
     )
 
 
-def _no_links(*_arguments: object) -> str:
+def _no_links(kind: LinkKind, case_id: str, contact_id: str | None, questionnaire: str) -> str:
     return ""

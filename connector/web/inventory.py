@@ -101,8 +101,8 @@ class InventoryDesk:
             self._runtime.engine.nudge(page.link.account)
         if problems_of(lines):
             return self._render(page, lines, 409 if any(line.theirs is not None for line in lines) else 422)
-        more = {"more": "1"} if "more" in request.form else {}
-        return redirect(url_for(".form", token=page.token, lang=languages.current(), saved="1", **more), 303)
+        more = "1" if "more" in request.form else None
+        return redirect(url_for(".form", token=page.token, lang=languages.current(), saved="1", more=more), 303)
 
     def _keep(self, session: Session, page: CasePage, lines: list[Line]) -> tuple[int | None, list[Line]]:
         """Write the lines that somebody changed and that are right: how many, or None when the page was closed; and
@@ -155,7 +155,7 @@ class InventoryDesk:
 
     # --- the page ---------------------------------------------------------------------------------------------------
 
-    def _render(self, page: CasePage, lines: Sequence[Line], status: int = 200, *, notice: str = "") -> Any:
+    def _render(self, page: CasePage, lines: Sequence[Line], status: int = 200, *, notice: str = "") -> tuple[str, int]:
         language = languages.current()
         html = render_template(
             "inventory.html",
