@@ -34,6 +34,7 @@ from workflows.model import (
     Ref,
     Step,
     StepStatus,
+    UpdateFields,
 )
 from workflows.quiet import is_quiet, keep_quiet
 from workflows.running import (
@@ -373,9 +374,23 @@ def _write_deal_fields(draft: Draft) -> None:
         "quiet": is_quiet(draft),
     }
     draft.fields(_DEAL_FIELDS, Ref(kind=RecordKind.DEAL, id=case.deal_id), values)
+    _untick(draft)
+
+
+def _untick(draft: Draft) -> None:
+    """Take back the tick by which someone asked for this case: it was heard (P-72)."""
+    if not draft.look.deal.start_now:
+        draft.written.pop(_START, None)
+    elif draft.once(_START, "heard"):
+        key = f"{draft.case.id}:{_START}:{draft.number(_START)}"
+        target = Ref(kind=RecordKind.DEAL, id=draft.case.deal_id)
+        draft.writes.append(
+            UpdateFields(key=key, deal_id=draft.case.deal_id, target=target, values={"start_now": False})
+        )
 
 
 _DEAL_FIELDS = "_deal"
+_START = "_start"
 _HAS_TASK = (StepStatus.OPEN, StepStatus.DONE, StepStatus.NOT_APPLICABLE, StepStatus.DELETED)
 _ASKED_AT = "asked_at"
 _SHOWN = frozenset(option.value for option in STATUS_OPTIONS)

@@ -255,6 +255,13 @@ FIELDS: tuple[FieldSpec, ...] = (  # the dearest first: an account may take only
         description="This contact's own survey page; empty until the end is effective and after it closes (P-31).",
     ),
     FieldSpec(
+        record=RecordKind.DEAL,
+        name="start_now",
+        type=FieldType.BOOLEAN,
+        label="Start the offboarding now",
+        description="Tick it to start the offboarding of this deal by hand; it is unticked when it was heard (P-72).",
+    ),
+    FieldSpec(
         record=RecordKind.CONTACT,
         name="counterpart",
         type=FieldType.BOOLEAN,

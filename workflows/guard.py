@@ -117,7 +117,7 @@ def refusal(look: Look, present: Occasion | None) -> str | None:
     starts_at = look.rules.starts_at
     if present.kind is CaseKind.BASELINE and starts_at is not None and present.entered_at is None:
         return "nobody can tell whether the deal was won after the switch-on, and only then is a baseline taken (P-60)"
-    asked = look.asked and present.kind is not CaseKind.BASELINE
+    asked = (look.asked or look.deal.start_now) and present.kind is not CaseKind.BASELINE
     if present.entered_at is not None and starts_at is not None and present.entered_at < starts_at and not asked:
         return f"the stage was entered before the switch-on at {starts_at.isoformat()} (P-71)"
     return unmet(look, present)

@@ -133,7 +133,7 @@ class DealState(StrEnum):
 
 
 class Deal(Model):
-    """One deal as the CRM shows it now.
+    """One deal as the CRM shows it now. ``start_now``: someone asked there for its offboarding to begin (P-72).
 
     ``stage_history`` is newest first; its first entry is the present stage. A CRM that tells only the last change
     gives one entry. ``past_owner_ids`` are former owners, for P-10; ``owner_history`` says when each owned it, newest
@@ -159,6 +159,7 @@ class Deal(Model):
     figures: Mapping[str, str] = Field(default_factory=dict)
     company_id: str | None = None
     contact_ids: tuple[str, ...] = ()
+    start_now: bool = False
 
 
 PastField = Literal["name", "pipeline_id", "owner_id", "amount", "close_date", "contract_end", "exit_reason"]

@@ -66,6 +66,8 @@ TASK_PROPERTIES = (
 )  # fmt: skip
 START = "aurevoir_start_score"
 """Willingness to recommend at the start, which the end is compared with (P-33)."""
+START_NOW = "aurevoir_start_now"
+"""Our own tick on a deal: its offboarding is to begin by hand (P-72)."""
 COUNTERPART = "aurevoir_counterpart"
 """Our own tick on a contact: who says "received" for the handover (P-13)."""
 BOUNCED = "hs_email_hard_bounce_reason_enum"
@@ -225,7 +227,16 @@ def deal_properties(fields: FieldMap) -> list[str]:
     """The deal properties that a look needs."""
     figures = [field for record, field in fields.figures if record == "deal"]
     mapped = [name for name in (fields.contract_end, fields.exit_reason) if name]
-    base = ["dealname", "dealstage", "pipeline", "closedate", "amount", "deal_currency_code", "hubspot_owner_id"]
+    base = [
+        "dealname",
+        "dealstage",
+        "pipeline",
+        "closedate",
+        "amount",
+        "deal_currency_code",
+        "hubspot_owner_id",
+        START_NOW,
+    ]
     return list(dict.fromkeys([*base, *mapped, *figures]))
 
 
@@ -320,6 +331,7 @@ def deal_from(
         figures={name: values[name] for kind, name in fields.figures if kind == "deal" and name in values},
         company_id=company_id,
         contact_ids=tuple(contact_ids),
+        start_now=values.get(START_NOW) == "true",
     )
 
 

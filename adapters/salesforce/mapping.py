@@ -118,6 +118,8 @@ def our_field(name: str) -> str:
 KEY_FIELD = our_field("key")
 COUNTERPART_FIELD = our_field("counterpart")
 """Our own tick on a contact: who says "received" for the handover (P-13)."""
+START_NOW_FIELD = our_field("start_now")
+"""Our own tick on a deal: its offboarding is to begin by hand (P-72)."""
 LINK_FIELD = our_field("link")
 START_FIELD = our_field("start_score")
 """Willingness to recommend at the start, which the end is compared with (P-33)."""
@@ -365,6 +367,7 @@ def deal(
         figures=figures(row, figure_names),
         company_id=row.get("AccountId"),
         contact_ids=tuple(contact_ids),
+        start_now=bool(row.get(START_NOW_FIELD)),
     )
 
 

@@ -20,6 +20,8 @@ SOURCE = Path(__file__).with_name("package")
 COMPONENT = "aurevoirCase"
 MESSAGE = "Aurevoir_Look"
 READER = "Aurevoir_Reader"
+TICKED = frozenset({our_field("start_now"), our_field("counterpart")})
+"""Fields of ours that people tick themselves."""
 APP = "Aurevoir"
 REPORT_TYPE = "Aurevoir_Offboardings"
 FOLDER = "Aurevoir"
@@ -151,12 +153,14 @@ def _decision(stages: Sequence[str]) -> InOrder:
 
 
 def reader(granted: Iterable[str]) -> Piece:
-    """A permission set for people: to see our fields, not to change them."""
+    """A permission set for people: to see our fields, and to change none but those that are theirs to tick."""
     content = {
         "label": "Aurevoir reader",
         "description": "Lets people see what Aurevoir writes onto opportunities, accounts, contacts and tasks.",
         "hasActivationRequired": False,
-        "fieldPermissions": [{"editable": False, "field": name, "readable": True} for name in sorted(granted)],
+        "fieldPermissions": [
+            {"editable": name.partition(".")[2] in TICKED, "field": name, "readable": True} for name in sorted(granted)
+        ],
     }
     return Piece("PermissionSet", (READER,), f"permissionsets/{READER}.permissionset", render("PermissionSet", content))
 

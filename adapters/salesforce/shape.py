@@ -12,7 +12,15 @@ from pydantic import ValidationError
 
 from adapters.port import DataType, FieldInfo
 from adapters.salesforce.client import Client
-from adapters.salesforce.mapping import COUNTERPART_FIELD, KEY_FIELD, LINK_FIELD, START_FIELD, TASK_TYPES, Row
+from adapters.salesforce.mapping import (
+    COUNTERPART_FIELD,
+    KEY_FIELD,
+    LINK_FIELD,
+    START_FIELD,
+    START_NOW_FIELD,
+    TASK_TYPES,
+    Row,
+)
 from workflows.model import Model, Priority
 
 STATE_KEY = "shape"
@@ -21,7 +29,7 @@ COMPANY_TEAM = "AccountTeamMembers"
 FALLBACK_KEY_FIELD = "CallObject"
 OBJECTS = ("Opportunity", "Account", "Contact", "Task")
 OPTIONAL = {
-    "Opportunity": ("RecordTypeId", "CurrencyIsoCode"),
+    "Opportunity": ("RecordTypeId", "CurrencyIsoCode", START_NOW_FIELD),
     "Account": (START_FIELD,),
     "Contact": ("HasOptedOutOfEmail", "EmailBouncedDate", COUNTERPART_FIELD, START_FIELD),
     "Task": ("CompletedDateTime", LINK_FIELD),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,8 +10,9 @@ import pytest
 from connector import casework, operations
 from connector.account import OtherAccount
 from connector.bootstrap import build
-from connector.store import failed
+from connector.store import accounts, failed
 from connector.store.failed import FailedKind
+from sandbox.hubspot.definitions import DEAL
 from workflows.model import CaseStatus, RecordKind, StepStatus
 
 
@@ -199,3 +201,46 @@ def test_a_copied_database_refuses_to_write_to_another_account(system: Any) -> N
     finally:
         copy.close()
     assert system.rig.tasks(deal) == []
+
+
+# --- started by hand (P-72) -----------------------------------------------------------------------------------------
+
+
+def older_ending(system: Any) -> str:
+    """A deal that was lost before the switch-on."""
+    deal: str = system.renewal()
+    system.rig.move_deal(deal, system.rig.not_renewing)
+    with system.runtime.store.write() as session:
+        accounts.change(session, "acme", started_at=system.rig.now() + timedelta(seconds=1))
+    system.rig.advance(timedelta(minutes=2))
+    system.account.reconnect()
+    system.signal(deal)
+    system.work()
+    assert system.case(deal) is None
+    return deal
+
+
+@pytest.mark.row("P-72")
+def test_a_case_is_started_by_hand_for_an_ending_from_before_the_switch_on(system: Any) -> None:
+    deal = older_ending(system)
+    told = casework.start_now(system.runtime, "acme", deal)
+    case = system.case(deal)
+    assert case.status is CaseStatus.ACTIVE
+    assert case.id[:8] in told
+    assert "has its case already" in casework.start_now(system.runtime, "acme", deal)
+    other = system.renewal("Globex renewal")
+    with pytest.raises(casework.NotPossible, match="preview"):
+        casework.start_now(system.runtime, "acme", other)
+
+
+@pytest.mark.row("P-72")
+def test_people_start_a_case_by_a_tick_on_the_deal_which_is_taken_back_when_it_was_heard(system: Any) -> None:
+    deal = older_ending(system)
+    if system.rig.name == "hubspot":
+        system.rig._change(DEAL, deal, {"aurevoir_start_now": "true"})
+    else:
+        system.edit_deal(deal, "Aurevoir_Start_Now__c", True)
+    system.rig.advance(timedelta(minutes=2))
+    system.work(poll=True)
+    assert system.case(deal).status is CaseStatus.ACTIVE
+    assert system.rig.value(RecordKind.DEAL, deal, "start_now") in ("false", "False", False)
