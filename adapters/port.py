@@ -336,6 +336,14 @@ class FieldInfo:
     type: DataType
 
 
+@dataclass(frozen=True)
+class Employer:
+    """The company that a contact works for now, with its name."""
+
+    company_id: str
+    name: str
+
+
 class Crm(Protocol):
     """One connected account. Safe to use from one thread at a time."""
 
@@ -378,6 +386,12 @@ class Crm(Protocol):
         """Who of ours took part in these deals besides their owners, by deal id; up to 100 deals (P-10).
 
         Asked only when a neutral person is to be chosen. Our own tasks do not count. At most one entry a user and part.
+        """
+
+    def moved_contacts(self, known: Mapping[str, str | None]) -> Mapping[str, Employer]:
+        """Which of these contacts (id to the id of the company where they were) work for another company now (P-53).
+
+        Up to 500. Who is gone, or works for no company that the CRM knows, is left out.
         """
 
     def task_states(self, task_ids: Sequence[str]) -> Mapping[str, TaskState]:

@@ -14,6 +14,7 @@ from adapters.errors import Unavailable
 from adapters.port import Adapter
 from connector.account import Account
 from connector.clock import Clock, SystemClock
+from connector.door import Movers
 from connector.engine import Engine, LocalEngine, Round, work_lock
 from connector.heartbeat import Heartbeat
 from connector.learning import Learning
@@ -256,7 +257,9 @@ def _rounds(
             store,
             clock,
             after=_one_by_one(
-                Notices(account, store, clock, links.public_url).tell, Learning(account, store, library, clock).run
+                Notices(account, store, clock, links.public_url).tell,
+                Learning(account, store, library, clock).run,
+                Movers(account, store, clock).run,
             ),
         )
         for name, account in connected.items()

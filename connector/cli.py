@@ -36,6 +36,7 @@ from connector.figures_cli import figures_command
 from connector.ops_cli import accounts_app, erase_command, export_command, import_command, uninstall_command
 from connector.playbook_cli import playbook_app
 from connector.rehearse_cli import rehearse_command
+from connector.wishes_cli import wishes_app
 
 if TYPE_CHECKING:
     from connector.bootstrap import Runtime
@@ -55,6 +56,7 @@ app.add_typer(accounts_app, name="accounts")
 app.add_typer(admin_app, name="admin", rich_help_panel=MORE)
 app.add_typer(db_app, name="db", rich_help_panel=MORE)
 app.add_typer(playbook_app, name="playbook")
+app.add_typer(wishes_app, name="wishes", rich_help_panel=MORE)
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:

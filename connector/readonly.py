@@ -11,6 +11,7 @@ from adapters.port import (
     Capabilities,
     Change,
     Crm,
+    Employer,
     FieldInfo,
     Finding,
     Observed,
@@ -77,6 +78,10 @@ class ReadOnly:
     def involved(self, deals: Sequence[Deal]) -> Mapping[str, tuple[Involvement, ...]]:
         """See :class:`adapters.port.Crm`."""
         return self._crm.involved(deals)
+
+    def moved_contacts(self, known: Mapping[str, str | None]) -> Mapping[str, Employer]:
+        """See :class:`adapters.port.Crm`."""
+        return self._crm.moved_contacts(known)
 
     def task_states(self, task_ids: Sequence[str]) -> Mapping[str, TaskState]:
         """See :class:`adapters.port.Crm`."""

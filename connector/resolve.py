@@ -16,6 +16,7 @@ from workflows.model import (
     AccountRules,
     Department,
     DigestRule,
+    DoorRules,
     EarlyRule,
     ExitRights,
     PeopleRule,
@@ -65,11 +66,21 @@ def resolve_rules(
         low_score=config.surveys.low_score,
         our_name=config.company or "",
         exit_rights=ExitRights(**config.exit_rights.model_dump()) if config.exit_rights is not None else None,
+        door=_door(config),
         figures=tuple(dict.fromkeys(config.fields.figures)),
         look_back=config.look_back,
         signs=SignRule(**dict(config.signs) | {"rising_is_bad": frozenset(config.signs.rising_is_bad)}),
         digest=digest,
         early=_early(config),
+    )
+
+
+def _door(config: AccountConfig) -> DoorRules:
+    month, _, day = config.door.budget_year.partition("-")
+    return DoorRules(
+        after={reason: span.days or None for reason, span in config.door.after.items()},
+        after_others=config.door.after_others.days or None,
+        budget_year=(int(month), int(day)),
     )
 
 

@@ -7,6 +7,7 @@ Schema for editors. How the file is read, and how faults are told, is in :mod:`c
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -27,6 +28,7 @@ from connector.values import (
     Names,
     PlaybookCondition,
     PositiveDuration,
+    Reason,
     SecretKeys,
     TimeZone,
     is_loopback,
@@ -172,6 +174,27 @@ class ExitRightsConfig(ConfigModel):
     switching_days: int = Field(default=30, ge=0, le=366, description="Days of help with switching, after the notice.")
     retrieval_days: int = Field(default=30, ge=0, le=366, description="Days to retrieve data, after that.")
     no_charges_from: date = Field(default=date(2027, 1, 12), description="From this day on, switching costs nothing.")
+
+
+class DoorConfig(ConfigModel):
+    """What follows once a customer has left: when to ask again, by the reason why they left (P-53, P-56)."""
+
+    after: Mapping[Reason, Duration] = Field(
+        default_factory=dict,
+        description="How long after the end to ask whether the reason still holds, by reason; 0s: never.",
+        examples=[{"new_leadership": "365d", "price": "0s"}],
+    )
+    after_others: Duration = Field(
+        default=timedelta(days=180), description="The same for all other reasons; a gap and our own decision aside."
+    )
+    budget_year: str = Field(
+        default="01-01",
+        pattern=r"^(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$",
+        description="Month and day on which most customers' budget year begins: then a cut budget is asked about.",
+    )
+    movers: bool = Field(
+        default=True, description="Compare once a month where contacts of former customers work now; a call for 500."
+    )
 
 
 class DepartmentsConfig(ConfigModel):
@@ -331,6 +354,9 @@ class AccountConfig(ConfigModel):
         default=None,
         description="Keep the days of a right to switch supplier (true, or periods of your own); by default not.",
         examples=[True],
+    )
+    door: DoorConfig = Field(
+        default=DoorConfig(), description="When to ask former customers again, and what to notice of them."
     )
     departments: DepartmentsConfig = Field(
         default=DepartmentsConfig(), description="Who is told what leavers said, by department; with one named, weekly."

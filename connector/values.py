@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, PlainSerializer, SecretStr
 
 from workflows.dates import calendar
 from workflows.family import WHEN_NAMES
+from workflows.fields import REASON_OPTIONS
 from workflows.texts import ONLY_IF_NAMES, check_expression
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -140,6 +141,13 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def _reason(value: str) -> str:
+    known = [option.value for option in REASON_OPTIONS]
+    if value not in known:
+        raise ValueError(f"is no reason; write one of {', '.join(known)}")
+    return value
+
+
 def _strong(secret: SecretStr) -> SecretStr:
     value = secret.get_secret_value()
     if len(value) < 32:
@@ -163,6 +171,7 @@ Language = Annotated[str, AfterValidator(_language)]
 Figure = Annotated[str, AfterValidator(_figure)]
 Condition = Annotated[str, AfterValidator(_condition)]
 PlaybookCondition = Annotated[str, AfterValidator(_playbook_condition)]
+Reason = Annotated[str, AfterValidator(_reason)]
 AccountName = Annotated[str, AfterValidator(_account_name)]
 PositiveDuration = Annotated[Duration, AfterValidator(_positive)]
 SecretKeys = Annotated[

@@ -112,7 +112,7 @@ class Watcher:
 
     def _poll_tasks(self) -> int:
         with self._store.read() as session:
-            if not cases.open_deal_ids(session, self._account.name):
+            if not cases.waits_for_people(session, self._account.name):
                 return 0
         found = 0
         for _ in range(MOST_PAGES):

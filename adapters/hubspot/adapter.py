@@ -10,6 +10,7 @@ from adapters.hubspot import leaving, past
 from adapters.hubspot.changes import SEARCH_DEALS, SEARCH_TASKS, Cursor, changed, in_stages
 from adapters.hubspot.checkup import Checkup
 from adapters.hubspot.client import Client
+from adapters.hubspot.employers import moved_contacts
 from adapters.hubspot.involved import involved
 from adapters.hubspot.mapping import TaskKeys, own
 from adapters.hubspot.project import by_hand
@@ -21,6 +22,7 @@ from adapters.port import (
     APP_STATE,
     Capabilities,
     Change,
+    Employer,
     FieldInfo,
     FieldMap,
     Finding,
@@ -110,6 +112,10 @@ class HubSpotCrm:
     def involved(self, deals: Sequence[Deal]) -> Mapping[str, tuple[Involvement, ...]]:
         """One call for one deal, four for many; one more for each kind of activity, and each hundred of them."""
         return involved(self._reader, deals)
+
+    def moved_contacts(self, known: Mapping[str, str | None]) -> Mapping[str, Employer]:
+        """Through their associations with companies."""
+        return moved_contacts(self._reader, known)
 
     def task_states(self, task_ids: Sequence[str]) -> Mapping[str, TaskState]:
         """One call for each hundred."""

@@ -9,6 +9,7 @@ from adapters.errors import Rejected
 from adapters.port import (
     Capabilities,
     Change,
+    Employer,
     FieldInfo,
     FieldMap,
     Finding,
@@ -25,6 +26,7 @@ from adapters.port import (
 from adapters.salesforce import changes, checkup, leaving, mapping, past, schema
 from adapters.salesforce.client import Client
 from adapters.salesforce.deploying import Follow
+from adapters.salesforce.employers import moved_contacts
 from adapters.salesforce.install import Install
 from adapters.salesforce.involved import involved
 from adapters.salesforce.reads import Reader
@@ -121,6 +123,10 @@ class SalesforceCrm:
     def involved(self, deals: Sequence[Deal]) -> Mapping[str, tuple[Involvement, ...]]:
         """One call for about 300 deals, and one more where the org has account teams."""
         return involved(self._client, self._known_shape(), deals)
+
+    def moved_contacts(self, known: Mapping[str, str | None]) -> Mapping[str, Employer]:
+        """By the account of each contact; about 400 a call."""
+        return moved_contacts(self._client, known)
 
     def task_states(self, task_ids: Sequence[str]) -> Mapping[str, TaskState]:
         """Tasks as they stand; about 400 a call."""

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from connector.store.database import insert_or
 from connector.store.tables import CaseRow, EventRow, PlaybookRow, StepRow
-from workflows.model import OPEN_STATUSES, Case, Event, Playbook, Step, StepStatus
+from workflows.model import OPEN_STATUSES, Case, CaseStatus, Event, Playbook, Step, StepStatus
 
 _OPEN = [status.value for status in OPEN_STATUSES]
 _CASE_COLUMNS = [column.key for column in CaseRow.__mapper__.column_attrs]
@@ -106,13 +106,21 @@ def open_deal_ids(session: Session, account: str, among: Sequence[str] | None = 
 
 
 def deals_of_tasks(session: Session, account: str, task_ids: Sequence[str]) -> dict[str, str]:
-    """Which deal each of these tasks of ours belongs to, by task id, for open cases only."""
+    """Which deal each of these tasks of ours belongs to, by task id: of open cases, and of completed ones that last."""
     rows = session.execute(
         select(StepRow.task_id, CaseRow.deal_id)
         .join(CaseRow, CaseRow.id == StepRow.case_id)
-        .where(StepRow.account == account, StepRow.task_id.in_(task_ids), CaseRow.status.in_(_OPEN))
+        .where(StepRow.account == account, StepRow.task_id.in_(task_ids))
+        .where(CaseRow.status.in_([*_OPEN, CaseStatus.COMPLETED.value]))
     )
     return {task_id: deal_id for task_id, deal_id in rows if task_id is not None}
+
+
+def waits_for_people(session: Session, account: str) -> bool:
+    """Whether there is any open case, or a completed one with an open task."""
+    open_case = select(CaseRow.id).where(CaseRow.account == account, CaseRow.status.in_(_OPEN)).exists()
+    open_step = select(StepRow.key).where(StepRow.account == account, StepRow.status == StepStatus.OPEN.value).exists()
+    return bool(session.scalar(select(open_case | open_step)))
 
 
 def last_entry(session: Session, account: str) -> datetime | None:

@@ -81,6 +81,12 @@ def add_voice(session: Session, account: str, link_id: str, question: str, answe
     session.execute(insert_or(session, VoiceRow).values(**values).on_conflict_do_nothing())
 
 
+def unheard(session: Session, account: str) -> Sequence[AnswerRow]:
+    """Answers of this account in which no wish was heard yet."""
+    known = select(VoiceRow.link_id).where(VoiceRow.link_id == AnswerRow.link_id).exists()
+    return session.scalars(select(AnswerRow).where(AnswerRow.account == account, ~known)).all()
+
+
 def voices(session: Session, account: str, *, unsorted: bool = False) -> list[Voice]:
     """What leavers wished for, in their words, the newest first; with ``unsorted`` what belongs to no wish yet."""
     query = (
