@@ -655,7 +655,7 @@ def test_goodwill_is_a_person_s_decision_after_the_conversation_and_asks_for_its
 @pytest.mark.parametrize("playbook", ["saas", "agency", "light", "vendor-ended", "partial"])
 def test_every_goodbye_has_finance_stop_billing_and_settle_the_last_invoice(playbook: str) -> None:
     said = " ".join(
-        step.body["en"]
+        step.title["en"] + " " + step.body["en"]
         for step in shipped_playbooks()[playbook].steps()
         if "finance" in step.title["en"] + step.body["en"] or "billing" in step.body["en"]
     )
