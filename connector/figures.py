@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from connector.store.tables import AnswerRow, CaseRow, LinkRow, StepRow
+from connector.store.tables import AnswerRow, CaseRow, LinkRow, ReturnRow, StepRow
 from workflows.figures import AnswerFacts, CaseFacts, Figures, Gathering, StepFacts, Who
-from workflows.model import CaseKind, CaseStatus, LinkKind, Questionnaire
+from workflows.model import AnswerValue, CaseKind, CaseStatus, LinkKind, Question, Questionnaire
 
 PAGE = 500
 _WHO = {LinkKind.INTERVIEW: Who.INTERVIEWER, LinkKind.TEAM: Who.TEAM}
@@ -52,7 +52,7 @@ def _cases(
     ).all():
         last = page[-1].id
         counted = [row.id for row in page if _within(row.opened_at, period)]
-        steps, asked = _steps(session, counted), _asked(session, counted)
+        steps, asked, back = _steps(session, counted), _asked(session, counted), _back(session, account, counted)
         answers = _answers(session, [row.id for row in page], questionnaires)
         for row in page:
             amount, currency = worth(row.written)
@@ -69,7 +69,7 @@ def _cases(
                 amount=amount,
                 currency=currency,
                 company_id=row.company_id,
-                returned="returned" in row.written,
+                returned=row.id in back,
                 asked=asked.get(row.id, (0, 0))[0],
                 answered=asked.get(row.id, (0, 0))[1],
                 steps=tuple(steps.get(row.id, ())),
@@ -115,6 +115,18 @@ def _steps(session: Session, case_ids: Sequence[str]) -> dict[str, list[StepFact
     return found
 
 
+def _category(question: Question, value: AnswerValue) -> AnswerValue:
+    """A reason of an admin's own counts as the common one that it names (P-34)."""
+    counted = {option.value: option.category for option in question.options if option.category}
+    return counted.get(value, value) if isinstance(value, str) else value
+
+
+def _back(session: Session, account: str, case_ids: Sequence[str]) -> set[str]:
+    """Those of these cases whose customer came back with another deal (P-56)."""
+    query = select(ReturnRow.case_id).where(ReturnRow.account == account, ReturnRow.case_id.in_(case_ids))
+    return set(session.scalars(query))
+
+
 def _asked(session: Session, case_ids: Sequence[str]) -> dict[str, tuple[int, int]]:
     """By case: how many of the customer's pages were given out, and how many were answered."""
     rows = session.execute(
@@ -129,7 +141,7 @@ def _asked(session: Session, case_ids: Sequence[str]) -> dict[str, tuple[int, in
 def _answers(
     session: Session, case_ids: Sequence[str], questionnaires: Mapping[str, Questionnaire]
 ) -> dict[str, list[AnswerFacts]]:
-    feeds = {key: {q.key: q.field for q in one.questions() if q.field} for key, one in questionnaires.items()}
+    feeds = {key: {q.key: q for q in one.questions() if q.field} for key, one in questionnaires.items()}
     found: dict[str, list[AnswerFacts]] = defaultdict(list)
     columns = (AnswerRow.case_id, AnswerRow.contact_id, AnswerRow.questionnaire, AnswerRow.by, AnswerRow.at)
     for row in session.execute(select(*columns, AnswerRow.given).where(AnswerRow.case_id.in_(case_ids))):
@@ -137,6 +149,8 @@ def _answers(
         who = Who.CUSTOMER if row.by == "customer" else _WHO.get(one.kind if one else LinkKind.TEAM, Who.TEAM)
         values = {key: tuple(value) if isinstance(value, list) else value for key, value in row.given.items()}
         mapped = feeds.get(row.questionnaire, {})
-        fields = {mapped[key]: value for key, value in values.items() if key in mapped}
+        fields = {
+            mapped[key].field or "": _category(mapped[key], value) for key, value in values.items() if key in mapped
+        }
         found[row.case_id].append(AnswerFacts(who, row.contact_id, row.at, fields, values))
     return found

@@ -363,7 +363,8 @@ class Desk:
         """The task's words, with the link and the reason for its owner below them unless they stand there already."""
         contact = self.contact(contact_id)
         call = contact is not None and not reachable(contact) and bool(rule.call_title or rule.call_body)
-        link = self.link(rule, contact_id)
+        unseen = call and bool(rule.call_body) and not any(uses(text, "link") for text in rule.call_body.values())
+        link = self.link(rule, contact_id) if not unseen else None  # a page that nobody is shown was not given out
         news = news_of(self.draft.look, rule.release)
         values = self.values(contact_id, link=link or "", why=why, news=news.text if news is not None else "")
         if any(_SHOWS_TOUCH.search(text) for text in rule.body.values()):
