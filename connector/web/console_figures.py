@@ -16,7 +16,7 @@ from connector.web.console import Console, guard, known_account
 from workflows.dates import zone
 from workflows.fields import REASON_OPTIONS
 from workflows.figure_tables import Table, csv_text, tables
-from workflows.figures import FEW, Figures, Who
+from workflows.figures import FEW, UNKNOWN, Figures, Who
 
 MOST_BARS = 12
 
@@ -77,6 +77,7 @@ def _day(key: str) -> date | None:
 def _reasons(found: Figures) -> Mapping[str, Sequence[tuple[str, int]]]:
     """Reasons over the whole period, by who said so, the most frequent first."""
     words = {one.value: one.text.get(languages.current(), one.text["en"]) for one in REASON_OPTIONS}
+    words[UNKNOWN] = languages.say("unknown")
     told: dict[str, Any] = {}
     for who in (Who.CUSTOMER, Who.REP):
         counted: Counter[str] = Counter()
