@@ -6,7 +6,7 @@ have a past only where an admin switched their tracking on (OpportunityFieldHist
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -91,9 +91,10 @@ def _changes(ours: PastField, rows: Iterable[Row]) -> Iterator[PastValue]:
 def untold(rows: Iterable[Row], fields: FieldMap) -> frozenset[str]:
     """Fields of which none of these opportunities has a past: most likely the org does not track them."""
     seen = {change.get("Field") for row in rows for change in row.get("Histories") or []}
-    wanted: Mapping[PastField, tuple[str, ...]] = tracked_names(fields)
     asked = ("owner_id", "contract_end", "exit_reason")
-    return frozenset(ours for ours in asked if ours in wanted and not seen.intersection(wanted[ours]))
+    return frozenset(
+        ours for ours, names in tracked_names(fields).items() if ours in asked and not seen.intersection(names)
+    )
 
 
 def _is_id(value: Any) -> bool:

@@ -11,6 +11,7 @@ import pytest
 
 from adapters.errors import OutcomeUnknown, ScopeMissing
 from adapters.port import APP_STATE, Finding, Installing, Level, PackageOrder, SchemaReport
+from adapters.salesforce.adapter import SalesforceCrm
 from adapters.salesforce.install import FLOWS
 from sandbox.kit import Fault
 from workflows.fields import FIELDS
@@ -21,7 +22,7 @@ STAGES = frozenset({"Closed Lost", "Negotiation/Review"})
 
 
 def install(org: Any, *, known: str = "", **more: Any) -> SchemaReport:
-    crm = org.connect(webhook_secret=SECRET)
+    crm: SalesforceCrm = org.connect(webhook_secret=SECRET)
     assert isinstance(crm, Installing)
     url = more.pop("public_url", URL)
     return crm.install_app(PackageOrder(url, crm._settings, more.pop("stages", STAGES)), known=known, **more)
@@ -177,7 +178,7 @@ def test_the_fields_of_provisioning_stay_as_they_are(org: Any) -> None:
 
 
 def push_finding(org: Any) -> Finding:
-    crm = org.connect(webhook_secret=SECRET)
+    crm: SalesforceCrm = org.connect(webhook_secret=SECRET)
     return next(finding for finding in crm.check() if finding.subject == "outbound messages")
 
 
