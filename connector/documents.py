@@ -43,9 +43,15 @@ _SAMPLE: Mapping[str, Any] = {
         {"kind": "bullet", "text": "Bullet"},
         {"kind": "question", "text": "Question"},
         {"kind": "signature", "text": "Name"},
-        {"kind": "table", "name": "figures", "columns": ["A", "B", "C", "D"], "rows": [["a", "b", "c", "d"]]},
-        {"kind": "table", "name": "milestones", "columns": ["A", "B", "C"], "rows": [["a", "b", "c"]]},
-        {"kind": "table", "name": "items", "columns": [*"ABCDEF"], "rows": [[*"abcdef"]]},
+        {
+            "kind": "table",
+            "text": "",
+            "name": "figures",
+            "columns": ["A", "B", "C", "D"],
+            "rows": [["a", "b", "c", "d"]],
+        },
+        {"kind": "table", "text": "", "name": "milestones", "columns": ["A", "B", "C"], "rows": [["a", "b", "c"]]},
+        {"kind": "table", "text": "", "name": "items", "columns": [*"ABCDEF"], "rows": [[*"abcdef"]]},
         {
             "kind": "chart",
             "title": "Chart",

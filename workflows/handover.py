@@ -196,7 +196,13 @@ def _item_table(desk: Desk, items: Sequence[InventoryItem], language: str) -> di
 
 
 def _table(name: str, language: str, rows: list[list[str]]) -> dict[str, Any]:
-    return {"kind": "table", "name": name, "columns": say(f"columns.{name}", language).split("|"), "rows": rows}
+    return {
+        "kind": "table",
+        "text": "",
+        "name": name,
+        "columns": say(f"columns.{name}", language).split("|"),
+        "rows": rows,
+    }
 
 
 def _words(texts: Mapping[str, str], language: str, seen: Mapping[str, Any]) -> str:
