@@ -106,7 +106,7 @@ def erase(
         _steps(session, case, contact_ids, note, done)
         _case(case, contact_ids, words)
     done.withdrawn += _withdraw(session, account, cases, contact_ids, words, now)
-    done.texts += scrub(session, account, done.cases, done)
+    done.texts += scrub(session, account, done.cases, done) + _digests(session, account, done)
     done.links += session.execute(  # type: ignore[attr-defined]  # a cursor's result, which counts
         update(LinkRow)
         .where(LinkRow.account == account, LinkRow.contact_id.in_(contact_ids), LinkRow.closed_at.is_(None))
@@ -245,6 +245,24 @@ def scrub(session: Session, account: str, case_ids: Sequence[str], done: Erased 
             row.content = emptied
             row.reason = ""
             count += 1
+    return count
+
+
+def _digests(session: Session, account: str, done: Erased) -> int:
+    """Empty what departments were told of leavers' words: theirs may be among them, without a name."""
+    rows = session.scalars(
+        select(IntentRow).where(
+            IntentRow.account == account,
+            IntentRow.key.startswith(f"{account}:digest:", autoescape=True),
+            IntentRow.state.in_(_ENDED),
+        )
+    )
+    count = 0
+    for row in rows:
+        if row.content.get("body") and any(deal_id in row.content["body"] for deal_id in done.deals):
+            if row.record_id:
+                done.left_tasks.add(row.record_id)
+            row.content, count = row.content | _EMPTY["task"], count + 1
     return count
 
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from connector.erase_by_hand import erase_by_hand
 from connector.figures_cli import figures_of
 from connector.store import baselines, intake
-from connector.store.tables import LinkRow
+from connector.store.tables import IntentRow, LinkRow
 from sandbox.hubspot.definitions import COMPANY
 from workflows.model import Answer, LinkKind, RecordKind
 
@@ -101,6 +102,27 @@ def test_each_department_is_told_once_a_week_what_leavers_said(system: Any) -> N
     system.work()
     everything = [*subjects(system, one, "What leavers"), *subjects(system, two, "What leavers")]
     assert len(everything) == 3, "neither a restart nor a week without answers brings another"
+
+
+@pytest.mark.row("P-79", "P-40")
+@pytest.mark.parametrize("account_settings", [{"digest": {"every": "weekly"}, "figures": False}], indirect=True)
+def test_an_erased_persons_words_leave_the_digests_that_we_keep(system: Any) -> None:
+    deal = system.renewal("Aurora renewal", contacts=1)
+    system.lose(deal)
+    system.work()
+    answer(system, deal, reason="price", missing="An export to Excel")
+    system.rig.advance(timedelta(days=8))
+    system.work()
+    assert subjects(system, deal, "What leavers")
+    receipt = erase_by_hand(system.runtime, "acme", email="person0@aurora.example")
+    with system.runtime.store.read() as session:
+        kept = [row.content for row in session.query(IntentRow) if ":digest:" in row.key]
+    assert kept
+    assert not any("An export" in str(content) for content in kept)
+    told = [task.id for task in system.rig.tasks(deal) if task.subject.startswith("What leavers")]
+    assert set(told) <= set(str(receipt.as_json()).replace("'", " ").replace(",", " ").split()), (
+        "and what stays is named"
+    )
 
 
 # --- the look back --------------------------------------------------------------------------------------------------
