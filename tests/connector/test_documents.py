@@ -16,7 +16,7 @@ from docx.oxml.ns import qn
 from adapters.errors import ConfigError
 from adapters.port import Outcome, Result
 from connector.chart import draw
-from connector.documents import _SAMPLE, DocumentError, Documents, send
+from connector.documents import _SAMPLE, Documents, send
 from connector.layouts import make as layouts
 from connector.store import intake, intents
 from connector.store.tables import LinkRow

@@ -71,7 +71,7 @@ def test_nothing_internal_stands_on_it(house: Any, path: str) -> None:
     for internal in ("unhappy", "Brasserie", "case-500", "post-mortem", "reminders", "renewal", "escalat", "win-back"):
         assert internal not in text
     playbook = shipped_playbooks()["saas"]
-    for step in playbook.steps():
+    for step in (step for step in playbook.steps() if not step.customer):
         for words in step.title.values():
             longest = max(re.split("{{.*?}}", words), key=len).strip()
             assert len(longest) < 12 or longest not in text
