@@ -152,7 +152,7 @@ def export_command(
 
 def import_command(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `aurevoir export` wrote.", exists=True)],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `aurevoir export` wrote.")],
     account: AccountName = None,
     taken: Annotated[str | None, typer.Option("--from", metavar="NAME", help="Which of the file's accounts.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
@@ -170,7 +170,11 @@ def import_command(
         if len(names) != 1:
             raise typer.BadParameter(f"name one of {', '.join(names)}", param_hint="--account")
         source = source_of(context, config)
-        planned = transfer.plan(runtime, source, file.read_text("utf-8"), names[0], taken)
+        try:
+            text = file.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise typer.BadParameter(f"{file} cannot be read: {type(error).__name__}", param_hint="FILE") from None
+        planned = transfer.plan(runtime, source, text, names[0], taken)
         for note in planned.notes:
             typer.echo(f"Note: {note}.")
         if not planned.changes and not planned.files:

@@ -290,7 +290,7 @@ def test_the_table_of_what_works_where_says_what_the_adapters_say(column: int, c
 def test_the_scopes_that_admins_are_told_to_give_are_those_that_are_asked_for() -> None:
     explained = [code(row[0])[0] for row in rows(section(page("docs/security.md"), "Scopes, and why"))]
     assert explained == list(SCOPES)
-    steps = section(page("docs/admin.md"), "HubSpot")
+    steps = section(page("docs/install-hubspot.md"), "2. Let it into HubSpot")
     given = {span for span in spans(steps) if re.fullmatch(r"crm\.[a-z.]+|files", span)}
     assert given == SCOPES.keys() - {"oauth"}
 
