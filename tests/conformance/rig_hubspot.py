@@ -200,6 +200,14 @@ class RIG:
             *(("contacts", each) for each in contact_ids),
         )
 
+    def employ(self, contact_id: str, company_id: str) -> None:
+        """The contact works for this company now."""
+        with self.world.lock:
+            types = self.world.associations.between(CONTACT, COMPANY)
+            primary = next(each for each in types if each.label == "Primary")
+            ends = (CONTACT.id, contact_id), (COMPANY.id, company_id)
+            self.world.associations.link(*ends, primary, self.now())
+
     def _change(self, kind: ObjectType, record_id: str, values: Mapping[str, str]) -> None:
         from sandbox.hubspot.control import PERSON
 

@@ -251,6 +251,10 @@ class SalesforceRig:
     def move_deal(self, deal_id: str, stage_id: str) -> None:
         self.sandbox.set_stage(deal_id, stage_id)
 
+    def employ(self, contact_id: str, company_id: str) -> None:
+        """The contact works for this company now."""
+        self.sandbox.world.update(contact_id, {"AccountId": company_id})
+
     def give_deal(self, deal_id: str, owner_id: str) -> None:
         self.sandbox.world.update(deal_id, {"OwnerId": owner_id})
 

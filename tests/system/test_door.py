@@ -1,0 +1,159 @@
+"""What follows once a customer has left, on every CRM: a word now and then, wishes, moves, and the way back."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from connector.door import add, deliver, ledger
+from workflows.model import CaseStatus, RecordKind
+
+WON = {"hubspot": "1003", "salesforce": "Closed Won"}
+PUBLIC = "https://goodbye.example.com"
+
+
+@pytest.fixture
+def account_settings(rig: Any) -> dict[str, Any]:
+    """The shortest playbook with an open door, and the stage of this CRM that says: renewed."""
+    return {"playbook": "light", "watch": {"renewed": [WON[rig.name]]}}
+
+
+def finish_everything(system: Any, deal: str) -> None:
+    for task in system.rig.tasks(deal):
+        if not task.done:
+            system.rig.complete_task(task.id)
+    system.work(poll=True)
+
+
+def go_on(system: Any, days: int) -> None:
+    """Time passes, and whatever comes due on the way is worked on; hardly anything does, long after the end."""
+    until = system.rig.now() + timedelta(days=days)
+    while (due := min(system.agenda().values(), default=until)) < until:
+        system.rig.advance(max(due - system.rig.now(), timedelta(0)))
+        system.work()
+    system.rig.advance(until - system.rig.now())
+    system.work()
+
+
+def answer_survey(system: Any, deal: str, **values: str) -> None:
+    link = next(
+        found[0]
+        for task in system.rig.tasks(deal)
+        if (found := re.findall(r"https://goodbye\.example\.com/s/[a-z0-9]+", task.body))
+    )
+    path = link.removeprefix(PUBLIC)
+    seal = re.search(r'name="form-seal" value="([^"]+)"', system.web.get(path).text)
+    assert seal is not None
+    answer = system.web.post(path, data={"form-seal": seal[1], **values}, follow_redirects=True)
+    assert answer.status_code == 200, answer.text
+    system.work()
+
+
+def leave(system: Any, **said: str) -> str:
+    """A customer has left and answered, and everything before the open door is done."""
+    end = (system.rig.now() + timedelta(days=1)).date()
+    deal: str = system.renewal(contacts=1, contract_end=end)
+    system.lose(deal)
+    system.work()
+    for days in (1, 7, 7, 15, 15, 10):
+        finish_everything(system, deal)
+        go_on(system, days)
+    answer_survey(system, deal, recommend="7", **said)
+    finish_everything(system, deal)
+    assert system.case(deal).status is CaseStatus.COMPLETED
+    return deal
+
+
+def titles(system: Any, deal: str, *, open_only: bool = True) -> list[str]:
+    return [task.subject for task in system.rig.tasks(deal) if not (task.done and open_only)]
+
+
+def is_set(system: Any, kind: RecordKind, record_id: str, name: str) -> bool:
+    """Whether a tick box of ours is ticked."""
+    return (system.rig.value(kind, record_id, name) or "").lower() == "true"
+
+
+def choose(system: Any, link: str, **values: str) -> None:
+    path = link.removeprefix(PUBLIC)
+    seal = re.search(r'name="form-seal" value="([^"]+)"', system.web.get(path).text)
+    assert seal is not None
+    assert system.web.post(path, data={"form-seal": seal[1], **values}).status_code == 303
+    system.work()
+
+
+@pytest.mark.row("P-51", "P-55", "P-56")
+def test_a_friendly_word_comes_again_until_they_say_stop_and_a_return_is_credited(system: Any) -> None:
+    deal = leave(system, reason="merger_closure")
+    case = system.case(deal)
+    contact, company = case.contact_ids[0], case.company_id
+    assert titles(system, deal) == []
+    go_on(system, 130)
+    assert titles(system, deal) == ["Send a friendly word to Person 0"]
+    [task] = [one for one in system.rig.tasks(deal) if not one.done]
+    [link] = set(re.findall(r"https://goodbye\.example\.com/touch/[a-z0-9]+", task.body))
+
+    choose(system, link, hear="news", span="two")
+    assert is_set(system, RecordKind.CONTACT, contact, "nurture")
+    assert system.rig.value(RecordKind.COMPANY, company, "nurture_until") is not None
+    finish_everything(system, deal)
+    go_on(system, 200)
+    assert titles(system, deal).count("Send a friendly word to Person 0") == 1, "again, some time later"
+
+    choose(system, link, hear="nothing")
+    assert not is_set(system, RecordKind.CONTACT, contact, "nurture")
+    assert system.rig.value(RecordKind.COMPANY, company, "nurture_until") is None
+    assert titles(system, deal) == [], "the open one is closed"
+
+    back = system.renewal("Back again", contacts=1, company_id=company)
+    system.rig.advance(timedelta(days=1))
+    system.rig.move_deal(back, WON[system.rig.name])
+    system.work(poll=True)
+    system.work()
+    assert is_set(system, RecordKind.DEAL, back, "returned")
+    assert system.case(deal).written["returned"] == back
+    system.work(poll=True)
+    go_on(system, 400)
+    assert titles(system, deal) == []
+
+
+@pytest.mark.row("P-52", "P-53", "P-56")
+def test_leavers_are_told_of_what_they_asked_for_and_who_moves_on_is_noticed_once(system: Any) -> None:
+    deal = leave(system, reason="product_gap", missing="No export to Excel, sadly.")
+    case = system.case(deal)
+    runtime, questionnaires = system.runtime, system.runtime.library.questionnaires
+    heard = ledger(runtime.store, "acme", questionnaires)
+    assert [voice.words for voice in heard.unsorted] == ["No export to Excel, sadly."]
+    wish = add(runtime.store, "acme", "an export to Excel", heard.unsorted, system.rig.now())
+    go_on(system, 20)
+    assert "Tell Person 0: what they asked for is there" not in titles(system, deal), "not before it is there"
+    assert deliver(runtime.store, "acme", wish, system.rig.now()) == [deal]
+    assert deliver(runtime.store, "acme", wish, system.rig.now()) == [], "told once"
+    system.work()
+    system.work()
+    assert titles(system, deal).count("Tell Person 0: what they asked for is there") == 1
+    assert any("an export to Excel" in task.body for task in system.rig.tasks(deal))
+
+    elsewhere = system.rig.add_company("Hotel Borealis")
+    system.rig.employ(case.contact_ids[0], elsewhere)
+    go_on(system, 1)
+    assert "Person 0 works elsewhere now: wish them well" not in titles(system, deal), "compared once a month"
+    go_on(system, 31)
+    go_on(system, 31)
+    assert titles(system, deal).count("Person 0 works elsewhere now: wish them well") == 1
+    assert any("Hotel Borealis" in task.body for task in system.rig.tasks(deal))
+
+
+@pytest.mark.row("P-53")
+def test_comparing_where_people_work_costs_next_to_nothing(system: Any) -> None:
+    company, other = system.rig.add_company("Aurora"), system.rig.add_company("Borealis")
+    people = [system.rig.add_contact(f"Guest {n}", email=f"guest{n}@aurora.example") for n in range(300)]
+    for contact in people:
+        system.rig.employ(contact, company)
+    system.rig.employ(people[7], other)
+    system.rig.forget_calls()
+    moved = system.account.crm().moved_contacts(dict.fromkeys(people, company))
+    assert {contact: (one.company_id, one.name) for contact, one in moved.items()} == {people[7]: (other, "Borealis")}
+    assert system.rig.calls() <= 2
