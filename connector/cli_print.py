@@ -23,6 +23,7 @@ from connector.switch_on import Waiting
 from connector.tokens import Rotated
 from workflows.model import Case
 
+MOST_FIELDS = 8
 _MARKS = {Level.OK: ("ok", "green"), Level.WARNING: ("note", "yellow"), Level.FAULT: ("MEND", "bold red")}
 
 
@@ -167,12 +168,20 @@ def print_provisioned(reports: Mapping[str, SchemaReport], *, dry_run: bool) -> 
             ("there already", report.present),
         ):
             if names:
-                out.print(Text(f"  {what}: {', '.join(names)}"))
+                out.print(Text(f"  {what}: {_shorter(names)}"))
         for name, reason in report.refused.items():
             out.print(Text(f"  refused: {name}: {reason}", style="bold red"))
         for note in report.notes:
             out.print(Text(f"  note: {note}"))
         out.print(Text("  nothing was written" if dry_run else "  switched on: `aurevoir serve` watches it"))
+
+
+def _shorter(names: Sequence[str]) -> str:
+    """Names in a row; a long list of fields as their number, since `--json` has them all."""
+    fields = [name for name in names if " " not in name]
+    others = [name for name in names if " " in name]
+    shown = fields if len(fields) <= MOST_FIELDS else [f"{len(fields)} fields of ours"]
+    return ", ".join([*shown, *others])
 
 
 def provisioned_as_json(reports: Mapping[str, SchemaReport], *, dry_run: bool) -> dict[str, Any]:
