@@ -96,6 +96,9 @@ class Wording:
     link: str | None
 
 
+_PLAIN = frozenset({Anchor.CONTRACT_END, Anchor.CONFIRMED, Anchor.OPENED})
+"""Anchors that are the same for every step and contact."""
+
 StepDone = Callable[[str, str | None], "datetime | Waiting"]
 
 
@@ -131,23 +134,16 @@ class Desk:
         )
         self._values: dict[str, object] | None = None
         self._releases: dict[tuple[str, str | None], datetime | Waiting] = {}
-        self._confirmed: Base | None = None
+        self._bases: dict[Anchor, Base] = {}
+        self._moments: dict[int, datetime | Waiting] = {}
 
     # --- dates ------------------------------------------------------------------------------------------------------
 
     def base(self, moment: Moment, contact_id: str | None) -> Base | Waiting:
         """The moment's anchor."""
         case = self.draft.case
-        if moment.anchor is Anchor.CONTRACT_END:
-            return Base(case.contract_end, None) if case.contract_end is not None else Waiting.CONTRACT_END
-        if moment.anchor is Anchor.CONFIRMED:
-            start = case.confirmed_at + delay_of(case) if case.confirmed_at is not None else self.draft.now
-            if self._confirmed is None or self._confirmed.moment != start:
-                self._confirmed = Base(local_date(start, self.tz), start)
-            return self._confirmed
-        if moment.anchor is Anchor.OPENED:
-            opened = case.opened_at + delay_of(case)
-            return Base(local_date(opened, self.tz), opened)
+        if moment.anchor in _PLAIN:
+            return self._plain_base(moment.anchor)
         if moment.anchor is Anchor.OVERDUE:
             late = self.overdue(moment.step)
             return late if isinstance(late, Waiting) else Base(local_date(late, self.tz), None)
@@ -167,12 +163,34 @@ class Desk:
             known = self.done(moment.step or "", contact_id)
         return known if isinstance(known, Waiting) else Base(local_date(known, self.tz), known)
 
+    def _plain_base(self, anchor: Anchor) -> Base | Waiting:
+        """An anchor that is the same for all steps, worked out once until the case changes."""
+        known = self._bases.get(anchor)
+        if known is not None:
+            return known
+        case = self.draft.case
+        if anchor is Anchor.CONTRACT_END:
+            if case.contract_end is None:
+                return Waiting.CONTRACT_END
+            known = Base(case.contract_end, None)
+        else:
+            began = case.opened_at if anchor is Anchor.OPENED else case.confirmed_at
+            start = began + delay_of(case) if began is not None else self.draft.now
+            known = Base(local_date(start, self.tz), start)
+        self._bases[anchor] = known
+        return known
+
     def release(self, rule: StepRule, contact_id: str | None = None) -> datetime | Waiting:
         """When the step's task appears, or what that waits for."""
         known = self._releases.get((rule.key, contact_id))
         if known is None:
             known = self._releases[rule.key, contact_id] = self._release(rule, contact_id)
         return known
+
+    def is_later(self, step: Step) -> bool:
+        """Whether it is known already that the step's moment is still to come."""
+        known = self._releases.get((step.rule, step.contact_id))
+        return isinstance(known, datetime) and known > self.draft.now
 
     def _release(self, rule: StepRule, contact_id: str | None) -> datetime | Waiting:
         first = self._appears(rule.release, contact_id)
@@ -186,10 +204,8 @@ class Desk:
             if isinstance(second, Waiting) and second is not Waiting.NEVER:
                 return second
             first = first if isinstance(second, Waiting) else max(first, second)
-        effective = self.effective_end()
-        if rule.link is LinkKind.SURVEY and effective is not None:
-            first = max(first, effective)
-        return first
+        effective = self.effective_end() if rule.link is LinkKind.SURVEY else None
+        return first if effective is None else max(first, effective)
 
     def effective_end(self) -> datetime | None:
         """The business morning after the contract's last day: no survey before it (P-31).
@@ -221,6 +237,15 @@ class Desk:
         return opening(self.days.add_business_days(self.today, 1), self.tz)
 
     def _appears(self, moment: Moment, contact_id: str | None) -> datetime | Waiting:
+        """At nine of its day. Steps of a phase share a moment, and a playbook's moments live as long as it does."""
+        if moment.anchor not in _PLAIN:
+            return self._opening_of(moment, contact_id)
+        known = self._moments.get(id(moment))
+        if known is None:
+            known = self._moments[id(moment)] = self._opening_of(moment, contact_id)
+        return known
+
+    def _opening_of(self, moment: Moment, contact_id: str | None) -> datetime | Waiting:
         base = self.base(moment, contact_id)
         if isinstance(base, Waiting):
             return base
@@ -354,6 +379,8 @@ class Desk:
         """The case has changed: work out anew what texts see and when steps appear."""
         self._values = None
         self._releases.clear()
+        self._bases.clear()
+        self._moments.clear()
 
     def applies(self, rule: StepRule, contact_id: str | None) -> bool:
         """Whether the step's condition holds. Raises TextError when that cannot be told."""

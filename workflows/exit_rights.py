@@ -61,5 +61,6 @@ def in_force(steps: dict[str, StepRule], rules: AccountRules) -> dict[str, StepR
 
 def hangs_on_rights(rule: StepRule) -> bool:
     """Whether the step is dated by the exit-rights clock."""
-    moments = (rule.release, rule.due, rule.not_before)
-    return any(moment is not None and moment.anchor in RIGHTS_ANCHORS for moment in moments)
+    if rule.release.anchor in RIGHTS_ANCHORS or rule.due.anchor in RIGHTS_ANCHORS:
+        return True
+    return rule.not_before is not None and rule.not_before.anchor in RIGHTS_ANCHORS

@@ -76,7 +76,6 @@ def take_contract_end(desk: Desk) -> None:
     if draft.case.contract_end is not None:
         answered(desk, CONTRACT_END)
         _move_due_dates(desk, draft.case.contract_end)
-        desk.forget()
 
 
 def _move_due_dates(desk: Desk, end: date) -> None:
@@ -101,6 +100,7 @@ def _move_due_dates(desk: Desk, end: date) -> None:
         key = f"{draft.step_key(step)}:due:{draft.number(f'due:{step.key}')}"
         draft.writes.append(UpdateTask(key=key, deal_id=draft.case.deal_id, task_id=step.task_id, due_at=due))
         draft.put(step, due_at=due)
+        desk.forget()  # others may watch over this one
         draft.log("due date moved", f"to {due.date().isoformat()}, with the contract end", step=step.key)
 
 
@@ -128,13 +128,16 @@ def follow_up(desk: Desk) -> None:
 def release_steps(desk: Desk) -> None:
     """Let every step appear whose moment has come; leave out those that do not apply. May find people to be needed."""
     follow_items(desk)
-    changed = True
+    changed, later = True, set[str]()
     while changed:
         changed = False
         desk.forget_waiting()
         for step in list(desk.draft.steps.values()):
-            if step.status is StepStatus.WAITING and step.rule not in ASKS:
-                changed |= _advance(desk, step)
+            if step.status is not StepStatus.WAITING or step.key in later or step.rule in ASKS:
+                continue
+            changed |= _advance(desk, step)
+            if desk.is_later(step):
+                later.add(step.key)
         if desk.draft.needs_people or desk.draft.needs_involved:
             return
 
@@ -246,9 +249,9 @@ def _follow_contacts(desk: Desk, step: Step, rule: StepRule) -> bool:
     answers = {key for key, one in desk.rules.items() if one.link is LinkKind.SURVEY and one.until is None}
     leads = answers if rule.release.anchor is Anchor.ANSWERED else {rule.release.step}
     followed = dict.fromkeys(one.contact_id for one in draft.steps.values() if one.rule in leads and one.contact_id)
-    draft.replace(
-        step.key, [Step(key=f"{rule.key}@{one}", rule=rule.key, contact_id=one) for one in followed] or [step]
-    )
+    if followed:
+        made = [Step(key=f"{rule.key}@{one}", rule=rule.key, contact_id=one) for one in followed]
+        draft.replace(step.key, made)
     return bool(followed)
 
 
