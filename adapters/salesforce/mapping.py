@@ -300,7 +300,7 @@ def contact(
 
 def _score(value: Any) -> int | None:
     """A score from 0 to 10; what people wrote beyond that is none."""
-    return round(value) if isinstance(value, int | float) and 0 <= value <= 10 else None
+    return round(value) if isinstance(value, int | float | Decimal) and 0 <= value <= 10 else None
 
 
 def people(

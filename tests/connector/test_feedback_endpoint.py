@@ -19,9 +19,9 @@ from adapters.errors import ConfigError
 from connector.library import Library
 from connector.store import intake
 from connector.store.tables import FeedbackRow
-from connector.survey_links import address
+from connector.survey_links import about_person, address, lately_surveyed, surveyed_elsewhere
 from connector.survey_settings import OwnToolConfig
-from workflows.model import LinkKind
+from workflows.model import Contact, LinkKind, People
 
 SECRET = "whsec_" + base64.b64encode(b"thirty-two bytes of pure chance!").decode()
 OLDER = "whsec_" + base64.b64encode(b"what was in use before this one.").decode()
@@ -387,3 +387,33 @@ def test_a_mapping_to_nothing_of_ours_is_named_at_the_start(houses: Any, change:
     with pytest.raises(ConfigError) as caught:
         Library(wrong)
     assert words in str(caught.value)
+
+
+# --- rest between surveys ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.row("P-3A")
+@pytest.mark.parametrize(
+    ("rest", "days", "mail", "rests"),
+    [
+        ("90d", 89, "Jo@Example.com ", True),
+        ("90d", 91, "jo@example.com", False),
+        ("90d", 10, "other@example.com", False),
+        ("0s", 1, "jo@example.com", False),
+    ],
+)
+def test_a_person_rests_by_their_address_also_under_another_record_until_the_rest_is_over(
+    houses: Any, rest: str, days: int, mail: str, rests: bool
+) -> None:
+    house = houses(surveys={"rest": rest})
+    links, config = house.runtime.links, house.runtime.accounts["acme"].config
+    path = house.give_link().removeprefix("/s/")
+    with house.store.write() as session:
+        link = intake.link(session, links.read(LinkKind.SURVEY, path))
+        about_person(links, "acme", link, People(contacts=(Contact(id="900", name="Jo", email="jo@example.com"),)))
+        assert "example" not in link.person
+    other = People(contacts=(Contact(id="901", name="Jo", email=mail),))
+    now = house.clock.now() + timedelta(days=days)
+    found = lately_surveyed(house.store, links, "acme", config, [other], now)
+    assert bool(surveyed_elsewhere(found, links, "acme", other, "case-7")) is rests
+    assert not surveyed_elsewhere(found, links, "acme", other, "case-500"), "their own case is no other"

@@ -1,0 +1,133 @@
+"""Feedback as both CRMs show it: start beside end, care at once, both sides, another survey tool, rest."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from html import unescape
+from typing import Any
+
+import pytest
+from standardwebhooks.webhooks import Webhook
+
+from workflows.model import Case, RecordKind, StepStatus
+
+HOME = "https://goodbye.example.com"
+SECRET = "whsec_" + base64.b64encode(b"thirty-two bytes of pure chance!").decode()
+TOOL = {"link": "https://forms.example.com/to/abc?case={{ case_key }}&lang={{ language }}", "secret": SECRET}
+
+
+@pytest.fixture
+def account_settings(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """The light goodbye, with what a test wants of surveys."""
+    return {"playbook": "light", "surveys": getattr(request, "param", {})}
+
+
+def start_with(system: Any, contact: str, score: int) -> None:
+    """The contact once said how likely they were to recommend us."""
+    if system.rig.name == "hubspot":
+        system.rig.sandbox.set_fields("contacts", contact, {"aurevoir_start_score": str(score)})
+    else:
+        system.rig.sandbox.world.update(contact, {"Aurevoir_Start_Score__c": score})
+
+
+def ended(system: Any, **more: Any) -> tuple[str, Case]:
+    """A deal that was lost after its contract had ended, up to the morning on which the survey may go out."""
+    deal = system.renewal(contract_end=(system.rig.now() - timedelta(days=3)).date(), **more)
+    system.lose(deal)
+    system.work()
+    for _ in range(12):
+        if any(step.rule == "survey" and step.status is not StepStatus.WAITING for step in system.case(deal).steps):
+            break
+        system.advance(days=1)
+    return deal, system.case(deal)
+
+
+def send(system: Any, address: str, answers: dict[str, str]) -> None:
+    """Open one of our pages, fill in and send it, as a person does."""
+    path = address.removeprefix(HOME)
+    seal = re.search(r'name="form-seal" value="([^"]+)"', system.web.get(path).text)
+    assert seal is not None
+    reply = system.web.post(path, data={**answers, "form-seal": seal[1]})
+    assert reply.status_code == 303, reply.text
+    while system.work():
+        pass
+
+
+def body_of(note: Any) -> str:
+    return unescape(note.body).replace("<br>", "\n")
+
+
+@pytest.mark.row("P-33", "P-34", "P-36", "P-37", "P-39")
+def test_a_low_answer_shows_start_and_end_calls_someone_senior_and_stands_beside_the_teams_view(system: Any) -> None:
+    deal, case = ended(system, contacts=1)
+    contact = case.contact_ids[0]
+    start_with(system, contact, 9)
+    tasks = {task.subject: task for task in system.rig.tasks(deal)}
+    [view] = [task for subject, task in tasks.items() if subject.startswith("Write down how you see it")]
+    page = re.search(rf"{HOME}/team/[a-z2-7]+", view.body)
+    assert page is not None
+    send(system, page[0], {"recommend": "8", "reason": "price"})
+    assert system.rig.value(RecordKind.DEAL, deal, "exit_reason_team") == "price"
+    link = system.rig.value(RecordKind.CONTACT, contact, "survey_link")
+    said = {"recommend": "3", "reason": "results", "reason-second": "product_gap", "avoidable": "partly"}
+    send(system, link, said | {"missing": "=HYPERLINK(1) <b>bold</b> \N{ROCKET} " + "long " * 8_000})
+    deal_values = {
+        name: system.rig.value(RecordKind.DEAL, deal, name)
+        for name in ("start_score", "exit_score", "exit_reason", "exit_reason_second", "exit_avoidable", "team_score")
+    }
+    numbers = {name: int(float(value)) for name, value in deal_values.items() if name.endswith("score")}
+    assert numbers == {"start_score": 9, "exit_score": 3, "team_score": 8}
+    assert [deal_values[name] for name in ("exit_reason", "exit_reason_second", "exit_avoidable")] == [
+        "results",
+        "product_gap",
+        "partly",
+    ]
+    [care] = [task for task in system.rig.tasks(deal) if "yourself: a score of 3" in task.subject]
+    assert "it was 9 at the start" in care.body
+    texts = [body_of(note) for note in system.rig.notes(deal)]
+    assert any("Score at the start: 9. Score now: 3. Change: −6." in text for text in texts)
+    assert sum(text.count("long") for text in texts) >= 8_000, "nothing of it is lost"
+    [both] = [text for text in texts if "They do not name the same reason" in text]
+    assert "before any answer: Price or value" in both
+    before = len(system.rig.notes(deal))
+    system.signal(deal)
+    system.work()
+    assert len(system.rig.notes(deal)) == before
+
+
+@pytest.mark.row("P-38", "P-36", "P-37")
+@pytest.mark.parametrize("account_settings", [{"own_tool": TOOL}], indirect=True)
+def test_an_answer_of_another_survey_tool_lands_as_any_other(system: Any) -> None:
+    deal, case = ended(system, contacts=1)
+    contact = case.contact_ids[0]
+    link = system.rig.value(RecordKind.CONTACT, contact, "survey_link")
+    assert link.startswith("https://forms.example.com/to/abc?case=")
+    assert any(link in unescape(task.body) for task in system.rig.tasks(deal))
+    key = re.search(r"case=([a-z2-7]+)&", link)
+    assert key is not None
+    answers = {"recommend": 2, "reason": "Price or value", "missing": "<i>dear</i>"}
+    body = json.dumps({"type": "survey.answered", "data": {"case_key": key[1], "answers": answers}})
+    now = datetime.now(UTC)
+    headers = {"webhook-id": "msg-1", "webhook-timestamp": str(int(now.timestamp()))}
+    headers["webhook-signature"] = Webhook(SECRET).sign("msg-1", now, body)
+    for result in ("taken", "this delivery was taken before"):
+        reply = system.web.post("/feedback/acme", data=body, headers=headers, content_type="application/json")
+        assert (reply.status_code, reply.json) == (200, {"result": result})
+        while system.work():
+            pass
+    assert int(float(system.rig.value(RecordKind.CONTACT, contact, "exit_score"))) == 2
+    assert system.rig.value(RecordKind.DEAL, deal, "exit_reason") == "price"
+    assert len([note for note in system.rig.notes(deal) if "dear" in note.body]) == 1
+    assert len([task for task in system.rig.tasks(deal) if "a score of 2" in task.subject]) == 1
+
+
+@pytest.mark.row("P-3A")
+def test_who_was_asked_for_one_deal_is_left_in_peace_for_the_next(system: Any) -> None:
+    _, first = ended(system, contacts=1)
+    again = {"contacts": 0, "contact_ids": list(first.contact_ids), "name": "Northwind addition"}
+    _, second = ended(system, **again)
+    [step] = [step for step in second.steps if step.rule == "survey"]
+    assert (step.contact_id, step.status) == (first.contact_ids[0], StepStatus.SKIPPED)
