@@ -120,13 +120,12 @@ def _rewritten(text: str, raw: Mapping[str, Any], changes: Sequence[Change]) -> 
     """The text with the changes made. What it says is checked against what it should say, to the last value."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
-    from ruamel.yaml.util import load_yaml_guess_indent
 
-    indent, offset = load_yaml_guess_indent(text)[1:]
     editor = YAML()
     editor.preserve_quotes = True
     editor.width = 10_000
-    editor.indent(mapping=2, sequence=indent if offset is not None else 4, offset=offset if offset is not None else 2)
+    offset = _dashes_at(text)
+    editor.indent(mapping=2, sequence=offset + 2, offset=offset)
     out = io.StringIO()
     wanted = plain(raw)
     for change in changes:
@@ -146,6 +145,20 @@ def _rewritten(text: str, raw: Mapping[str, Any], changes: Sequence[Change]) -> 
         if _without_empty(read_raw(Path(draft.name))) != _without_empty(wanted):
             raise _by_hand("the outcome would say something else")
     return fresh
+
+
+def _dashes_at(text: str) -> int:
+    """How far the dashes of lists stand to the right of their key, as the file has it."""
+    key = None
+    for line in text.splitlines():
+        bare = line.strip()
+        if not bare or bare.startswith("#"):
+            continue
+        at_column = len(line) - len(line.lstrip())
+        if key is not None and bare.startswith("-"):
+            return at_column - key
+        key = at_column if re.fullmatch(r"[\w\-\"']+:(\s+#.*)?", bare) else None
+    return 2
 
 
 def _uncommented(text: str, change: Change) -> str:
