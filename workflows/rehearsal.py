@@ -10,7 +10,7 @@ import heapq
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
@@ -219,7 +219,7 @@ class Stage:
         playbook = self.playbooks[case.playbook if case is not None else self.rules.playbook]
         return Look(
             now=moment,
-            rules=self.rules.model_copy(update={"starts_at": None}),
+            rules=self.rules.model_copy(update={"starts_at": None, "look_back": timedelta(0)}),  # no history is read
             deal=deal.at(moment),
             people=deal.people,
             involved=tuple(one for one in deal.involved if one.at is None or one.at <= moment),
@@ -229,6 +229,8 @@ class Stage:
             questionnaires=self.questionnaires,
             users=self.users,
             load=load,
+            history=(),
+            started_with={},
             new_case_id=f"rehearsal-{deal.deal.id}",
         )
 

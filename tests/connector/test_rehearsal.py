@@ -101,6 +101,15 @@ def test_last_year_is_rehearsed_before_the_account_is_switched_on(run: Run, port
     assert all(step["owner_name"] and step["title"] for deal in opened for step in deal["steps"] if step["applies"])
 
 
+def test_with_mapped_figures_as_many_would_have_opened(run: Run, portal: Any, config: Path) -> None:
+    """A rehearsal reads no history of figures, and waits for none."""
+    settings = yaml.safe_load(config.read_text())
+    settings["accounts"]["acme"]["fields"]["figures"] = ["company.numberofemployees"]
+    config.write_text(yaml.safe_dump(settings))
+    _, out, _ = run("rehearse", "--account", "acme", "--since", last_year(portal), "--json")
+    assert json.loads(out)["summary"]["would_open"] == 17
+
+
 def test_the_terminal_shows_a_line_for_each_ending_and_the_sum(run: Run, portal: Any) -> None:
     code, out, _ = run("rehearse", "--account", "acme", "--since", last_year(portal))
     assert code == 0
