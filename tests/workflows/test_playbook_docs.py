@@ -58,7 +58,9 @@ def test_every_key_is_explained_and_no_other(heading: str, model: type[BaseModel
 
 
 def test_every_anchor_owner_rule_and_name_is_explained() -> None:
-    assert table("Moments").keys() == {"step:<key>" if anchor is Anchor.STEP else str(anchor) for anchor in Anchor}
+    assert table("Moments").keys() == {
+        f"{anchor}:<key>" if anchor in (Anchor.STEP, Anchor.OVERDUE) else str(anchor) for anchor in Anchor
+    }
     assert table("Owners").keys() == set(RULES)
     assert table("Texts and conditions").keys() == TEXT_NAMES
 
