@@ -23,6 +23,8 @@ LOOK_BACK = "_lookback"
 MOST_LINES = 40
 MOST_KEPT = 6000
 _LATE = timedelta(days=30)
+_SOON = timedelta(days=7)
+"""A plan that started longer ago than this was there before there was a look back: people have gone on from there."""
 _LANGUAGES = ("en", "fr")
 
 _WORDS: Mapping[str, Texts] = {
@@ -96,7 +98,8 @@ def look_back_at(draft: Draft, tz: ZoneInfo) -> None:
     """
     look, case = draft.look, draft.case
     wanted = case.kind is CaseKind.OFFBOARDING and look.rules.figures and look.rules.look_back
-    if not wanted or LOOK_BACK in draft.written:
+    late = case.confirmed_at is None or draft.now - case.confirmed_at > _SOON
+    if not wanted or late or LOOK_BACK in draft.written:
         return
     if look.people is None:
         draft.needs_people = True
