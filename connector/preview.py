@@ -60,6 +60,7 @@ def preview_deal(runtime: Runtime, name: str, deal_id: str) -> Preview:
         rules=rules,
         deal=deal,
         people=people,
+        involved=crm.involved([deal]).get(deal.id, ()) if len(rules.people.neutral_pool) > 1 else (),
         case=case,
         last=last,
         playbook=frozen or newest,

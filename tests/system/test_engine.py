@@ -146,6 +146,23 @@ def extra_user(system: Any) -> str:
     return found
 
 
+@pytest.mark.row("P-11", "P-12", "P-13")
+def test_who_is_who_shows_in_texts_and_a_single_voice_brings_a_task(system: Any) -> None:
+    voices = {"key": "more-voices", "due": "confirmed + 2bd", "when": "contacts | length < 2"}
+    names = {"key": "names", "due": "confirmed + 2bd", "body": {"en": "{{ contacts.map }}"}}
+    mark = {"key": "mark", "due": "confirmed + 2bd", "when": "not contacts.counterparts"}
+    follow(system, voices, names, mark)
+    alone, ticked = system.renewal("Alone", contacts=1), system.renewal("Known", contacts=2)
+    with_contacts = system.account.crm().observe([ticked])[ticked].deal.contact_ids
+    system.rig.tick_counterpart(with_contacts[0])
+    system.lose(alone, ticked)
+    system.work()
+    assert statuses(system, alone) == {"more-voices": "open", "names": "open", "mark": "open"}
+    assert statuses(system, ticked) == {"more-voices": "skipped", "names": "open", "mark": "skipped"}
+    assert "receives the handover" in task_of(system, ticked, "names").body
+    assert "Person 0: decides" in task_of(system, alone, "names").body
+
+
 # --- quiet --------------------------------------------------------------------------------------------------------
 
 
