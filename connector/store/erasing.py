@@ -41,6 +41,7 @@ _EMPTY: dict[str, dict[str, Any]] = {
     "task": {"subject": "", "body": "", "contact_ids": [], "link": None},
     "note": {"title": "", "body": "", "contact_ids": []},
     "file": {"name": "", "content": ""},
+    "document": {"name": "", "values": {}},
     "fields": {"values": {}},
     "update_task": {"note": None},
 }
@@ -238,7 +239,7 @@ def scrub(session: Session, account: str, case_ids: Sequence[str], done: Erased 
             row.state = IntentState.WITHDRAWN.value  # it could only be sent again with its texts
         emptied = row.content | _EMPTY.get(row.kind, {})
         if done is not None and row.state == IntentState.DONE.value and row.record_id:
-            {"task": done.left_tasks, "note": done.left_notes, "file": done.left_notes}.get(row.kind, set()).add(
+            {"task": done.left_tasks, "note": done.left_notes, "file": done.left_notes, "document": done.left_notes}.get(row.kind, set()).add(
                 row.record_id
             )
         if emptied != row.content:
