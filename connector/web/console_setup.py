@@ -133,7 +133,8 @@ def _add_connecting(blueprint: Blueprint, console: Console) -> None:
                 address, _ = Consents(runtime).invite(name)
         except NotInBrowser:
             address = None
-        shown = _reached(account) if request.args.get("try") or account.has_known() else {}
+        consented = account.services.tokens.load() is not None
+        shown = _reached(account) if consented or not in_browser(account) else {}
         return console.page("setup/connect.html", account=account, address=address, **way(name, "connect"), **shown)
 
 
