@@ -87,7 +87,7 @@ def _figure(name: str, start: str | None, now: str | None, language: str) -> Key
 
 def _label(name: str) -> str:
     """The field's name as people would write it: ``company.active_users`` is *Active users*."""
-    words = name.partition(".")[2].replace("__c", "").replace("_", " ").split() or [name]
+    words = re.sub(r"__\w$", "", name.partition(".")[2]).replace("_", " ").split() or [name]
     spelt = " ".join(word.upper() if word.lower() in _SHORT else word for word in words)
     return shorten(spelt[:1].upper() + spelt[1:], 60)
 

@@ -239,9 +239,12 @@ def scrub(session: Session, account: str, case_ids: Sequence[str], done: Erased 
             row.state = IntentState.WITHDRAWN.value  # it could only be sent again with its texts
         emptied = row.content | _EMPTY.get(row.kind, {})
         if done is not None and row.state == IntentState.DONE.value and row.record_id:
-            {"task": done.left_tasks, "note": done.left_notes, "file": done.left_notes, "document": done.left_notes}.get(row.kind, set()).add(
-                row.record_id
-            )
+            {
+                "task": done.left_tasks,
+                "note": done.left_notes,
+                "file": done.left_notes,
+                "document": done.left_notes,
+            }.get(row.kind, set()).add(row.record_id)
         if emptied != row.content:
             row.content = emptied
             row.reason = ""

@@ -30,7 +30,7 @@ def make_blueprint(runtime: Runtime) -> Blueprint:
         if page.is_over:
             return closed(page, render_template)
         content = _content(runtime, page)
-        if content is None:
+        if content is None or not content["values"]:  # somebody whom it named was erased
             abort(404)
         return render_template("document.html", page=page, paper=content["values"], name=content["name"], bars=bars)
 

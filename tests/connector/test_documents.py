@@ -18,8 +18,8 @@ from adapters.port import Outcome, Result
 from connector.chart import draw
 from connector.documents import _SAMPLE, Documents, send
 from connector.layouts import make as layouts
-from connector.store import intake, intents
-from connector.store.tables import LinkRow
+from connector.store import erasing, intake, intents
+from connector.store.tables import IntentState, LinkRow
 from workflows.model import AttachDocument, AttachFile, CreateNote, DocumentKind, LinkKind
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -247,3 +247,10 @@ def test_a_document_s_page_is_closed_with_its_case(house: Any, path: str) -> Non
 
 def test_a_link_to_another_page_opens_no_document(house: Any, path: str) -> None:
     assert house.client.get(house.give_link().replace("/s/", "/document/")).status_code == 404
+
+
+def test_what_a_document_said_goes_with_the_person_it_named(house: Any, path: str) -> None:
+    with house.store.write() as session:
+        intents.ended(session, "acme", "case-500:achievements:document", IntentState.DONE, NOW, record_id="f1")
+        assert erasing.scrub(session, "acme", ["case-500"]) == 1
+    assert house.client.get(path).status_code == 404
