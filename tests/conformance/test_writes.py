@@ -149,8 +149,9 @@ def test_a_note_stands_on_the_deal_and_is_found_by_its_key(rig: Rig, desk: Desk)
     assert desk.crm.find([Wanted("n", "note", deal_id), Wanted("other", "note", deal_id)]) == {"n": seen.id}
 
 
-def test_a_document_hangs_on_the_deal_with_its_bytes_and_is_found_by_its_key(rig: Rig, desk: Desk) -> None:
-    deal_id, content = rig.add_deal("Deal"), bytes(range(256)) * 40
+@pytest.mark.parametrize("size", [40, 16_000], ids=["a letter", "a letter with pictures, 4 MiB"])
+def test_a_document_hangs_on_the_deal_with_its_bytes_and_is_found_by_its_key(rig: Rig, desk: Desk, size: int) -> None:
+    deal_id, content = rig.add_deal("Deal"), bytes(range(256)) * size
     file = AttachFile(
         key="f",
         deal_id=deal_id,
