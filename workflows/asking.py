@@ -57,6 +57,7 @@ def fitted(
             for question in section.questions
             if not question.roles or question.key in known or any(role in roles for role in question.roles)
         )
+        questions = tuple(question for question in questions if not question.options or len(question.options) > 1)
         if questions:
             sections.append(section.model_copy(update={"questions": questions}))
     return questionnaire.model_copy(update={"sections": tuple(sections)})
