@@ -61,8 +61,8 @@ def test_null_takes_an_optional_key_away() -> None:
 
 
 def test_a_step_is_removed_and_a_phase_that_is_left_empty_goes_with_it(saas: Playbook) -> None:
-    own = parse_playbook(override("remove: [lessons, post-mortem]"), "own.yaml")
-    assert {one.key for one in saas.steps()} - {one.key for one in own.steps()} == {"lessons", "post-mortem"}
+    own = parse_playbook(override("remove: [lessons, post-mortem, retro]"), "own.yaml")
+    assert {one.key for one in saas.steps()} - {one.key for one in own.steps()} == {"lessons", "post-mortem", "retro"}
     assert "learn" not in {phase.key for phase in own.phases}
 
 
