@@ -88,6 +88,7 @@ def doubtful_people(name: str, config: AccountConfig, users: Sequence[User]) -> 
     """Findings on people who are named in the settings and can get no tasks now."""
     by_mail = {user.email.casefold(): user for user in users}
     named = [*config.people.neutral_pool, *([config.people.manager] if config.people.manager else [])]
+    named += [one.stand_in for one in config.people.absences if one.stand_in]
     return [
         Finding(
             subject=f"accounts.{name}.people",

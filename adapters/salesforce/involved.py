@@ -27,12 +27,11 @@ def involved(client: Client, shape: Shape, deals: Sequence[Deal]) -> dict[str, t
     """See :meth:`adapters.port.Crm.involved`."""
     asked = {deal.id: to18(deal.id) for deal in deals}
     known = list(dict.fromkeys(one for one in asked.values() if is_whole(one, PREFIXES["Opportunity"])))
-    fields = _fields(shape)
-    rows = {
-        row["Id"]: row
-        for soql in chunks(lambda ids: select(fields, "Opportunity", is_in("Id", ids)), known)
-        for row in client.query("read who took part", soql)
-    }
+    try:
+        rows = _rows_of(client, known, _fields(shape))
+    except Rejected:
+        shape = shape.model_copy(update={"teams": ()})  # switched off or hidden since we looked
+        rows = _rows_of(client, known, _fields(shape))
     teams = _company_teams(client, shape, deals)
     found = {}
     for deal in deals:
@@ -40,6 +39,14 @@ def involved(client: Client, shape: Shape, deals: Sequence[Deal]) -> dict[str, t
         parts = [*_of_deal(row, shape), *((user, Part.COMPANY_TEAM, None) for user in teams.get(deal.company_id, ()))]
         found[deal.id] = tuple(_once(parts))
     return found
+
+
+def _rows_of(client: Client, deal_ids: Sequence[str], fields: Sequence[str]) -> dict[str, Row]:
+    return {
+        row["Id"]: row
+        for soql in chunks(lambda ids: select(fields, "Opportunity", is_in("Id", ids)), deal_ids)
+        for row in client.query("read who took part", soql)
+    }
 
 
 def _fields(shape: Shape) -> list[str]:

@@ -16,7 +16,7 @@ from adapters.salesforce import ADAPTER
 from adapters.salesforce.mapping import to18
 from adapters.salesforce.reads import ALL_PIPELINE
 from sandbox.salesforce.schema import Field
-from workflows.model import CreateTask, DealState, RecordKind, Ref, Role
+from workflows.model import CreateTask, DealState, Part, RecordKind, Ref, Role
 
 MINUTE = timedelta(minutes=1)
 
@@ -331,3 +331,24 @@ def test_what_the_sandbox_sends_is_understood_and_our_answer_ends_its_retries(or
     request = WebhookRequest("POST", "", {}, got[0], datetime.now(UTC), secret)
     (signal,) = ADAPTER.receive(request, [account]).signals
     assert (signal.record_id, signal.stage_id) == (deal_id, "Closed Lost")
+
+
+# --- who took part --------------------------------------------------------------------------------------------------
+
+
+def test_teams_that_an_org_has_not_or_no_longer_are_done_without(org: Any) -> None:
+    deal_id, claire = org.deal(), org.sandbox.add_user("Claire", "Martin", "claire@example.com")
+    world = org.sandbox.world
+    account = world.live(deal_id)["AccountId"]
+    world.insert("OpportunityTeamMember", {"OpportunityId": deal_id, "UserId": claire})
+    if account:
+        world.insert("AccountTeamMember", {"AccountId": account, "UserId": claire})
+    world.insert("Event", {"WhatId": deal_id, "OwnerId": claire, "Subject": "Met"})
+    crm = org.connect()
+    deal = crm.observe([deal_id])[deal_id].deal
+    wanted = {Part.MEETING, Part.DEAL_TEAM} | ({Part.COMPANY_TEAM} if account else set())
+    assert {one.part for one in crm.involved([deal])[deal_id]} == wanted
+    del world.schema.objects["Opportunity"].children["OpportunityTeamMembers"]
+    del world.schema.objects["Account"].children["AccountTeamMembers"]
+    assert {one.part for one in crm.involved([deal])[deal_id]} == {Part.MEETING}, "hidden since we looked"
+    assert {one.part for one in org.connect().involved([deal])[deal_id]} == {Part.MEETING}, "never there"
