@@ -140,8 +140,11 @@ def read(texts: Mapping[str, str | bytes], kinds: Mapping[str, LinkKind] | None 
     playbooks = {}
     for file, text in texts.items():
         try:
-            if "questionnaire" in load(text, file).data:
+            data = load(text, file).data
+            if "questionnaire" in data:
                 _read_one(known, file, text, "questionnaire")
+            elif "reasons" in data:
+                parse_reasons(text, file)
             else:
                 playbooks[file] = text
         except PlaybookError as error:

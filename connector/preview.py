@@ -10,6 +10,8 @@ from typing import Any
 from adapters.errors import NotFound
 from connector.bootstrap import Runtime
 from connector.links import LinkSigner
+from connector.settings import AccountConfig
+from connector.survey_links import address
 from connector.readonly import ReadOnly
 from connector.store import cases
 from workflows.guard import occasion, refusal
@@ -78,7 +80,7 @@ def preview_deal(runtime: Runtime, name: str, deal_id: str) -> Preview:
         contract_end=deal.contract_end.isoformat() if deal.contract_end is not None else None,
         case_id=case.id if case is not None else None,
         not_now=refusal(look, occasion(rules, deal)) if case is None else None,
-        steps=preview(look, _Addresses(runtime.links)),
+        steps=preview(look, _Addresses(runtime.links, account.config)),
         lacks=_lacks(deal, people),
     )
 
@@ -86,11 +88,12 @@ def preview_deal(runtime: Runtime, name: str, deal_id: str) -> Preview:
 class _Addresses:
     """Real addresses, remembered nowhere, so that those of a case that does not exist lead nowhere."""
 
-    def __init__(self, links: LinkSigner) -> None:
+    def __init__(self, links: LinkSigner, config: AccountConfig) -> None:
         self._links = links
+        self._config = config
 
     def __call__(self, kind: LinkKind, case_id: str, contact_id: str | None, questionnaire: str) -> str:
-        return self._links.address(kind, case_id, contact_id, questionnaire)
+        return address(self._links, self._config, kind, case_id, contact_id, questionnaire)
 
 
 def _lacks(deal: Deal, people: People) -> list[str]:

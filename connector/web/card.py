@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from adapters.errors import AurevoirError, PayloadError, SignatureError
 from adapters.port import Ask, Embedded, WebhookAccount, WebhookRequest
 from connector.metrics import WEBHOOKS
+from connector.survey_links import address
 from connector.store import accounts, agenda, cases, intake, intents
 from connector.web.deliveries import delivery, provable_accounts
 from connector.web.runtime import Runtime
@@ -35,6 +36,11 @@ _ENDED = (StepStatus.DONE, StepStatus.NOT_APPLICABLE, StepStatus.CLOSED)
 _LINKS: Mapping[LinkKind, Mapping[str, str]] = {
     LinkKind.SURVEY: {"en": "Survey page: {title}", "fr": "Page d’enquête : {title}"},
     LinkKind.INTERVIEW: {"en": "Conversation form: {title}", "fr": "Formulaire d’entretien : {title}"},
+    LinkKind.TEAM: {"en": "Our own form: {title}", "fr": "Formulaire interne : {title}"},
+    LinkKind.INVENTORY: {"en": "What is the customer's: {title}", "fr": "Ce qui appartient au client : {title}"},
+    LinkKind.TIMELINE: {"en": "The customer's page: {title}", "fr": "Page du client : {title}"},
+    LinkKind.DOCUMENT: {"en": "Document: {title}", "fr": "Document : {title}"},
+    LinkKind.TOUCH: {"en": "What they want to hear: {title}", "fr": "Ce qu’ils souhaitent recevoir : {title}"},
 }
 
 Hook = Callable[[WebhookRequest, Sequence[WebhookAccount]], Ask]
@@ -174,12 +180,22 @@ def _links(runtime: Runtime, case: Case, tasks: Mapping[str, CreateTask], langua
         rows = intake.links_of_case(session, case.id)
     for row in rows:
         kind = LinkKind(row.kind)
-        url = runtime.links.address(kind, case.id, row.contact_id, row.questionnaire)
+        url = _address(runtime, row)
         title = next((task.subject for task in tasks.values() if task.link == url), None)
         if title is None:
             questionnaire = runtime.library.questionnaires.get(row.questionnaire)
             title = wording(questionnaire.title, language, questionnaire.languages) if questionnaire else ""
-        yield {"text": wording(_LINKS[kind], language, ("en",)).format(title=title), "url": url}
+        text = wording(_LINKS[kind], language, ("en",)).format(title=title)
+        yield {"text": text.removesuffix(": ").removesuffix(" :"), "url": url}
+
+
+def _address(runtime: Runtime, row: LinkRow) -> str:
+    """The link as it stands in the CRM."""
+    kind, account = LinkKind(row.kind), runtime.accounts.get(row.account)
+    if account is None:
+        return runtime.links.address(kind, row.case_id, row.contact_id, row.questionnaire)
+    given = (kind, row.case_id, row.contact_id, row.questionnaire, row.language)
+    return address(runtime.links, account.config, *given)
 
 
 def _feedback(runtime: Runtime, case: Case, answer: Answer, language: str) -> dict[str, Any] | None:
