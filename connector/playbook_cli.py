@@ -132,6 +132,7 @@ def read(texts: Mapping[str, str | bytes], kinds: Mapping[str, LinkKind] | None 
 
     ``kinds`` are the questionnaires that playbooks may ask besides those among the files and those that ship.
     """
+    from workflows.asking import parse_reasons
     from workflows.documents import PlaybookError, load
     from workflows.survey import shipped_questionnaires
 

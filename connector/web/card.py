@@ -18,8 +18,9 @@ from sqlalchemy.orm import Session
 from adapters.errors import AurevoirError, PayloadError, SignatureError
 from adapters.port import Ask, Embedded, WebhookAccount, WebhookRequest
 from connector.metrics import WEBHOOKS
-from connector.survey_links import address
 from connector.store import accounts, agenda, cases, intake, intents
+from connector.store.tables import LinkRow
+from connector.survey_links import address
 from connector.web.deliveries import delivery, provable_accounts
 from connector.web.runtime import Runtime
 from workflows.feedback import feedback_writes

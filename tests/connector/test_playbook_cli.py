@@ -111,6 +111,18 @@ def test_lint_without_files_reads_what_ships_and_the_admins_own(run: Run, config
     assert (note["rule"], note["level"], note["fault"]["step"]) == ("blame", "warning", "step farewell")
 
 
+@pytest.mark.row("P-34")
+def test_lint_reads_reasons_in_an_admins_own_words(run: Run, tmp_path: Path) -> None:
+    options = "options: [{value: price, text: {en: Dear}}, {value: sold, CATEGORYtext: {en: Sold}}]"
+    (tmp_path / "reasons.yaml").write_text(f"reasons: own\nlanguages: [en]\n{options}".replace("CATEGORY", ""))
+    refused = run("playbook", "lint", str(tmp_path))
+    assert refused.exit_code == 1
+    assert "add a `category`" in " ".join(refused.output.split())
+    text = f"reasons: own\nlanguages: [en]\n{options}".replace("CATEGORY", "category: merger_closure, ")
+    (tmp_path / "reasons.yaml").write_text(text)
+    assert run("playbook", "lint", str(tmp_path)).exit_code == 0
+
+
 def test_lint_takes_folders_and_lets_playbooks_ask_questionnaires_beside_them(run: Run, tmp_path: Path) -> None:
     survey = """\
 questionnaire: ours
