@@ -350,7 +350,7 @@ def test_a_rehearsal_shows_its_progress_then_the_plans_and_writes_nothing(desk: 
     assert begun.location == path, begun.text
     html = desk.get(path).text
     assert "Older 1" in html
-    assert "Why this person" in html
+    assert "was chosen because" in html
     for kind, word in (("csv", "deal_id"), ("json", '"deals"'), ("html", "<!doctype html>")):
         answer = desk.get(f"{path}.{kind}")
         assert word in answer.text
