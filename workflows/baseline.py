@@ -29,11 +29,11 @@ FRAME_KEYS = ("rhythm", "form", "channel", "urgent", "validates", "stands_in", "
 """What texts can always show of it, empty while it is not known."""
 _IN_A_LINE = (("who", "validates", "stands_in"), ("how", "channel", "urgent"), ("when", "rhythm", "form"))
 _WORDS: Mapping[str, Texts] = {
-    "who": {"en": "who validates: {value}", "fr": "qui valide : {value}"},
-    "stands_in": {"en": " (stand-in: {value})", "fr": " (suppléance : {value})"},
-    "how": {"en": "channel: {value}", "fr": "canal : {value}"},
-    "urgent": {"en": " (when urgent: {value})", "fr": " (en cas d’urgence : {value})"},
-    "when": {"en": "status: {value}", "fr": "points : {value}"},
+    "who": {"en": "who validates: {value}", "fr": "qui valide : {value}"},
+    "stands_in": {"en": " (stand-in: {value})", "fr": " (suppléance : {value})"},
+    "how": {"en": "channel: {value}", "fr": "canal : {value}"},
+    "urgent": {"en": " (when urgent: {value})", "fr": " (en cas d’urgence : {value})"},
+    "when": {"en": "status: {value}", "fr": "points : {value}"},
     "form": {"en": " ({value})", "fr": " ({value})"},
 }
 _TAKEN = "start:"
@@ -91,7 +91,7 @@ def _agreed(shown: Mapping[str, str], language: str) -> str:
         if shown[name]:
             more = _say(detail, language, value=shown[detail]) if shown[detail] else ""
             parts.append(_say(words, language, value=shown[name]) + more)
-    return "; ".join(parts) if not language.startswith("fr") else " ; ".join(parts)
+    return "; ".join(parts) if not language.startswith("fr") else " ; ".join(parts)
 
 
 def _name(key: str) -> str:

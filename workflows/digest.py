@@ -67,47 +67,47 @@ _BY_WORDS = {
 }
 
 _WORDS: Mapping[str, Texts] = {
-    "product": {"en": "product", "fr": "produit"},
-    "sales": {"en": "sales", "fr": "ventes"},
-    "finance": {"en": "finance", "fr": "finance"},
-    "operations": {"en": "operations", "fr": "opérations"},
-    "success": {"en": "customer success", "fr": "succès client"},
+    "product": {"en": "product", "fr": "le produit"},
+    "sales": {"en": "sales", "fr": "les ventes"},
+    "finance": {"en": "finance", "fr": "la finance"},
+    "operations": {"en": "operations", "fr": "les opérations"},
+    "success": {"en": "customer success", "fr": "le suivi client"},
     "title": {
         "en": "What leavers told us, for {department}: {answers} answers",
-        "fr": "Ce que disent les clients qui partent, pour {department} : {answers} réponses",
+        "fr": "Ce que disent les clients qui partent, pour {department} : {answers} réponses",
     },
     "title.one": {
         "en": "What leavers told us, for {department}: one answer",
-        "fr": "Ce que disent les clients qui partent, pour {department} : une réponse",
+        "fr": "Ce que disent les clients qui partent, pour {department} : une réponse",
     },
     "intro": {
         "en": "What came in since {since} and concerns {department}. Read it, choose one thing to change, and tell the "
         "account's owner: people who left like to hear that it was heard.",
-        "fr": "Ce qui est arrivé depuis le {since} et concerne : {department}. À lire, pour choisir une chose à "
-        "changer et le dire au responsable du compte : qui est parti aime savoir qu’on l’a entendu.",
+        "fr": "Ce qui est arrivé depuis le {since} et concerne : {department}. À lire, pour choisir une chose à "
+        "changer et le dire au responsable du compte : qui est parti aime savoir qu’on l’a entendu.",
     },
     "reasons": {"en": "Reasons that concern you", "fr": "Motifs qui vous concernent"},
     "scores": {"en": "Ratings", "fr": "Notes"},
     "remarks": {"en": "In their words", "fr": "Avec leurs mots"},
-    "reason": {"en": "- {reason}: {count}", "fr": "- {reason} : {count}"},
-    "reason.percent": {"en": "- {reason}: {count} ({percent} %)", "fr": "- {reason} : {count} ({percent} %)"},
+    "reason": {"en": "- {reason}: {count}", "fr": "- {reason} : {count}"},
+    "reason.percent": {"en": "- {reason}: {count} ({percent} %)", "fr": "- {reason} : {count} ({percent} %)"},
     "ratings": {"en": "- {question} {values}", "fr": "- {question} {values}"},
     "ratings.few": {"en": "{values} (of {high})", "fr": "{values} (sur {high})"},
     "ratings.many": {
         "en": "{average} of {high} on average, {count} answers",
         "fr": "{average} sur {high} en moyenne, {count} réponses",
     },
-    "remark": {"en": "  - {company}: “{text}”{link}", "fr": "  - {company} : « {text} »{link}"},
+    "remark": {"en": "  - {company}: “{text}”", "fr": "  - {company} : « {text} »"},
     "interviewer": {"en": "{company} (in the exit conversation)", "fr": "{company} (lors de l’entretien)"},
     "more": {
         "en": "And {count} more remarks: they are in the notes on the deals.",
-        "fr": "Et {count} autres remarques : elles figurent dans les notes des transactions.",
+        "fr": "Et {count} autres remarques : elles figurent dans les notes des transactions.",
     },
     "deals": {"en": "The deals", "fr": "Les transactions"},
     "deal": {"en": "- {company}{link}", "fr": "- {company}{link}"},
     "why": {
         "en": "{name} gets this for {department}, as the settings say.",
-        "fr": "{name} reçoit ce point pour : {department}, selon les réglages.",
+        "fr": "{name} reçoit ce point pour : {department}, selon les réglages.",
     },
 }
 
@@ -237,7 +237,7 @@ def _remarks(items: Iterable[_Item], language: str) -> list[str]:
         company = said.deal_name or said.deal_id
         if said.answer.by != "customer":
             company = say("interviewer", language, company=company)
-        line = say("remark", language, company=company, text=text, link=_link(said))
+        line = say("remark", language, company=company, text=text)
         by_question.setdefault(_asked(item.question, said.questionnaire, language), []).append(line)
     lines = [line for question, each in by_question.items() for line in (f"- {question}", *each)]
     if len(told) > MOST_REMARKS:

@@ -20,15 +20,15 @@ _LANGUAGES = ("en", "fr")
 _WORDS: Mapping[str, Texts] = {
     "title.fell": {
         "en": "Early sign at {company}: {figure} fell from {before} to {after}",
-        "fr": "Premier signe chez {company} : {figure} en baisse, de {before} à {after}",
+        "fr": "Premier signe chez {company} : {figure} en baisse, de {before} à {after}",
     },
     "title.rose": {
         "en": "Early sign at {company}: {figure} rose from {before} to {after}",
-        "fr": "Premier signe chez {company} : {figure} en hausse, de {before} à {after}",
+        "fr": "Premier signe chez {company} : {figure} en hausse, de {before} à {after}",
     },
     "title.stalled": {
         "en": "Early sign at {company}: {figure} has stood still at {after} since {since}",
-        "fr": "Premier signe chez {company} : {figure} à l’arrêt à {after} depuis le {since}",
+        "fr": "Premier signe chez {company} : {figure} à l’arrêt à {after} depuis le {since}",
     },
     "body": {
         "en": (
@@ -39,23 +39,23 @@ _WORDS: Mapping[str, Texts] = {
         ),
         "fr": (
             "{what}\n\nLe renouvellement n’est pas encore en jeu, et un appel peut encore changer quelque chose. Posez "
-            "des questions ouvertes : qu’est-ce qui a changé de leur côté, qu’est-ce qui bloque, qui est parti ou "
+            "des questions ouvertes : qu’est-ce qui a changé de leur côté, qu’est-ce qui bloque, qui est parti ou "
             "arrivé, qu’est-ce qui aiderait ce mois-ci. Convenez d’une chose avec une date, et créez-en une tâche.\n\n"
-            "S’il y a une raison simple, comme une saison ou un nettoyage des chiffres, fermez cette tâche : le même "
+            "S’il y a une raison simple, comme une saison ou un nettoyage des chiffres, fermez cette tâche : le même "
             "signe ne sera pas redit avant le {again}."
         ),
     },
     "what.fell": {
         "en": "{figure} of {company} was {before} on {since} and is {worst} now.",
-        "fr": "{company}, {figure} : {before} le {since}, {worst} aujourd’hui.",
+        "fr": "{company}, {figure} : {before} le {since}, {worst} aujourd’hui.",
     },
     "what.rose": {
         "en": "{figure} of {company} was {before} on {since} and has gone up to {worst}.",
-        "fr": "{company}, {figure} : {before} le {since}, monté à {worst}.",
+        "fr": "{company}, {figure} : {before} le {since}, monté à {worst}.",
     },
     "what.stalled": {
         "en": "{figure} of {company} has not moved from {after} since {since}.",
-        "fr": "{company}, {figure} : {after}, sans changement depuis le {since}.",
+        "fr": "{company}, {figure} : {after}, sans changement depuis le {since}.",
     },
 }
 

@@ -73,8 +73,8 @@ _WORDS: Mapping[str, Texts] = {
         "fr": "Délai médian de l’accusé de réception, en heures",
     },
     "steps_on_time": {"en": "Steps on time, of those due", "fr": "Étapes à temps, sur celles échues"},
-    "avoidable": {"en": "Avoidable, says the customer: {degree}", "fr": "Évitable, selon le client : {degree}"},
-    "fit": {"en": "Was a good fit: {degree}", "fr": "Client bien ciblé : {degree}"},
+    "avoidable": {"en": "Avoidable, says the customer: {degree}", "fr": "Évitable, selon le client : {degree}"},
+    "fit": {"en": "Was a good fit: {degree}", "fr": "Client bien ciblé : {degree}"},
     "went": {
         "en": "People whose score {how} from start to end",
         "fr": "Personnes dont la note {how} du début à la fin",

@@ -28,7 +28,7 @@ _WORDS: Mapping[str, Texts] = {
     "csm": {"en": "The interviewer", "fr": "La personne qui a mené l’entretien"},
     "team": {"en": "The account's team, before it read any answer", "fr": "L’équipe du compte, avant toute réponse"},
     "retro": {"en": "Those who worked on the account", "fr": "Les personnes qui ont travaillé sur le compte"},
-    "record": {"en": "The deal gives as reason: {reason}", "fr": "Motif indiqué sur la transaction : {reason}"},
+    "record": {"en": "The deal gives as reason: {reason}", "fr": "Motif indiqué sur la transaction : {reason}"},
     "line": {"en": "{question} {value}", "fr": "{question} {value}"},
     "of": {"en": "{value} of {high}", "fr": "{value} sur {high}"},
 }

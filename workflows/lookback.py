@@ -28,7 +28,7 @@ _SOON = timedelta(days=7)
 _LANGUAGES = ("en", "fr")
 
 _WORDS: Mapping[str, Texts] = {
-    "title": {"en": "Looking back: the signs before the end", "fr": "Avec le recul : les signes avant la fin"},
+    "title": {"en": "Looking back: the signs before the end", "fr": "Avec le recul : les signes avant la fin"},
     "intro": {
         "en": "From {since} to {until}, when the deal came to its end. Signs to learn from, nobody's fault.",
         "fr": (
@@ -36,18 +36,18 @@ _WORDS: Mapping[str, Texts] = {
             "responsable."
         ),
     },
-    "line": {"en": "- {day} ({days} days before): {what}", "fr": "- {day} ({days} jours avant) : {what}"},
-    "undated": {"en": "- Since {day}: {what}", "fr": "- Depuis le {day} : {what}"},
-    "fell": {"en": "{figure} fell from {before} to {after}", "fr": "{figure} : baisse de {before} à {after}"},
-    "rose": {"en": "{figure} rose from {before} to {after}", "fr": "{figure} : hausse de {before} à {after}"},
-    "stalled": {"en": "{figure} stood still at {after}", "fr": "{figure} : à l’arrêt à {after}"},
+    "line": {"en": "- {day} ({days} days before): {what}", "fr": "- {day} ({days} jours avant) : {what}"},
+    "undated": {"en": "- Since {day}: {what}", "fr": "- Depuis le {day} : {what}"},
+    "fell": {"en": "{figure} fell from {before} to {after}", "fr": "{figure} : baisse de {before} à {after}"},
+    "rose": {"en": "{figure} rose from {before} to {after}", "fr": "{figure} : hausse de {before} à {after}"},
+    "stalled": {"en": "{figure} stood still at {after}", "fr": "{figure} : à l’arrêt à {after}"},
     "changed": {
         "en": "{figure} went from “{before}” to “{after}”",
-        "fr": "{figure} : passage de « {before} » à « {after} »",
+        "fr": "{figure} : passage de « {before} » à « {after} »",
     },
-    "emptied": {"en": "{figure} was emptied; it was {before}", "fr": "{figure} : champ vidé ; il valait {before}"},
+    "emptied": {"en": "{figure} was emptied; it was {before}", "fr": "{figure} : champ vidé ; il valait {before}"},
     "worst": {"en": ", later {worst}", "fr": ", puis {worst}"},
-    "over": {"en": "; back on {day}", "fr": " ; rétabli le {day}"},
+    "over": {"en": "; back on {day}", "fr": " ; rétabli le {day}"},
     "owner": {
         "en": "the deal passed from {before} to {after}",
         "fr": "la transaction est passée de {before} à {after}",
@@ -56,21 +56,21 @@ _WORDS: Mapping[str, Texts] = {
     "someone": {"en": "someone who is no longer a user", "fr": "une personne qui n’est plus utilisatrice"},
     "gone": {
         "en": "no longer on the deal: {gone} of the {all} people on the stakeholder map of the start",
-        "fr": "ne figurent plus sur la transaction : {gone} des {all} personnes de la carte de départ",
+        "fr": "ne figurent plus sur la transaction : {gone} des {all} personnes de la carte de départ",
     },
     "gone_decider": {"en": ", a decider among them", "fr": ", dont une personne qui décidait"},
     "none": {"en": "No figure gave a sign in this time.", "fr": "Aucun chiffre n’a donné de signe sur cette période."},
     "more": {"en": "- and {count} more before these", "fr": "- et {count} autres auparavant"},
-    "gaps": {"en": "What cannot be told:", "fr": "Ce qu’on ne peut pas dire :"},
+    "gaps": {"en": "What cannot be told:", "fr": "Ce qu’on ne peut pas dire :"},
     "unkept": {
         "en": "- {figure}: the CRM kept no history of it; it is {value} now",
-        "fr": "- {figure} : le CRM n’en a gardé aucun historique ; valeur actuelle : {value}",
+        "fr": "- {figure} : le CRM n’en a gardé aucun historique ; valeur actuelle : {value}",
     },
     "empty": {
         "en": "- {figure}: empty, now and in all the history there is",
-        "fr": "- {figure} : vide, aujourd’hui comme dans l’historique",
+        "fr": "- {figure} : vide, aujourd’hui comme dans l’historique",
     },
-    "late": {"en": "- {figure}: known since {day} only", "fr": "- {figure} : connu seulement depuis le {day}"},
+    "late": {"en": "- {figure}: known since {day} only", "fr": "- {figure} : connu seulement depuis le {day}"},
 }
 
 

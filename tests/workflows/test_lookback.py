@@ -166,8 +166,8 @@ def test_what_the_crm_kept_no_history_of_is_said_plainly(watched: Any) -> None:
     watched.enter("lost")
     body = note(watched.look()).body
     assert "Aucun chiffre n’a donné de signe" in body
-    assert "- active users : le CRM n’en a gardé aucun historique ; valeur actuelle : 30" in body
-    assert "- nps : connu seulement depuis le 31 janvier 2026" in body
+    assert "- active users : le CRM n’en a gardé aucun historique ; valeur actuelle : 30" in body
+    assert "- nps : connu seulement depuis le 31 janvier 2026" in body
 
 
 def test_what_happened_after_the_loss_is_no_sign_of_it(watched: Any) -> None:
