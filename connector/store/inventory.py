@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from connector.store.database import insert_or
 from connector.store.tables import InventoryRow
 from workflows.model import InventoryItem, ItemKind
 
@@ -21,13 +22,14 @@ def to_item(row: InventoryRow) -> InventoryItem:
     return InventoryItem(id=row.id, changed_at=row.changed_at, **values | {"kind": ItemKind(row.kind)})
 
 
-def rows(session: Session, case_id: str) -> Sequence[InventoryRow]:
-    """The case's items in their order, without those that were taken out."""
-    return session.scalars(
+def rows(session: Session, case_id: str, *, hold: bool = False) -> Sequence[InventoryRow]:
+    """The case's items in their order, without those that were taken out. ``hold``: nobody else changes them now."""
+    query = (
         select(InventoryRow)
         .where(InventoryRow.case_id == case_id, InventoryRow.removed_at.is_(None))
         .order_by(InventoryRow.position, InventoryRow.id)
-    ).all()
+    )
+    return session.scalars(query.with_for_update() if hold else query).all()
 
 
 def of_cases(session: Session, case_ids: Sequence[str]) -> dict[str, tuple[InventoryItem, ...]]:
@@ -49,20 +51,9 @@ def is_begun(session: Session, case_id: str) -> bool:
 
 def add(session: Session, account: str, case_id: str, item: InventoryItem) -> None:
     """Put a new item at the end. One that is there already, as of a form sent twice, is left as it is."""
-    if session.get(InventoryRow, item.id) is not None:
-        return
     last = session.scalar(select(func.max(InventoryRow.position)).where(InventoryRow.case_id == case_id))
-    session.add(
-        InventoryRow(
-            id=item.id,
-            account=account,
-            case_id=case_id,
-            position=(last or 0) + 1,
-            version=1,
-            **_values(item),
-        )
-    )
-    session.flush()
+    values = {"account": account, "case_id": case_id, "position": (last or 0) + 1, "version": 1, **_values(item)}
+    session.execute(insert_or(session, InventoryRow).values(id=item.id, **values).on_conflict_do_nothing())
 
 
 def change(session: Session, item: InventoryItem, version: int) -> bool:

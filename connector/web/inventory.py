@@ -111,7 +111,7 @@ class InventoryDesk:
         if link is None or link.closed_at is not None:
             return None, lines
         now = self._runtime.clock.now()
-        rows = {row.id: row for row in items.rows(session, page.case.id)}
+        rows = {row.id: row for row in items.rows(session, page.case.id, hold=True)}
         changed = 0
         for line in lines:
             line.problems.clear()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import html
 import re
+from datetime import date
 from typing import Any
 
 import pytest
 
-from connector.store import accounts, intake, inventory
+from connector.store import accounts, cases, intake, inventory
 from connector.store.tables import InventoryRow, LinkRow
-from workflows.model import LinkKind
+from workflows.model import InventoryItem, LinkKind
 
 USERS = [
     {"id": "u1", "name": "Ana Lind", "email": "ana@example.com"},
@@ -53,8 +54,7 @@ class Form:
         }
         for name, options in re.findall(r'<select[^>]*name="([^"]+)">(.*?)</select>', text, re.DOTALL):
             chosen = re.search(r'value="([^"]+)" selected', options)
-            assert chosen is not None
-            self.values[name] = chosen[1]
+            self.values[name] = chosen[1] if chosen is not None else ""
         self.rows = list(dict.fromkeys(re.findall(r'name="row-([0-9a-f]{32})-version"', text)))
 
     def fill(self, at: int, **values: str) -> Form:
@@ -276,6 +276,25 @@ def test_a_form_that_is_not_ours_is_handed_back_unsaved(house: Any, path: str) -
     assert "Nothing that you wrote is lost" in answer.text
     assert send(house, path, form, **{"your-website": "http://spam"}).status_code == 400
     assert not saved(house)
+
+
+def test_the_list_is_kept_alike_on_both_databases(store: Any, house: Any) -> None:
+    now = house.clock.now()
+    one = InventoryItem(id="1" * 32, title="One", due_on=date(2026, 3, 20), changed_at=now)
+    other = one.model_copy(update={"id": "2" * 32, "title": "Other", "owner_id": "u1"})
+    with store.write() as session:
+        cases.save(session, house.open_case())
+        for item in (one, other, one.model_copy(update={"title": "Sent twice"})):
+            inventory.add(session, "acme", "case-500", item)
+    with store.write() as session:
+        held = inventory.rows(session, "case-500", hold=True)
+        assert [(row.title, row.version) for row in held] == [("One", 1), ("Other", 1)]
+        assert inventory.change(session, one.model_copy(update={"place": "Here"}), 1)
+        assert not inventory.change(session, one.model_copy(update={"place": "Too late"}), 1)
+        assert inventory.remove(session, other.id, 1, now)
+    with store.read() as session:
+        assert inventory.of_cases(session, ["case-500"]) == {"case-500": (one.model_copy(update={"place": "Here"}),)}
+        assert inventory.is_begun(session, "case-500")
 
 
 def test_a_closed_page_says_so_and_gives_back_what_was_written(house: Any, path: str) -> None:
