@@ -31,6 +31,8 @@ from sandbox.seed_salesforce import salesforce_world
 from workflows.model import Case
 
 PATIENCE_SECONDS = 60
+MORE = {"save_playbook": "save-plan", "baseline_playbook": "baseline"}
+"""Plans for negotiations and for beginnings, beside the goodbye."""
 
 
 @dataclass
@@ -43,7 +45,10 @@ class Crm:
     pages: PageSource
     server: Server
     deal_id: str
+    early_stage: str
+    talks_stage: str
     lost_stage: str
+    won_stage: str
     reason_field: str
     calls: dict[str, int] = field(default_factory=dict)
 
@@ -119,7 +124,7 @@ def raised(folder: Path) -> Iterator[Stage]:
     names = salesforce_world(salesforce)
     with Server(hubspot.app) as hubspot_server, Server(salesforce.app) as salesforce_server:
         crms = (
-            Crm("acme", "HubSpot", hubspot, hubspot, hubspot_server, "901", "1004", "exit_reason"),
+            Crm("acme", "HubSpot", hubspot, hubspot, hubspot_server, "901", "1001", "1002", "1004", "1003", "exit_reason"),
             Crm(
                 "globex",
                 "Salesforce",
@@ -127,14 +132,18 @@ def raised(folder: Path) -> Iterator[Stage]:
                 Views(salesforce),
                 salesforce_server,
                 names["Bright Harbour – renewal"],
+                "Proposal/Price Quote",
+                "Negotiation/Review",
                 "Not Renewing",
+                "Closed Won",
                 "Exit_Reason__c",
             ),
         )
         with _connector(folder, clock, crms) as (runtime, address):
             secret = _webhook_secret(runtime)
+            stages = ["Negotiation/Review", "Not Renewing", "Closed Won"]
             hubspot.point_webhooks({"url": f"{address}/webhooks/hubspot", "secret": SECRET})
-            salesforce.point_webhooks({"url": f"{address}/webhooks/salesforce/{secret}", "stages": ["Not Renewing"]})
+            salesforce.point_webhooks({"url": f"{address}/webhooks/salesforce/{secret}", "stages": stages})
             yield Stage(clock, crms, runtime, address)
         for crm in crms:
             crm.sandbox.hooks.stop()
@@ -197,6 +206,7 @@ def _settings(port: int, folder: Path, crms: tuple[Crm, ...]) -> dict[str, Any]:
                     "manager": people["acme"][0].email,
                 },
                 "poll_every": "1d",
+                **MORE,
             },
             "globex": {
                 "crm": "salesforce",
@@ -224,6 +234,7 @@ def _settings(port: int, folder: Path, crms: tuple[Crm, ...]) -> dict[str, Any]:
                 },
                 "people": {"manager": "nadia.benali@globex.example"},
                 "poll_every": "1d",
+                **MORE,
             },
         },
     }

@@ -1,4 +1,8 @@
-"""The story: negotiation → not renewing → settle → plan → tasks get done → contract ends → survey → a month later."""
+"""The story of a whole goodbye, on both CRMs side by side.
+
+Negotiation → not renewing → settle → reason → people → weeks of handing over → the end → survey → what is learned →
+a month later → years of an open door → the way back, where the next relation begins.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +16,14 @@ from pathlib import Path
 import requests
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy import select
 
-from connector.store import agenda
+from connector.figures import gather
+from connector.store import agenda, cases, intents
+from connector.store.tables import IntentRow
 from demo.stage import Crm, Stage, raised
-from workflows.model import Case, StepStatus
+from workflows.dates import zone
+from workflows.model import Case, CaseKind, LinkKind, StepStatus
 
 console = Console(width=110)
 
@@ -24,7 +32,6 @@ ANSWERS = {
     "reason": "budget",
     "avoidable": "no",
     "missing": "A smaller plan for teams like ours would have kept us.",
-    "ease": "5",
 }
 
 
@@ -64,25 +71,28 @@ def _open(stage: Stage) -> None:
 
 
 def negotiation(stage: Stage) -> None:
-    """A customer who may leave is in negotiation: nothing starts."""
-    stage.settle()
+    """A customer who may leave is in negotiation: a plan to keep them, and no goodbye."""
     for crm in stage.crms:
+        crm.pages.set_stage(crm.deal_id, crm.early_stage)
+    stage.advance(timedelta(minutes=5))
+    _move(stage, lambda crm: crm.talks_stage)
+    stage.advance(timedelta(hours=24, minutes=5))
+    for crm in stage.crms:
+        case = _case(stage, crm)
         record = crm.pages.record("deals", crm.deal_id)
-        console.print(
-            f"  {crm.label}: [bold]{record.title}[/] is in negotiation. Cases: none. Tasks: {len(crm.tasks())}."
-        )
-        _expect(stage.case(crm) is None and not crm.tasks(), "a hint is not an ending")
+        console.print(f"  {crm.label}: [bold]{record.title}[/] is in negotiation. A {case.kind.value} plan runs:")
+        _show_tasks(crm)
+        _expect(case.kind is CaseKind.SAVE, "a hint is not an ending")
 
 
 def not_renewing(stage: Stage) -> None:
     """The deal is moved in the CRM; a webhook tells us; the stage has to hold for a day."""
-    for crm in stage.crms:
-        crm.pages.set_stage(crm.deal_id, crm.lost_stage)
-    stage.settle()
+    _move(stage, lambda crm: crm.lost_stage)
     for crm in stage.crms:
         case = _case(stage, crm)
+        _expect(case.kind is CaseKind.OFFBOARDING, "now it is an ending")
         console.print(f"  {crm.label}: the webhook arrived; the case is [bold]{case.status.value}[/], no task yet.")
-        _expect(not crm.tasks(), "nothing before the stage has held")
+        _expect(all(task.done for task in crm.tasks()), "the plan to keep them is folded up, nothing before it holds")
 
 
 def settled(stage: Stage) -> None:
@@ -107,6 +117,19 @@ def reason(stage: Stage) -> None:
     _expect(all(_case(stage, crm).status.value == "active" for crm in stage.crms), "both plans run")
 
 
+def people(stage: Stage) -> None:
+    """Who hears the customer out, and why; their own page with the plan; what is theirs, as a list."""
+    live_until(stage, lambda: all(_pages(stage, crm, LinkKind.INVENTORY) for crm in stage.crms))
+    for crm in stage.crms:
+        neutral = [step.why for step in _case(stage, crm).steps if step.rule == "interview" and step.why]
+        why = [step.why for step in _case(stage, crm).steps if step.why]
+        console.print(f"  {crm.label}: {(neutral or why)[0]}", markup=False)
+        inventory = _pages(stage, crm, LinkKind.INVENTORY)[0]
+        shown = requests.get(inventory, timeout=10)
+        console.print(f"    the list of what is theirs: {inventory}")
+        _expect(shown.status_code == 200, "the list opens without a login")
+
+
 def weeks(stage: Stage) -> None:
     """People do their tasks on the day they are due; new ones appear as their time comes."""
     ends = [end for crm in stage.crms if (end := _case(stage, crm).contract_end) is not None]
@@ -115,13 +138,17 @@ def weeks(stage: Stage) -> None:
     for crm in stage.crms:
         done = sum(task.done for task in crm.tasks())
         console.print(f"  {crm.label}: {done} tasks done; the contract ended on {_case(stage, crm).contract_end}.")
+        for name in _documents(stage, crm):
+            console.print(f"    attached to the deal: {name}", markup=False)
+        for page in _pages(stage, crm, LinkKind.TIMELINE)[:1]:
+            console.print(f"    the customer's page with the plan: {page}")
 
 
 def survey(stage: Stage) -> None:
     """The end is effective: only now the survey goes out. A mail scanner opens it first; then the customer answers."""
     live_until(stage, lambda: all(links(crm) for crm in stage.crms))
     for crm in stage.crms:
-        link = links(crm)[0]
+        link = next(one for one in links(crm) if 'name="reason"' in requests.get(one, timeout=10).text)
         page = requests.get(link, timeout=10)
         console.print(f"  {crm.label}: survey page {link}")
         _expect(page.status_code == 200 and not _answered(stage, crm), "opening a link records nothing")
@@ -146,14 +173,60 @@ def a_month_later(stage: Stage) -> None:
             console.print(f"    last task: {newest.subject}")
 
 
+def learning(stage: Stage) -> None:
+    """What leavers say reaches the departments that it concerns, as tasks in the CRM; figures for everybody."""
+    for crm in stage.crms:
+        told = [task.subject for task in crm.tasks() if _is_digest(stage, crm, task.subject)]
+        account = stage.runtime.accounts[crm.account]
+        with stage.runtime.store.read() as session:
+            tz = zone(account.config.time_zone)
+            found = gather(session, crm.account, stage.runtime.library.questionnaires, stage.clock.now(), tz)
+        reasons = ", ".join(sorted({line.reason for line in found.reasons}))
+        console.print(f"  {crm.label}: {found.offboardings} goodbye, reasons told: {reasons}; digests: {len(told)}.")
+        for subject in told[:2]:
+            console.print(f"    {subject}", markup=False)
+
+
+def the_door(stage: Stage) -> None:
+    """Months later: a friendly word, until they choose on their own page what they want to hear; a call in time."""
+    live_until(stage, lambda: all(_pages(stage, crm, LinkKind.TOUCH) for crm in stage.crms))
+    live_until(stage, lambda: all(_case(stage, crm).status.value == "completed" for crm in stage.crms))
+    until = stage.clock.now() + timedelta(days=120)
+    live_until(stage, lambda: stage.clock.now() >= until)
+    for crm in stage.crms:
+        page = _pages(stage, crm, LinkKind.TOUCH)[0]
+        _send(page, hear="asked", again=None)
+        lasting = [step.rule for step in _case(stage, crm).steps if step.rule.startswith(("stay-in-touch", "win-back"))]
+        console.print(f"  {crm.label}: the case is [bold]{_case(stage, crm).status.value}[/], the door open: {lasting}")
+        console.print(f"    the former customer chose what to hear: {page}")
+    stage.settle()
+
+
+def back_again(stage: Stage) -> None:
+    """They come back: the deal is renewed after all; the return is credited, and the next relation begins."""
+    _move(stage, lambda crm: crm.won_stage)
+    stage.advance(timedelta(hours=24, minutes=5))
+    for crm in stage.crms:
+        case = _case(stage, crm)
+        _expect(case.kind is CaseKind.BASELINE, "the next relation begins with a baseline")
+        record = crm.pages.record("deals", crm.deal_id)
+        back = [one.value for one in record.fields if one.label == "Returned customer"]
+        console.print(f"  {crm.label}: Returned customer: {', '.join(map(str, back))}. A {case.kind.value} plan begins:")
+        _show_tasks(crm)
+
+
 CHAPTERS: tuple[tuple[str, Callable[[Stage], None]], ...] = (
     ("Negotiation", negotiation),
     ("Not renewing", not_renewing),
     ("The stage has held for a day", settled),
     ("The reason is confirmed", reason),
+    ("Who does what, and why", people),
     ("The weeks until the contract ends", weeks),
     ("The survey", survey),
     ("One month later", a_month_later),
+    ("What the company learns", learning),
+    ("The door stays open", the_door),
+    ("Back again", back_again),
 )
 
 
@@ -186,6 +259,16 @@ def _next_moment(stage: Stage) -> datetime:
         if step.status is StepStatus.OPEN and step.due_at is not None
     ]
     return min((moment for moment in [*looks, *due, within] if moment > now), default=within)
+
+
+def _move(stage: Stage, where: Callable[[Crm], str]) -> None:
+    """People move the deals; webhooks tell of it, and where a look-alike's flow stays silent, the next poll does."""
+    for crm in stage.crms:
+        crm.pages.set_stage(crm.deal_id, where(crm))
+    stage.settle()
+    for crm in stage.crms:
+        stage.runtime.rounds[crm.account].run(poll=True)
+    stage.settle()
 
 
 # --- what is shown --------------------------------------------------------------------------------------------------
@@ -247,6 +330,35 @@ def links(crm: Crm) -> list[str]:
     """Addresses of survey pages in the tasks, each once."""
     bodies = "\n".join(str(task.body) for task in crm.tasks())
     return list(dict.fromkeys(re.findall(r"http://127\.0\.0\.1:\d+/s/[\w.-]+", bodies)))
+
+
+def _pages(stage: Stage, crm: Crm, kind: LinkKind) -> list[str]:
+    """Addresses of pages of this kind in the deal's tasks, each once; the customer's plan from its field."""
+    bodies = "\n".join(str(task.body) for task in crm.tasks())
+    fields = "\n".join(str(one.value) for one in crm.pages.record("deals", crm.deal_id).fields)
+    return list(dict.fromkeys(re.findall(rf"{stage.address}/{kind.value}/\w+", f"{bodies}\n{fields}")))
+
+
+def _documents(stage: Stage, crm: Crm) -> list[str]:
+    """Names of the documents that were attached."""
+    with stage.runtime.store.read() as session:
+        rows = [row for case in cases.listing(session, account=crm.account) for row in intents.of_case(session, case.id)]
+    return [str(row.content.get("name")) for row in rows if row.kind == "document" and row.state == "done"]
+
+
+def _is_digest(stage: Stage, crm: Crm, subject: str) -> bool:
+    """Whether a task of the deal belongs to no case: a digest."""
+    with stage.runtime.store.read() as session:
+        query = select(IntentRow).where(IntentRow.account == crm.account, IntentRow.case_id == "")
+        return any(row.content.get("subject") == subject for row in session.scalars(query))
+
+
+def _send(page: str, **values: str | None) -> None:
+    """Send a form of ours as the customer would."""
+    seal = re.search(r'name="form-seal" value="([^"]+)"', requests.get(page, timeout=10).text)
+    said = {name: value for name, value in values.items() if value is not None}
+    sent = requests.post(page, data={**said, "form-seal": seal[1] if seal else ""}, timeout=10)
+    _expect(sent.status_code == 200, f"the choice is taken (status {sent.status_code})")
 
 
 def _answered(stage: Stage, crm: Crm) -> bool:
