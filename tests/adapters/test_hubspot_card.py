@@ -148,6 +148,19 @@ def test_the_card_tells_status_next_steps_and_links(client: Any, runtime: Runtim
     assert link["url"] == runtime.links.address(LinkKind.INTERVIEW, case.id, None, "interview")
 
 
+def test_the_card_leads_to_pages_of_every_kind(client: Any, runtime: Runtime) -> None:
+    case = give_case(runtime)
+    with runtime.store.write() as session:
+        for kind in LinkKind:
+            link_id = runtime.links.link_id(kind, case.id, "900", "team")
+            row = LinkRow(id=link_id, account="acme", case_id=case.id, kind=kind.value, contact_id="900",
+                          questionnaire="team", language="en", made_at=NOW, closed_at=None)  # fmt: skip
+            intake.keep_link(session, row)
+    told = ask(client, "dealId=500&language=en&portalId=4242").get_json()["case"]
+    assert len(told["links"]) == len(LinkKind) + 1
+    assert "Our own form: How do you see it? Your own view, before theirs" in [one["text"] for one in told["links"]]
+
+
 def test_the_card_tells_what_the_customer_said_in_the_readers_language(client: Any, runtime: Runtime) -> None:
     case = give_case(runtime)
     link = LinkRow(id="survey-link", account="acme", case_id=case.id, kind="survey", contact_id="900",

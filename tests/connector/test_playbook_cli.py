@@ -113,14 +113,12 @@ def test_lint_without_files_reads_what_ships_and_the_admins_own(run: Run, config
 
 @pytest.mark.row("P-34")
 def test_lint_reads_reasons_in_an_admins_own_words(run: Run, tmp_path: Path) -> None:
-    options = "options: [{value: price, text: {en: Dear}}, {value: sold, CATEGORYtext: {en: Sold}}]"
-    (tmp_path / "reasons.yaml").write_text(f"reasons: own\nlanguages: [en]\n{options}".replace("CATEGORY", ""))
-    refused = run("playbook", "lint", str(tmp_path))
-    assert refused.exit_code == 1
-    assert "add a `category`" in " ".join(refused.output.split())
-    text = f"reasons: own\nlanguages: [en]\n{options}".replace("CATEGORY", "category: merger_closure, ")
+    text = "reasons: own\nlanguages: [en]\noptions:\n  - {value: price, text: {en: Dear}}\n  - {value: sold, text: {en: Sold}}"
     (tmp_path / "reasons.yaml").write_text(text)
-    assert run("playbook", "lint", str(tmp_path)).exit_code == 0
+    ended, out, _ = run("lint", "reasons.yaml")
+    assert (ended, "category" in out) == (1, True), out
+    (tmp_path / "reasons.yaml").write_text(text.replace("sold,", "sold, category: merger_closure,"))
+    assert run("lint", "reasons.yaml")[0] == 0
 
 
 def test_lint_takes_folders_and_lets_playbooks_ask_questionnaires_beside_them(run: Run, tmp_path: Path) -> None:
