@@ -10,10 +10,10 @@ from typing import Any
 from adapters.errors import NotFound
 from connector.bootstrap import Runtime
 from connector.links import LinkSigner
-from connector.settings import AccountConfig
-from connector.survey_links import address
 from connector.readonly import ReadOnly
+from connector.settings import AccountConfig
 from connector.store import cases
+from connector.survey_links import address
 from workflows.guard import occasion, refusal
 from workflows.look import Look
 from workflows.model import Deal, DealState, LinkKind, People
