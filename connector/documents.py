@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -140,8 +140,13 @@ class Documents:
         return made
 
 
-def send(crm: Crm, documents: Documents, writes: Sequence[Write]) -> list[Outcome]:
-    """Carry out writes, documents made on the way; one outcome each, in order. What cannot be made is refused."""
+def send(
+    crm: Crm, documents: Documents, writes: Sequence[Write], *, begins: Callable[[], None] = lambda: None
+) -> list[Outcome]:
+    """Carry out writes, documents made on the way; one outcome each, in order. What cannot be made is refused.
+
+    ``begins`` is called between the making, which may take seconds, and the first call.
+    """
     ready: list[Write] = []
     refused: dict[int, Outcome] = {}
     for at, write in enumerate(writes):
@@ -152,6 +157,8 @@ def send(crm: Crm, documents: Documents, writes: Sequence[Write]) -> list[Outcom
             ready.append(documents.make(write))
         except DocumentError as error:
             refused[at] = Outcome(write.key, Result.REFUSED, None, f"the document could not be made: {error}")
+    if any(isinstance(write, AttachDocument) for write in writes):
+        begins()
     rest = iter(crm.write(ready) if ready else ())
     return [refused[at] if at in refused else next(rest) for at in range(len(writes))]
 

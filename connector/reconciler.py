@@ -441,10 +441,16 @@ class Reconciler:
         if not planned:
             return ()
         writes: list[Write] = [intents.content(intent) for intent in planned]
-        outcomes = send(crm, self._library.documents, writes)
+        outcomes = send(crm, self._library.documents, writes, begins=lambda: self._begin_to_send(planned))
         for result, count in Counter(outcome.result for outcome in outcomes).items():
             WRITES.labels(self._account.name, result.value).inc(count)
         return outcomes
+
+    def _begin_to_send(self, planned: Sequence[IntentRow]) -> None:
+        """Making documents took a while: count from now for how long a call may still land."""
+        with self._store.write() as session:
+            keys = [intent.key for intent in planned]
+            intents.begin_to_send(session, self._account.name, keys, self._clock.now())
 
     def _keep_outcomes(self, session: Session, ended: Sequence[tuple[IntentRow, Outcome]], now: datetime) -> None:
         """Keep what the CRM answered, and let each case know."""

@@ -81,6 +81,14 @@ def sent(session: Session, account: str, keys: Sequence[str], now: datetime) -> 
         )
 
 
+def begin_to_send(session: Session, account: str, keys: Sequence[str], now: datetime) -> None:
+    """They were marked as sent a while ago, and only now the first call is made."""
+    for chunk in _chunks(keys):
+        session.execute(
+            update(IntentRow).where(IntentRow.account == account, IntentRow.key.in_(chunk)).values(sent_at=now)
+        )
+
+
 def ended(
     session: Session,
     account: str,
