@@ -29,7 +29,7 @@ _WORDS: Mapping[str, Texts] = {
     "team": {"en": "The account's team, before it read any answer", "fr": "L’équipe du compte, avant toute réponse"},
     "retro": {"en": "Those who worked on the account", "fr": "Les personnes qui ont travaillé sur le compte"},
     "record": {"en": "The deal gives as reason: {reason}", "fr": "Motif indiqué sur la transaction : {reason}"},
-    "line": {"en": "{question} {value}", "fr": "{question} {value}"},
+    "line": {"en": "{question}: {value}", "fr": "{question} : {value}"},
     "of": {"en": "{value} of {high}", "fr": "{value} sur {high}"},
 }
 
@@ -78,7 +78,8 @@ def _lines(form: Questionnaire, answer: Answer, language: str) -> Iterator[str]:
             chosen = value if isinstance(value, tuple) else (str(value),)
             told = shorten(", ".join(texts.get(one, one) for one in chosen), MOST_WORDS)
         if told:
-            yield _say("line", language, question=wording(question.text, language, form.languages), value=told)
+            asks = wording(question.text, language, form.languages)
+            yield f"{asks} {told}" if asks.endswith("?") else _say("line", language, question=asks, value=told)
 
 
 def _importance(question: Question) -> int:
