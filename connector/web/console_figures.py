@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, abort, request
 from flask.typing import ResponseReturnValue
 
-from connector.figures import gather
 from connector.web import languages
 from connector.web.console import Console, guard, known_account
 from workflows.dates import zone
 from workflows.fields import REASON_OPTIONS
-from workflows.figure_tables import Table, csv_text, tables
-from workflows.figures import FEW, UNKNOWN, Figures, Who
+
+if TYPE_CHECKING:  # what counts is loaded when somebody looks: a start does without
+    from workflows.figures import Figures
 
 MOST_BARS = 12
 
@@ -27,6 +27,9 @@ def make_blueprint(console: Console) -> Blueprint:
 
     @blueprint.get("/")
     def figures() -> ResponseReturnValue:
+        from workflows.figure_tables import tables
+        from workflows.figures import FEW
+
         names = list(console.runtime.accounts)
         name = request.args.get("account") or (names[0] if names else "")
         since, until = _day("since"), _day("until")
@@ -48,9 +51,11 @@ def make_blueprint(console: Console) -> Blueprint:
 
     @blueprint.get("/<name>/<table>.csv")
     def table(name: str, table: str) -> ResponseReturnValue:
+        from workflows.figure_tables import csv_text, tables
+
         found = _figures(console, known_account(console, name).name, _day("since"), _day("until"))
         language = languages.current()
-        one: Table | None = next((each for each in tables(found, language) if each.name == table), None)
+        one = next((each for each in tables(found, language) if each.name == table), None)
         if one is None:
             abort(404)
         answer = Response(csv_text(one, language), content_type="text/csv; charset=utf-8")
@@ -61,6 +66,8 @@ def make_blueprint(console: Console) -> Blueprint:
 
 
 def _figures(console: Console, name: str, since: date | None, until: date | None) -> Figures:
+    from connector.figures import gather
+
     runtime, account = console.runtime, known_account(console, name)
     tz = zone(account.config.time_zone)
     with runtime.store.read() as db:
@@ -76,6 +83,8 @@ def _day(key: str) -> date | None:
 
 def _reasons(found: Figures) -> Mapping[str, Sequence[tuple[str, int]]]:
     """Reasons over the whole period, by who said so, the most frequent first."""
+    from workflows.figures import UNKNOWN, Who
+
     words = {one.value: one.text.get(languages.current(), one.text["en"]) for one in REASON_OPTIONS}
     words[UNKNOWN] = languages.say("unknown")
     told: dict[str, Any] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -11,19 +11,16 @@ from flask.typing import ResponseReturnValue
 from adapters.errors import AurevoirError
 from connector import switch_on
 from connector.account import Account
-from connector.rehearsal import Progress, Rehearsal, rehearse_account
-from connector.rehearsal_file import as_csv, as_html, as_json, view
 from connector.web import languages
 from connector.web.console import Console, known_account, way, words_of
 from connector.web.console_jobs import PLACE, Job, Jobs, Tell, follow
 
+if TYPE_CHECKING:  # the planner of the past is loaded when somebody rehearses
+    from connector.rehearsal import Progress, Rehearsal
+
 A_YEAR = timedelta(days=365)
 MOST_TAKEN_IN = 200
-_FILES = {
-    "html": (as_html, "text/html"),
-    "csv": (as_csv, "text/csv"),
-    "json": (as_json, "application/json"),
-}
+_MEDIA = {"html": "text/html", "csv": "text/csv", "json": "application/json"}
 
 
 def add_last_steps(blueprint: Blueprint, console: Console) -> Blueprint:
@@ -66,25 +63,28 @@ def _add_rehearsal(blueprint: Blueprint, console: Console, jobs: Jobs) -> None:
             since=since or (today - A_YEAR).isoformat(),
             until=until or "",
             period=period,
-            ready=job is not None and isinstance(job.outcome, Rehearsal),
             place=PLACE,
             **way(name, "rehearsal"),
         )
         language = languages.current()
         return follow(html, job, _progress_words, lambda ended: _rehearsed(ended, name, language))
 
-    @blueprint.get("/<name>/rehearsal.<any(html, csv, json):kind>")
-    def rehearsal_file(name: str, kind: str) -> ResponseReturnValue:
+    @blueprint.get("/<name>/rehearsal.<any(html, csv, json):kind>", endpoint="rehearsal_file")
+    def kept_rehearsal(name: str, kind: str) -> ResponseReturnValue:
         job = jobs.of("rehearsal", known_account(console, name).name)
-        if job is None or not isinstance(job.outcome, Rehearsal):
+        if job is None or job.outcome is None:
             abort(404)
-        write, media = _FILES[kind]
-        answer = Response(write(job.outcome, languages.current()), content_type=f"{media}; charset=utf-8")
+        from connector import rehearsal_file as files
+
+        write = {"html": files.as_html, "csv": files.as_csv, "json": files.as_json}[kind]
+        answer = Response(write(job.outcome, languages.current()), content_type=f"{_MEDIA[kind]}; charset=utf-8")
         answer.headers["Content-Disposition"] = f'attachment; filename="rehearsal-{name}.{kind}"'
         return answer
 
 
 def _rehearse(console: Console, name: str, since: date, until: date | None, tell: Tell) -> Rehearsal:
+    from connector.rehearsal import rehearse_account
+
     def on_progress(now: Progress) -> None:
         tell(now.step, now.done, now.total)
 
@@ -102,8 +102,9 @@ def _progress_words(step: str, done: int, total: int | None) -> str:
 
 def _rehearsed(job: Job, name: str, language: str) -> str:
     """The outcome as a part of the page."""
-    made = job.outcome
-    shown = view(made, language) if isinstance(made, Rehearsal) else None
+    from connector.rehearsal_file import view
+
+    shown = view(job.outcome, language) if job.outcome is not None else None
     return render_template("console/setup/rehearsed.html", view=shown, trouble=job.trouble, name=name)
 
 

@@ -14,7 +14,6 @@ from adapters.errors import AurevoirError
 from adapters.port import Consenting
 from connector import casework, operations
 from connector.account import Account
-from connector.checkup import check_up
 from connector.presence import SERVE
 from connector.store import accounts, agenda, case_search, cases, failed, intake, intents, pauses
 from connector.store.case_search import A_PAGE, CaseFilter
@@ -223,6 +222,8 @@ def _add_lists(blueprint: Blueprint, console: Console) -> None:
 
     @blueprint.get("/check")
     def check() -> ResponseReturnValue:
+        from connector.checkup import check_up  # loads what looks at certificates, for who asks
+
         findings = list(check_up(runtime)) if request.args.get("run") else None
         parts = [
             (name, [one.finding for one in ones]) for name, ones in groupby(findings or (), lambda one: one.account)
