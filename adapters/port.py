@@ -652,6 +652,14 @@ class Removal:
 
 
 @runtime_checkable
+class Forgetting(Protocol):
+    """A :class:`Crm` that does not push privacy deletions, and can be asked who was deleted (P-79)."""
+
+    def deleted_contacts(self, contact_ids: Sequence[str]) -> frozenset[str]:
+        """Which of these contacts were deleted; those merged into another record are not among them."""
+
+
+@runtime_checkable
 class Leaving(Protocol):
     """A :class:`Crm` from which what we created can be taken away again (P-7A)."""
 

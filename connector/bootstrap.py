@@ -16,6 +16,7 @@ from connector.account import Account
 from connector.clock import Clock, SystemClock
 from connector.door import Movers
 from connector.engine import Engine, LocalEngine, Round, work_lock
+from connector.forgetting import Forgetter
 from connector.heartbeat import Heartbeat
 from connector.learning import Learning
 from connector.library import Library
@@ -260,6 +261,7 @@ def _rounds(
                 Notices(account, store, clock, links.public_url).tell,
                 Learning(account, store, library, clock).run,
                 Movers(account, store, clock).run,
+                Forgetter(account, store, links, clock).look,
             ),
         )
         for name, account in connected.items()

@@ -159,6 +159,10 @@ class SalesforceCrm:
         """Carry out keyed writes in one composite call as far as its limits allow."""
         return Batch(self._client, self._reader, self._services, self._known_shape, batch).run()
 
+    def deleted_contacts(self, contact_ids: Sequence[str]) -> frozenset[str]:
+        """A call for as many as fit into an address."""
+        return self._reader.deleted_contacts(contact_ids)
+
     def remove_app(self, ours: Sequence[FieldSpec], *, dry_run: bool = False) -> Removal:
         """One deployment that deletes what is there, after a trial of it."""
         self._forget_shape()

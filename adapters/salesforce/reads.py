@@ -168,6 +168,21 @@ class Reader:
         )
         return Observed(deal, people)
 
+    def deleted_contacts(self, contact_ids: Sequence[str]) -> frozenset[str]:
+        """Contacts that lie in the recycle bin (15 days). The loser of a merge lies there too, and names its master.
+
+        https://developer.salesforce.com/docs/atlas.en-us.object_reference.meta/object_reference/sforce_api_objects_contact.htm
+        """
+        asked = {to18(one): one for one in contact_ids if is_whole(one, PREFIXES["Contact"])}
+        fields = ["Id", "IsDeleted", "MasterRecordId"]
+        rows = {
+            row["Id"]: row
+            for soql in chunks(lambda some: select(fields, "Contact", is_in("Id", some)), sorted(asked))
+            for row in self._client.query("look for deleted contacts", soql, deleted=True)
+        }
+        gone = (row for row in rows.values() if row.get("IsDeleted") and not row.get("MasterRecordId"))
+        return frozenset(asked[row["Id"]] for row in gone)
+
     # --- tasks, notes, files ----------------------------------------------------------------------------------------
 
     def task_states(self, task_ids: Sequence[str]) -> dict[str, TaskState]:

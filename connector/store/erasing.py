@@ -91,6 +91,15 @@ def contacts_of_person(session: Session, account: str, person: Collection[str]) 
     return {one for one in session.scalars(query) if one is not None}
 
 
+def contacts_known(session: Session, account: str) -> list[str]:
+    """All contacts of the account's cases, and those who were given links."""
+    of_cases = session.scalars(select(CaseRow.contact_ids).where(CaseRow.account == account))
+    found = {one for ids in of_cases for one in ids}
+    found |= set(session.scalars(select(AnswerRow.contact_id).where(AnswerRow.account == account)))
+    links = select(LinkRow.contact_id).where(LinkRow.account == account, LinkRow.closed_at.is_(None))
+    return sorted(one for one in found | set(session.scalars(links)) if one)
+
+
 def erase(
     session: Session, account: str, contact_ids: Collection[str], now: datetime, *, words: Sequence[str] = (), note: str
 ) -> Erased:

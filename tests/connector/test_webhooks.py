@@ -84,7 +84,8 @@ def test_an_erased_contact_is_counted_and_in_the_log(house: Any) -> None:
     house.deliver([{"kind": "contact_erased", "id": "900"}])
     assert house.tallies() == {("quill.contact_erased", ""): 1}
     assert [(event.account, event.what, event.data) for event in house.events()] == [
-        ("acme", "contact_erased", {"contact_id": "900"})
+        ("acme", "contact_erased", {"contact_id": "900"}),
+        ("acme", "person erased", {}),
     ]
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from adapters.port import Forgetting, Signal, SignalKind
 from adapters.port import Receipt as Delivered
-from adapters.port import Signal, SignalKind
 from connector import outbox
 from connector.erase_by_hand import erase_by_hand
 from connector.erasure import Erasure, Unknown
@@ -130,3 +130,15 @@ def test_the_crms_privacy_event_erases_at_once_and_may_come_twice(system: Any) -
     with system.runtime.store.read() as session:
         told = [event.what for event in cases.events(session, system.case(deal).id)]
     assert "person erased" not in told, "the line stands in the account's log, with a reference"
+
+
+@pytest.mark.row("P-79")
+def test_a_contact_deleted_in_a_crm_that_tells_nobody_is_noticed_within_a_day(system: Any) -> None:
+    if not isinstance(system.account.crm(), Forgetting):
+        pytest.skip("this CRM tells of privacy deletions itself; others it keeps in a bin, to be restored")
+    _, contact, path = answered(system)
+    system.rig.sandbox.world.delete(contact)
+    system.advance(hours=25)
+    assert rows(system, AnswerRow) == []
+    assert MARK.encode() not in on_disk(system)
+    assert system.web.get(path).status_code == 410
