@@ -1,0 +1,134 @@
+"""What a post-mortem begins with (P-42), and the frame of work that later plans show (P-61)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from workflows.baseline import FRAME_KEYS, frame_view, take_start
+from workflows.draft import Draft
+from workflows.learned import MOST_LINES, learned_view
+from workflows.lookback import LOOK_BACK
+from workflows.model import (
+    Answer,
+    Baseline,
+    CaseKind,
+    Company,
+    Contact,
+    People,
+    Role,
+)
+from workflows.survey import shipped_questionnaires
+
+AT = datetime(2026, 3, 2, 9, tzinfo=UTC)
+FORMS = shipped_questionnaires()
+PEOPLE = People(contacts=(Contact(id="p1", name="Zoe Hill"),))
+
+
+def said(form: str, by: str, contact: str | None = None, **values: Any) -> Answer:
+    given = {key.replace("_", "-"): value for key, value in values.items()}
+    return Answer(case_id="c", contact_id=contact, questionnaire=form, by=by, language="en", at=AT, values=given)
+
+
+def view(*answers: Answer, language: str = "en", reason: str | None = None, **written: str) -> Any:
+    return learned_view(written, reason, answers, FORMS, PEOPLE, language)
+
+
+@pytest.mark.row("P-42")
+def test_our_own_view_stands_before_that_of_the_customer() -> None:
+    told = view(
+        said("exit", "customer", "p1", recommend=3, reason="product_gap", missing="An export"),
+        said("interview", "csm", reason="product_gap"),
+        said("team", "team", recommend=8, reason="price"),
+        said("retro", "team", well="The start"),
+        reason="Too expensive",
+    )["said"]
+    order = ("Too expensive", "before it read any answer", "worked on the account", "The interviewer", "Zoe Hill")
+    assert [told.index(part) for part in order] == sorted(told.index(part) for part in order)
+    assert "- The main reason for leaving, as you see it: Price or value" in told
+    assert "- How likely are you to recommend us to a friend or a colleague? 3 of 10" in told
+
+
+def test_high_ratings_are_left_out_and_long_words_cut() -> None:
+    told = view(said("exit", "customer", quality=5, training=2, missing="<b>=1+1</b> " + "x" * 60_000))["said"]
+    assert "2 of 5" in told
+    assert "5 of 5" not in told
+    assert len(told) < 1000
+    assert "<b>=1+1</b>" in told, "as it was written: who shows it escapes it"
+
+
+def test_no_voice_takes_more_than_a_few_lines() -> None:
+    everything = {question.key: 1 for question in FORMS["exit"].questions() if question.type == "scale"}
+    assert len(view(said("exit", "customer", **everything))["said"].splitlines()) == MOST_LINES + 1
+
+
+def test_where_nothing_is_known_nothing_is_said() -> None:
+    assert view() == {"lookback": "", "said": ""}
+    assert view(said("gone", "customer", x=1), said("exit", "customer"))["said"] == ""
+    assert view(**{LOOK_BACK: "Signs"})["lookback"] == "Signs"
+
+
+# --- where it begins ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.row("P-61")
+@pytest.mark.parametrize(
+    ("language", "agreed"),
+    [
+        ("en", "who validates: Zoe (stand-in: Max); channel: Phone; status: every month (a call)"),
+        (
+            "fr",
+            "qui valide\u00a0: Zoe (suppléance\u00a0: Max)\u00a0; canal\u00a0: Phone\u00a0; "
+            "points\u00a0: chaque mois (a call)",
+        ),
+    ],
+)
+def test_the_frame_of_work_reads_as_a_line(language: str, agreed: str) -> None:
+    frame = {"validates": "Zoe", "stands-in": "Max", "channel": "Phone", "rhythm": "monthly", "form": "a call"}
+    seen = frame_view(Baseline(frame=frame), FORMS, language)
+    assert seen["agreed"] == agreed
+    assert seen["stands_in"] == "Max"
+    assert seen["silence"] == ""
+
+
+def test_without_a_frame_texts_can_ask_for_every_part_of_it() -> None:
+    for forms in (FORMS, {}):
+        seen = frame_view(None, forms, "en")
+        assert {*FRAME_KEYS, "agreed"} <= seen.keys()
+        assert not any(seen.values())
+
+
+def _baseline(world: Any, **more: Any) -> Draft:
+    world.enter("lost")
+    world.look()
+    case = world.case.model_copy(update={"kind": CaseKind.BASELINE, "written": more.pop("written", {})})
+    return Draft(world.seen(case=case, **more), case)
+
+
+@pytest.mark.row("P-60")
+def test_the_first_value_of_a_figure_is_taken_as_soon_as_it_is_there_and_once(world: Any) -> None:
+    world.change(figures={"nps": " "})
+    company = Company(id="c1", name="Aurora", figures={"users": "12"})
+    people = People(company=company, contacts=(Contact(id="p1", name="Zoe", roles=(Role.DECIDER,)),))
+    first = _baseline(world, people=people)
+    take_start(first)
+    assert first.starting is not None
+    assert {name: one.value for name, one in first.starting.figures.items()} == {"company.users": "12"}
+    assert first.starting.people[0].roles == (Role.DECIDER,)
+    world.change(figures={"nps": "7"})
+    richer = people.model_copy(update={"company": company.model_copy(update={"figures": {"users": "99"}})})
+    second = Draft(world.seen(people=richer, case=first.case), first.case.model_copy(update={"written": first.written}))
+    take_start(second)
+    assert second.starting is not None
+    assert {name: one.value for name, one in second.starting.figures.items()} == {"deal.nps": "7"}
+    assert second.starting.people == ()
+
+
+def test_an_offboarding_takes_no_beginning(world: Any) -> None:
+    world.enter("lost")
+    world.look()
+    draft = Draft(world.seen(people=PEOPLE), world.case)
+    take_start(draft)
+    assert draft.starting is None
