@@ -113,7 +113,8 @@ def test_lint_without_files_reads_what_ships_and_the_admins_own(run: Run, config
 
 @pytest.mark.row("P-34")
 def test_lint_reads_reasons_in_an_admins_own_words(run: Run, tmp_path: Path) -> None:
-    text = "reasons: own\nlanguages: [en]\noptions:\n  - {value: price, text: {en: Dear}}\n  - {value: sold, text: {en: Sold}}"
+    options = "\n  - {value: price, text: {en: Dear}}\n  - {value: sold, text: {en: Sold}}"
+    text = "reasons: own\nlanguages: [en]\noptions:" + options
     (tmp_path / "reasons.yaml").write_text(text)
     ended, out, _ = run("lint", "reasons.yaml")
     assert (ended, "category" in out) == (1, True), out
