@@ -173,11 +173,13 @@ class Runtime:
         return ("scheduler", ticking, "ticks" if ticking else "does not run")
 
     def _ready_accounts(self) -> Iterator[Readiness]:
+        """An account that is being set up beside others that work is no reason to take their pages off the network."""
         with self.store.read() as session:
-            for name in self.accounts:
-                row = accounts.get(session, name)
+            rows = {name: accounts.get(session, name) for name in self.accounts}
+            others_work = any(row is not None and row.started_at is not None for row in rows.values())
+            for name, row in rows.items():
                 if row is None or row.started_at is None:
-                    yield (f"account {name}", False, "not switched on: run `aurevoir provision`")
+                    yield (f"account {name}", others_work, "not switched on: run `aurevoir provision`")
                 elif row.trouble is not None:
                     yield (f"account {name}", False, row.trouble)
                 elif row.paused_at is not None:

@@ -11,6 +11,7 @@ import yaml
 
 from connector.bootstrap import Adapters, Runtime, build
 from connector.source import Source
+from connector.store import accounts
 
 KEY = "kJ8vQ2mX7nR4tW9zB3cF6hL1pS5yD0gA-reload-tests"
 
@@ -125,3 +126,13 @@ def test_a_watching_process_needs_no_telling(runtime: Runtime, file: Path, monke
             break
         runtime.reloader._leaving.wait(0.02)
     assert runtime.settings.accounts["acme"].company == "Northwind"
+
+
+def test_an_account_that_is_being_set_up_does_not_take_the_others_off_the_network(runtime: Runtime) -> None:
+    standing = {subject: ok for subject, ok, _text in runtime.ready()}
+    assert (standing["account acme"], standing["account globex"]) == (False, False), "nothing is watched at all"
+    with runtime.store.write() as session:
+        accounts.ensure(session, "acme", "hubspot", "4242")
+        accounts.change(session, "acme", started_at=runtime.clock.now())
+    standing = {subject: ok for subject, ok, _text in runtime.ready()}
+    assert (standing["account acme"], standing["account globex"]) == (True, True)
