@@ -356,7 +356,7 @@ class Desk:
         look = self.draft.look
         seen: dict[str, object] = {"exit_rights": exit_view(self.draft.case, look.rules.exit_rights, self.tz)}
         if group is None or not is_group(group):
-            return seen
+            return seen | {"items": (), "item": {}, "count": 0}
         items = items_of_group(look.inventory, group)
         views = item_views(items, self.language)
         return seen | {"items": views, "item": views[0] if views else {}, "count": len(items)}

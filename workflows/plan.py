@@ -21,7 +21,8 @@ class PlannedStep(Model):
     """One task of a plan, whether it exists yet or not.
 
     ``phase`` is empty for tasks that ask for what is missing. ``release_at`` and ``due_at`` are None while they cannot
-    be told; ``waits_for`` then says what is missing: ``contract_end``, ``answer``, ``contacts``, or ``never``. A step
+    be told; ``waits_for`` then says what is missing: ``contract_end``, ``answer``, ``contacts``, ``item``
+    (something in the inventory with a day), or ``never``. A step
     that follows another is dated as if that one were done when it is due; ``estimated`` says so. ``applies`` is False
     when the step's condition does not hold with what is known now, None when that cannot be told yet. ``owner_id`` is
     None when nobody is active. ``status`` and dates are those of the case where it has the task already.
