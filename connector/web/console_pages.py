@@ -15,7 +15,7 @@ from adapters.port import Consenting
 from connector import casework, operations
 from connector.account import Account
 from connector.presence import SERVE
-from connector.store import accounts, agenda, case_search, cases, failed, intake, intents, pauses
+from connector.store import accounts, admins, agenda, case_search, cases, failed, intake, intents, pauses
 from connector.store.case_search import A_PAGE, CaseFilter
 from connector.web import languages
 from connector.web.console import Console, guard
@@ -229,6 +229,11 @@ def _add_lists(blueprint: Blueprint, console: Console) -> None:
             (name, [one.finding for one in ones]) for name, ones in groupby(findings or (), lambda one: one.account)
         ]
         return console.page("check.html", parts=parts, ran=findings is not None)
+
+    @blueprint.get("/log")
+    def log() -> ResponseReturnValue:
+        with runtime.store.read() as db:
+            return console.page("log.html", events=admins.doings(db))
 
     @blueprint.get("/failed")
     def failed_list() -> ResponseReturnValue:

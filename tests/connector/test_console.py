@@ -357,3 +357,10 @@ def test_settings_that_cannot_be_used_stand_on_the_first_page(inside: kit.Desk) 
 def test_the_check_up_is_run_when_asked_for(inside: kit.Desk) -> None:
     assert "acme" not in inside.get("/console/check").text
     assert "to mend" in inside.get("/console/check?run=1").text
+
+
+def test_who_did_what_can_be_read_afterwards(inside: kit.Desk) -> None:
+    inside.sign_in("not the password")
+    html = inside.get("/console/log").text
+    for word in ("signed in", kit.MAIL, "password set"):
+        assert word in html
