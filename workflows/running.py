@@ -246,8 +246,9 @@ def _follow_contacts(desk: Desk, step: Step, rule: StepRule) -> bool:
     One that follows the answer follows the survey: whoever was sent it may answer.
     """
     draft = desk.draft
-    answers = {key for key, one in desk.rules.items() if one.link is LinkKind.SURVEY and one.until is None}
-    leads = answers if rule.release.anchor is Anchor.ANSWERED else {rule.release.step}
+    leads = {rule.release.step}
+    if rule.release.anchor is Anchor.ANSWERED:
+        leads = {key for key, one in desk.rules.items() if one.link is LinkKind.SURVEY and one.until is None}
     followed = dict.fromkeys(one.contact_id for one in draft.steps.values() if one.rule in leads and one.contact_id)
     if followed:
         made = [Step(key=f"{rule.key}@{one}", rule=rule.key, contact_id=one) for one in followed]
