@@ -235,7 +235,9 @@ def print_cases(found: Sequence[Case], held: Container[tuple[str, str]] = ()) ->
     for case in found:
         waits = case.is_open and (case.account, case.playbook) in held
         status = case.status.value + (" (paused)" if case.paused else " (playbook paused)" if waits else "")
-        ended = sum(step.status.value in ("done", "not_applicable", "closed", "deleted", "skipped") for step in case.steps)
+        ended = sum(
+            step.status.value in ("done", "not_applicable", "closed", "deleted", "skipped") for step in case.steps
+        )
         table.add_row(
             case.id[:8],
             Text(case.account),
