@@ -144,7 +144,8 @@ def _answers(
     feeds = {key: {q.key: q for q in one.questions() if q.field} for key, one in questionnaires.items()}
     found: dict[str, list[AnswerFacts]] = defaultdict(list)
     columns = (AnswerRow.case_id, AnswerRow.contact_id, AnswerRow.questionnaire, AnswerRow.by, AnswerRow.at)
-    for row in session.execute(select(*columns, AnswerRow.given).where(AnswerRow.case_id.in_(case_ids))):
+    query = select(*columns, AnswerRow.given, AnswerRow.playbook).where(AnswerRow.case_id.in_(case_ids))
+    for row in session.execute(query):
         one = questionnaires.get(row.questionnaire)
         who = Who.CUSTOMER if row.by == "customer" else _WHO.get(one.kind if one else LinkKind.TEAM, Who.TEAM)
         values = {key: tuple(value) if isinstance(value, list) else value for key, value in row.given.items()}
@@ -152,5 +153,5 @@ def _answers(
         fields = {
             mapped[key].field or "": _category(mapped[key], value) for key, value in values.items() if key in mapped
         }
-        found[row.case_id].append(AnswerFacts(who, row.contact_id, row.at, fields, values))
+        found[row.case_id].append(AnswerFacts(who, row.contact_id, row.at, fields, values, row.playbook))
     return found

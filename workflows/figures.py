@@ -60,13 +60,17 @@ class StepFacts:
 
 @dataclass(frozen=True, slots=True)
 class AnswerFacts:
-    """One answer. ``fields``: by the feedback field that a question feeds; ``values``: by question key."""
+    """One answer. ``fields``: by the feedback field that a question feeds; ``values``: by question key.
+
+    ``playbook``: key and version that the case followed then, with a blank between; empty: as it does now.
+    """
 
     who: Who
     contact_id: str | None
     at: datetime
     fields: Mapping[str, AnswerValue] = field(default_factory=dict)
     values: Mapping[str, AnswerValue] = field(default_factory=dict)
+    playbook: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -399,7 +403,8 @@ class Gathering:
                     self._ends[answer.contact_id] = (answer.at, end)
         hardest = answer.values.get(HARDEST)
         if leaving is not None or hardest:
-            scores, named = self._leaving.setdefault((case.playbook, case.version), (Counter(), Counter()))
+            key, _, version = (answer.playbook or f"{case.playbook} {case.version}").partition(" ")
+            scores, named = self._leaving.setdefault((key, version), (Counter(), Counter()))
             if leaving is not None:
                 scores[leaving] += 1
             named.update(hardest if isinstance(hardest, tuple) else [str(hardest)] if hardest else [])

@@ -32,6 +32,8 @@ from workflows.survey import read_answers, wording
 
 log = structlog.get_logger(__name__)
 
+VERSION = "form-version"
+"""The answer that a form of our own people was made from: two may have it open at once."""
 Filled = Mapping[str, Sequence[str]]
 """What stands in the form, by question key, as the browser would send it."""
 
@@ -90,6 +92,7 @@ class Page:
     company: str | None
     given: Filled
     answered: bool
+    version: int = 0
     others_answered: bool = False
 
     @property
@@ -168,6 +171,7 @@ class Desk:
             company=account.config.company if account is not None else None,
             given=_as_sent(intake.to_answer(answer).values) if answer is not None else {},
             answered=answer is not None,
+            version=answer.version if answer is not None else 0,
             others_answered=others and is_own_view(questionnaire),
         )
 
@@ -182,6 +186,10 @@ class Desk:
         if problems:
             ANSWERS.labels(self._kind.value, "incomplete").inc()
             return self._render("form.html", page, 422, filled=posted, problems=problems)
+        if self._kind is LinkKind.TEAM and request.form.get(VERSION, str(page.version)) != str(page.version):
+            ANSWERS.labels(self._kind.value, "meanwhile").inc()
+            both = languages.say("A colleague saved this page meanwhile. Both texts are below: please send it again.")
+            return self._render("form.html", page, 409, filled=_both(page, posted), notice=both)
         try:
             result = self._save(page, values)
         except SQLAlchemyError as error:
@@ -235,6 +243,16 @@ def make_blueprint(desk: Desk, name: str, paths: Sequence[str]) -> Blueprint:
         blueprint.add_url_rule(f"{path}/<token>", "form", desk.form, methods=["GET", "POST"])
     blueprint.add_url_rule(f"{paths[0]}/<token>/thanks", "thanks", thanks)
     return blueprint
+
+
+def _both(page: Page, posted: Filled) -> Filled:
+    """What a colleague saved and what was written beside it: no word of either is lost; choices are the later ones."""
+    merged = dict(page.given) | dict(posted)
+    for question in page.questionnaire.questions():
+        theirs, mine = ("".join(filled.get(question.key, ())) for filled in (page.given, posted))
+        if question.type is QuestionType.TEXT and theirs not in mine:
+            merged[question.key] = [theirs if mine in theirs else f"{theirs}\n\n{mine}"]
+    return merged
 
 
 def _steps_of(case: Case) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -154,10 +155,11 @@ def test_leaving_is_scored_by_playbook_version_with_the_part_that_was_hardest() 
         case(2, answers=(answer(leaving_score=6, hardest="survey"),)),
         case(3, answers=(answer(leaving_score=5, hardest="handover"),)),
         case(4, version="2-def", answers=(answer(leaving_score=9),)),
+        case(5, version="3-ghi", answers=(replace(answer(leaving_score=10), playbook="saas 2-def"),)),
     )
     first, second = found.leaving
     assert (first.version, first.scores.answers, first.hardest) == ("1-abc", 3, (("handover", 2), ("survey", 1)))
-    assert (second.version, second.scores.promoters, second.hardest) == ("2-def", 1, ())
+    assert (second.version, second.scores.promoters, second.hardest) == ("2-def", 2, ()), "as it was on that day"
 
 
 @pytest.mark.parametrize("day", [date(2026, 3, 29), date(2026, 10, 25)])
