@@ -132,7 +132,7 @@ class Runtime:
         self.settings, self.library = settings, library
         self.rounds.replace(_rounds(connected, self.store, library, self.links, self.clock))
         self.accounts.replace(connected)
-        for account in new:
+        for account in (one for one in new if one.is_switched_on()):
             self.rounds[account.name].wake()
             self.engine.nudge(account.name)
         for name, account in former.items():
