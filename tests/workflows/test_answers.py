@@ -287,6 +287,22 @@ def test_later_answers_are_gathered_and_make_one_new_note_when_all_is_calm(leavi
 
 
 @pytest.mark.row("P-39")
+def test_answers_that_are_being_gathered_are_not_forgotten_when_the_case_completes_meanwhile(leaving: Any) -> None:
+    said(leaving, None, VIEW, key="team", by="team")
+    leaving.now += timedelta(hours=1)
+    assert sides(said(leaving, "p1", {"recommend": 2, "reason": "results"}))
+    leaving.now += timedelta(hours=1)
+    for task_id, task in leaving.tasks.items():
+        leaving.tasks[task_id] = task.model_copy(update={"done": True, "completed_at": leaving.now})
+    leaving.playbook = leaving.playbook.model_copy(update={"version": "2-abc"})
+    assert not sides(said(leaving, "p2", {"recommend": 7, "reason": "budget"}))
+    assert leaving.last_decision.next_look <= leaving.now + timedelta(days=3)
+    leaving.cases[-1] = leaving.case.model_copy(update={"status": CaseStatus.COMPLETED, "outcome": "completed"})
+    leaving.now += timedelta(days=3)
+    assert "Sam Low (uses it)" in sides(leaving.look())
+
+
+@pytest.mark.row("P-39")
 def test_those_who_decide_and_those_who_use_it_are_set_apart_where_they_differ(leaving: Any) -> None:
     said(leaving, "p1", {"recommend": 9, "reason": "price", "quality": 5})
     leaving.now += timedelta(hours=1)
