@@ -319,7 +319,7 @@ def _run(desk: Desk) -> datetime | None:
     release_steps(desk)
     complete(desk)
     if not draft.case.is_open:
-        return next_look(desk)  # some steps outlast a completed case
+        return earliest(next_look(desk), next_comparison(draft))  # some steps outlast a completed case
     show_timeline(desk)
     return earliest(next_look(desk), next_comparison(draft), show_inventory(desk))
 
