@@ -228,6 +228,7 @@ class Desk:
             paragraphs=lambda texts: re.split(r"\n\s*\n", page.text(texts).strip()),
             types=QuestionType,
             for_us=self._kind is not LinkKind.SURVEY,
+            shared=self._kind is LinkKind.TEAM,
             seal=self._runtime.links.form_seal(page.link.id),
             address=url_for(".form", token=page.token),
             **(defaults | more),
