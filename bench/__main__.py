@@ -7,12 +7,13 @@ import json
 import sys
 import time
 
-from bench import calls, deciding, process, rehearsing
+from bench import calls, deciding, life, process, rehearsing
 from bench.figures import Figure, print_figures
 from connector import logging as our_logging
 
 PARTS = {
     "calls": calls.measure,
+    "life": life.measure,
     "deciding": deciding.measure,
     "process": process.measure,
     "rehearsing": rehearsing.measure,

@@ -33,6 +33,14 @@ from workflows.model import Case
 PATIENCE_SECONDS = 60
 MORE = {"save_playbook": "save-plan", "baseline_playbook": "baseline"}
 """Plans for negotiations and for beginnings, beside the goodbye."""
+HUBSPOT_STAGES = ("1001", "1002", "1004", "1003")
+"""Upcoming, negotiation, not renewing, renewed."""
+MORE = {
+    "save_playbook": "save-plan",
+    "baseline_playbook": "baseline",
+    "digest": {"every": "weekly", "day": "monday"},
+}
+"""Plans for negotiations and for beginnings beside the goodbye, and digests of what leavers say."""
 
 
 @dataclass

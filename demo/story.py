@@ -191,7 +191,7 @@ def the_door(stage: Stage) -> None:
     """Months later: a friendly word, until they choose on their own page what they want to hear; a call in time."""
     live_until(stage, lambda: all(_pages(stage, crm, LinkKind.TOUCH) for crm in stage.crms))
     live_until(stage, lambda: all(_case(stage, crm).status.value == "completed" for crm in stage.crms))
-    until = stage.clock.now() + timedelta(days=120)
+    until = stage.clock.now() + timedelta(days=30)
     live_until(stage, lambda: stage.clock.now() >= until)
     for crm in stage.crms:
         page = _pages(stage, crm, LinkKind.TOUCH)[0]

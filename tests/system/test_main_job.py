@@ -444,6 +444,7 @@ def test_what_was_lost_before_the_switch_on_opens_no_case(system: Any) -> None:
     assert system.rig.tasks(deal) == []
 
 
+@pytest.mark.row("P-74")
 def test_the_log_of_a_case_says_what_was_done_and_why(system: Any) -> None:
     deal = system.renewal()
     system.lose(deal)
