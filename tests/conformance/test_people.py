@@ -8,7 +8,7 @@ import pytest
 from conformance_kit import Desk, Rig, connect, provision, task
 
 from workflows.loop import not_applicable
-from workflows.model import Deal, Part, People, Role
+from workflows.model import Deal, Part, People, RecordKind, Ref, Role, UpdateFields
 
 
 def seen(desk: Desk, deal_id: str) -> tuple[Deal, People]:
@@ -104,3 +104,23 @@ def test_a_task_that_is_set_aside_tells_why(rig: Rig, desk: Desk) -> None:
     assert "Do this & that." in states[done].text
     assert not_applicable(states[done]) is None
     assert (states[untouched].deferred, states[untouched].text) == (False, "")
+
+
+@pytest.mark.row("P-33")
+def test_the_score_that_a_relation_began_with_is_read_back_as_it_was_written(rig: Rig) -> None:
+    company, contact = rig.add_company("Northwind"), rig.add_contact("Zoe", email="zoe@example.com")
+    deal_id = rig.add_deal("Deal", owner_id=rig.users[0], company_id=company, contact_ids=[contact])
+    desk = connect(rig, state=provision(rig))
+    scores = {Ref(kind=RecordKind.CONTACT, id=contact): 9, Ref(kind=RecordKind.COMPANY, id=company): 0}
+    before = seen(desk, deal_id)[1]
+    assert (before.contacts[0].start_score, before.company and before.company.start_score) == (None, None)
+    desk.crm.write(
+        [
+            UpdateFields(key=f"case:{ref.kind}", deal_id=deal_id, target=ref, values={"start_score": score})
+            for ref, score in scores.items()
+        ]
+    )
+    people = seen(desk, deal_id)[1]
+    assert people.contacts[0].start_score == 9
+    assert people.company is not None
+    assert people.company.start_score == 0, "nought is a score"
