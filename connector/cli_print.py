@@ -74,7 +74,8 @@ def print_written(written: Written) -> None:
         f"Put your address, pipeline, stages and people into {written.config}",
         f"aurevoir check{option}       what is still wrong, in plain words",
         f"aurevoir provision{option}   create our fields in the CRM, and switch on",
-        f"aurevoir serve{option}       work",
+        f"aurevoir admin add you@example.com{option}   who may sign in to the console; nobody may before",
+        f"aurevoir serve{option}       work; the console is at /console/",
     ]
     for number, step in enumerate(steps, start=1):
         out.print(Text(f"  {number}. {step}"))

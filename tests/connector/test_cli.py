@@ -580,3 +580,25 @@ def test_rotate_keys_without_tokens_is_done_at_once(run: Run, set_up: Callable[.
     ran = run("rotate-keys")
     assert (ran.code, "0 sealed anew" in ran.out) == (0, True)
     assert run("rotate-keys", "--json").json() == {"sealed_anew": [], "current": [], "failed": {}}
+
+
+# --- admins of the console ------------------------------------------------------------------------------------------
+
+
+def test_an_installation_begins_in_the_browser_without_an_account_or_a_password(run: Run, tmp_path: Path) -> None:
+    first = run("init", "--in-browser")
+    assert first.code == 0
+    assert "aurevoir admin add you@example.com" in first.out
+    assert "accounts: {}" in (tmp_path / "config.yaml").read_text()
+    assert "Nobody yet" in run("admin", "list").out
+    added = run("admin", "add", "me@example.com", "--link")
+    assert added.code == 0
+    assert "https://goodbye.example.com/console/welcome/" in added.out
+    assert "no password yet" in run("admin", "list").out
+    again = run("admin", "add", "ME@example.com", "--link")
+    assert (again.code, "is an admin already" in again.err) == (2, True)
+    assert run("admin", "add", "nonsense", "--link").code == 2
+    other = run("admin", "reset", "me@example.com", "--link").out
+    assert other != added.out
+    assert run("admin", "remove", "me@example.com").code == 0
+    assert run("admin", "remove", "me@example.com").code == 2
