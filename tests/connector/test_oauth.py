@@ -16,7 +16,7 @@ import pytest
 import yaml
 from flask.testing import FlaskClient
 
-from adapters.errors import ConfigError
+from adapters.errors import ConfigError, CredentialsInvalid
 from adapters.port import Token
 from connector.app import create_app
 from connector.bootstrap import Adapters, Runtime, build
@@ -25,6 +25,7 @@ from connector.consent import Consents, NotInBrowser
 from connector.store import accounts, agenda
 from connector.store.tables import OAuthStateRow
 from connector.tokens import keep_alive, rotate_keys
+from connector.uninstall import uninstall
 from connector.vault import Vault
 from sandbox.kit import Fault
 
@@ -489,6 +490,20 @@ def test_an_account_whose_app_was_taken_out_rests_says_so_and_resumes_with_all_t
     assert work.run() > 0, "it works at once, without waiting for its rest to end"
     assert rig.tasks(deal), "and the signal was not lost"
     assert not [text for subject, ok, text in desk.runtime.ready() if subject == f"account {desk.crm}" and not ok]
+
+
+@pytest.mark.row("P-7A")
+def test_taking_it_out_gives_the_access_back(desk: Desk) -> None:
+    switched_on(desk)
+    before, account = desk.token(), desk.runtime.accounts[desk.crm]
+    assert before is not None
+    assert uninstall(desk.runtime, desk.crm, keep_fields=True).removed
+    assert desk.token() is None, "nothing of it is kept here"
+    account.services.tokens.save(before)
+    with pytest.raises(CredentialsInvalid):
+        account.crm().users()  # a copy of the token opens nothing any more
+    desk.connect()
+    assert desk.token() is not None, "and it can be connected again"
 
 
 @pytest.mark.parametrize("rotating", [True, False])
