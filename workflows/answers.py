@@ -12,13 +12,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from workflows.asking import is_farewell, is_own_view
+from workflows.asking import feeds, is_farewell, is_own_view
 from workflows.draft import Draft
-from workflows.feedback import exit_score, feedback_writes, start_score
+from workflows.feedback import feedback_writes, given_score, start_score
 from workflows.model import (
     Anchor,
     Answer,
     Case,
+    CaseKind,
     Contact,
     DealState,
     LinkKind,
@@ -106,16 +107,21 @@ def _digest(answer: Answer) -> str:
 def _take_score(draft: Draft, questionnaire: Questionnaire, answer: Answer) -> None:
     if draft.case.answered_at is None:
         draft.set(answered_at=answer.at)
-    if not is_farewell(questionnaire):
+    if not _is_first_or_last_word(draft.case, questionnaire):
         return
     who = answer.contact_id or ""
     draft.written.setdefault(f"answered:{who}", answer.at.isoformat())
-    score = exit_score(questionnaire, answer)
+    score = given_score(questionnaire, answer)
     before = draft.written.pop(f"score:{who}", None)
     if score is not None:
         draft.written[f"score:{who}"] = str(score)
     if draft.case.is_open and before != draft.written.get(f"score:{who}"):
         _consider_again(draft, answer.contact_id)
+
+
+def _is_first_or_last_word(case: Case, questionnaire: Questionnaire) -> bool:
+    """Whether this is what the case asks for its score: the first impression where it is about a beginning."""
+    return is_farewell(questionnaire) or (case.kind is CaseKind.BASELINE and feeds(questionnaire, "start_score"))
 
 
 def _consider_again(draft: Draft, contact_id: str | None) -> None:
@@ -130,7 +136,7 @@ def _consider_again(draft: Draft, contact_id: str | None) -> None:
 
 
 def answered_at(case: Case, written: Mapping[str, str], contact_id: str | None) -> datetime | None:
-    """When this contact first answered the farewell survey; without one, when anybody first answered anything."""
+    """When this contact first answered the survey on the relation; without one, when anybody first answered anything."""
     if contact_id is None:
         return case.answered_at
     known = written.get(f"answered:{contact_id}")

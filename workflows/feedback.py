@@ -111,7 +111,7 @@ def feedback_writes(
     key = f"{case.id}:feedback:{who}:{_digest(answer)}"
     company_id = deal.company_id or case.company_id
     title = _title(case.kind, questionnaire, answer, case.language, name)
-    score = exit_score(questionnaire, answer)
+    score = given_score(questionnaire, answer)
     start = start if score is not None and case.kind is CaseKind.OFFBOARDING else None
     readable = [*_foreword(questionnaire, case.language, start, score, late=late)]
     readable += _readable(questionnaire, answer, case.language)
@@ -142,11 +142,11 @@ def feedback_writes(
     return (*fields, *notes)
 
 
-def exit_score(questionnaire: Questionnaire, answer: Answer) -> int | None:
-    """The customer's willingness to recommend at the end, if this answer tells it."""
+def given_score(questionnaire: Questionnaire, answer: Answer) -> int | None:
+    """The customer's willingness to recommend, at the end or at the start, if this answer tells it."""
     if answer.by != "customer":
         return None
-    asked = (question.key for question in questionnaire.questions() if question.field == "exit_score")
+    asked = (one.key for one in questionnaire.questions() if one.field in ("exit_score", "start_score"))
     value = answer.values.get(next(asked, ""))
     return value if isinstance(value, int) else None
 

@@ -146,6 +146,20 @@ def test_the_companys_start_stands_in_where_a_person_was_never_asked(leaving: An
     assert tasks["care@p2"].subject == "Sam Low gave 5, was 7: -2"
 
 
+@pytest.mark.row("P-36", "P-60")
+def test_a_low_score_at_the_start_is_cared_for_as_well(world: Any) -> None:
+    world.playbook = shipped_playbooks()["baseline"]
+    world.questionnaires = dict(shipped_questionnaires())
+    world.change_rules(won=frozenset({"signed"}), baseline_playbook="baseline")
+    world.enter("signed")
+    world.look()
+    world.wait(days=25)
+    assert world.step("first-score@p1").status is StepStatus.OPEN
+    made_now = made(said(world, "p1", {"recommend": 4, "worry": "Will it last?"}, key="start"))
+    assert {"low-start@p1", "answer-worry"} <= made_now.keys()
+    assert made_now["low-start@p1"].subject == "Call Zoe Hill yourself: a first score of 4"
+
+
 # --- reminders, and rest ----------------------------------------------------------------------------------------------
 
 
