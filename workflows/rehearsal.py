@@ -261,7 +261,7 @@ def rehearse(stage: Stage, deal: PastDeal, ended_at: datetime, load: Mapping[str
     told = _about(deal, ended_at)
     case, look, events = _play(stage, deal, ended_at, load)
     if case is None:
-        why = refusal(look, occasion(look.rules, look.deal)) or ""
+        why = refusal(look, occasion(look.rules, look.deal)) or "it cannot be decided without reading more of the CRM"
         kind = LeftOut.CONDITION if why.startswith("only_if") else LeftOut.OTHER
         return told.model_copy(update={"left_out": kind, "why": why})
     if case.confirmed_at is None or not case.is_open:

@@ -52,6 +52,16 @@ class House:
 
 
 @pytest.fixture
+def account_settings(rig: Any, request: pytest.FixtureRequest) -> dict[str, Any]:
+    """``figures``: the settings map a key figure."""
+    settings = dict(getattr(request, "param", {}))
+    if settings.pop("figures", False):
+        fields = {"contract_end": rig.contract_end_field, "exit_reason": rig.exit_reason_field}
+        settings["fields"] = {**fields, "figures": [".".join(rig.figure)]}
+    return settings
+
+
+@pytest.fixture
 def house(rig: Any, set_up_only: Runtime) -> House:
     return House(rig, set_up_only)
 
@@ -88,7 +98,9 @@ def test_a_past_ending_is_planned_as_the_deal_was_then_and_nothing_is_written(ho
 
 
 @pytest.mark.row("P-70")
-@pytest.mark.parametrize("account_settings", [{"watch": {"settle_for": "24h", "only_if": "deal.amount > 100"}}])
+@pytest.mark.parametrize(
+    "account_settings", [{"watch": {"settle_for": "24h", "only_if": "deal.amount > 100"}}], indirect=True
+)
 def test_what_would_not_have_opened_says_why(house: House) -> None:
     rig = house.rig
     amount = {"amount": 5000}
@@ -112,6 +124,16 @@ def test_what_would_not_have_opened_says_why(house: House) -> None:
         LeftOut.CONDITION: [small],
         LeftOut.WAITING: [lately],
     }
+
+
+@pytest.mark.row("P-70")
+@pytest.mark.parametrize("account_settings", [{"figures": True}], indirect=True)
+def test_key_figures_in_the_settings_keep_no_plan_from_being_shown(house: House) -> None:
+    rig = house.rig
+    deal = house.renewal("Figures", figure="9")
+    rig.advance(DAY)
+    house.lose(deal)
+    assert [one.deal_id for one in house.rehearse().would_open] == [deal]
 
 
 @pytest.mark.row("P-70")
