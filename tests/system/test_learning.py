@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from adapters.errors import Rejected, Unavailable
 from connector.erase_by_hand import erase_by_hand
 from connector.figures_cli import figures_of
 from connector.store import baselines, intake
@@ -202,6 +203,29 @@ def test_watching_customers_costs_few_calls(system: Any) -> None:
     system.rig.advance(timedelta(days=1))
     system.work()
     assert system.rig.calls() <= 12, "the daily comparison and the users of the hour among them"
+
+
+@pytest.mark.row("P-41", "P-62")
+@pytest.mark.parametrize("account_settings", [{"early_signs": {}}], indirect=True)
+def test_trouble_with_the_past_of_figures_stops_no_case(system: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: Any) -> Any:
+        raise Rejected("history is not kept here")
+
+    def away(*_: Any) -> Any:
+        raise Unavailable("try again")
+
+    company = system.rig.add_company("Northwind", owner_id=system.rig.users[0])
+    set_size(system, company, 30)
+    deal = system.renewal(company_id=company)
+    crm = system.account.crm()
+    monkeypatch.setattr(crm, "history", refused)
+    monkeypatch.setattr(crm, "ended_between", away)
+    system.rig.advance(timedelta(days=1))
+    system.lose(deal)
+    system.work()
+    assert system.case(deal).confirmed_at
+    [note] = [one for one in system.rig.notes(deal) if "Looking back" in one.body]
+    assert "kept no history of it; it is 30 now" in note.body
 
 
 # --- where it begins, and what it comes to --------------------------------------------------------------------------
