@@ -31,8 +31,6 @@ from sandbox.seed_salesforce import salesforce_world
 from workflows.model import Case
 
 PATIENCE_SECONDS = 60
-MORE = {"save_playbook": "save-plan", "baseline_playbook": "baseline"}
-"""Plans for negotiations and for beginnings, beside the goodbye."""
 HUBSPOT_STAGES = ("1001", "1002", "1004", "1003")
 """Upcoming, negotiation, not renewing, renewed."""
 MORE = {
@@ -132,7 +130,19 @@ def raised(folder: Path) -> Iterator[Stage]:
     names = salesforce_world(salesforce)
     with Server(hubspot.app) as hubspot_server, Server(salesforce.app) as salesforce_server:
         crms = (
-            Crm("acme", "HubSpot", hubspot, hubspot, hubspot_server, "901", "1001", "1002", "1004", "1003", "exit_reason"),
+            Crm(
+                "acme",
+                "HubSpot",
+                hubspot,
+                hubspot,
+                hubspot_server,
+                "901",
+                "1001",
+                "1002",
+                "1004",
+                "1003",
+                "exit_reason",
+            ),
             Crm(
                 "globex",
                 "Salesforce",

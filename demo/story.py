@@ -211,7 +211,9 @@ def back_again(stage: Stage) -> None:
         _expect(case.kind is CaseKind.BASELINE, "the next relation begins with a baseline")
         record = crm.pages.record("deals", crm.deal_id)
         back = [one.value for one in record.fields if one.label == "Returned customer"]
-        console.print(f"  {crm.label}: Returned customer: {', '.join(map(str, back))}. A {case.kind.value} plan begins:")
+        console.print(
+            f"  {crm.label}: Returned customer: {', '.join(map(str, back))}. A {case.kind.value} plan begins:"
+        )
         _show_tasks(crm)
 
 
@@ -342,7 +344,9 @@ def _pages(stage: Stage, crm: Crm, kind: LinkKind) -> list[str]:
 def _documents(stage: Stage, crm: Crm) -> list[str]:
     """Names of the documents that were attached."""
     with stage.runtime.store.read() as session:
-        rows = [row for case in cases.listing(session, account=crm.account) for row in intents.of_case(session, case.id)]
+        rows = [
+            row for case in cases.listing(session, account=crm.account) for row in intents.of_case(session, case.id)
+        ]
     return [str(row.content.get("name")) for row in rows if row.kind == "document" and row.state == "done"]
 
 
