@@ -136,7 +136,7 @@ def _consider_again(draft: Draft, contact_id: str | None) -> None:
 
 
 def answered_at(case: Case, written: Mapping[str, str], contact_id: str | None) -> datetime | None:
-    """When this contact first answered the survey on the relation; without one, when anybody first answered anything."""
+    """When this contact first answered the survey on the relation; without a contact, when anybody first did."""
     if contact_id is None:
         return case.answered_at
     known = written.get(f"answered:{contact_id}")

@@ -308,7 +308,7 @@ def test_answers_that_are_being_gathered_are_not_forgotten_when_the_case_complet
     leaving.now += timedelta(hours=1)
     for task_id, task in leaving.tasks.items():
         leaving.tasks[task_id] = task.model_copy(update={"done": True, "completed_at": leaving.now})
-    leaving.playbook = leaving.playbook.model_copy(update={"version": "2-abc"})
+
     assert not sides(said(leaving, "p2", {"recommend": 7, "reason": "budget"}))
     assert leaving.last_decision.next_look <= leaving.now + timedelta(days=3)
     leaving.cases[-1] = leaving.case.model_copy(update={"status": CaseStatus.COMPLETED, "outcome": "completed"})
