@@ -339,7 +339,9 @@ def answer_deadline(desk: Desk) -> datetime | None:
 def next_look(desk: Desk) -> datetime | None:
     """The next moment at which something of a running case changes by time alone."""
     draft = desk.draft
-    moments: list[datetime | None] = [answer_deadline(desk), desk.effective_end()]
+    moments: list[datetime | None] = [answer_deadline(desk)]
+    if draft.case.is_open or any(rule.lasting for rule in desk.rules.values()):
+        moments.append(desk.effective_end())
     moments.append(next_change(draft.look, draft.case, desk.tz))
     moments.append(items_over(desk))
     for step in draft.steps.values():
