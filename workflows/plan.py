@@ -203,6 +203,8 @@ def _planned(desk: Desk, rule: StepRule, contact_id: str | None, applies: bool |
 
 
 def _applies(desk: Desk, rule: StepRule, contact_id: str | None) -> bool | None:
+    if rule.when is not None and desk.release(rule, contact_id) is Waiting.ANSWER:
+        return None  # what was answered may be what it asks about
     try:
         return desk.applies(rule, contact_id)
     except TextError:

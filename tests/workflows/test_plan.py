@@ -39,6 +39,20 @@ def test_the_preview_is_what_then_happens(world: World, make_rule: Any, make_boo
         assert step.release_at is not None
 
 
+@pytest.mark.row("P-36", "P-72")
+def test_whether_a_low_score_will_be_given_is_not_foretold(
+    world: World, make_rule: Any, make_book: Any, links: Any
+) -> None:
+    world.playbook = make_book(
+        make_rule("care", "answered", "answered+1bd", when="case.detractor", per_contact=True),
+        make_rule("never", when="case.number > 1"),
+    )
+    world.enter("lost")
+    planned = plan(world, links)
+    assert (planned["care@p1"].applies, planned["care@p1"].waits_for) == (None, "answer")
+    assert planned["never"].applies is False
+
+
 @pytest.mark.row("P-70")
 def test_the_preview_shows_what_is_missing_and_what_waits_for_it(
     world: World, make_rule: Any, make_book: Any, links: Any
