@@ -63,7 +63,10 @@ __all__ = [
     "shipped_playbooks",
 ]
 
-_MOMENT = re.compile(r"(opened|confirmed|contract_end|answered|item|notice_end|switching_end|retrieval_end|win_back|wish|moved|(?:step|overdue):([a-z0-9-]+))(?:\s*([+-])\s*(\d{1,5})\s*(bd|d))?")
+_MOMENT = re.compile(
+    r"(opened|confirmed|contract_end|answered|item|notice_end|switching_end|retrieval_end|win_back|wish|moved"
+    r"|(?:step|overdue):([a-z0-9-]+))(?:\s*([+-])\s*(\d{1,5})\s*(bd|d))?"
+)
 _SPAN = re.compile(r"(\d{1,4})\s*(m|h|d)")
 
 
@@ -79,9 +82,7 @@ def parse_moment(text: object) -> Moment:
     days = int(number or 0) * (-1 if sign == "-" else 1)
     if abs(days) > 1095:
         raise ValueError("an offset may be up to 1095 days (three years)")
-    return Moment(
-        anchor=Anchor(anchor.partition(":")[0]), step=step, days=days, business=unit == "bd" and days != 0
-    )
+    return Moment(anchor=Anchor(anchor.partition(":")[0]), step=step, days=days, business=unit == "bd" and days != 0)
 
 
 def _parse_span(text: object) -> timedelta:
@@ -180,7 +181,8 @@ class PlaybookDoc(Doc):
         None, description="Where other automations are to keep quiet: customer (the default), deal or nowhere."
     )
     quiet_for: _QuietText | None = Field(
-        None, description="For how long they are to after its end, such as `90d`; by default until people say otherwise."
+        None,
+        description="For how long they are to after its end, such as `90d`; by default until people say otherwise.",
     )
     languages: list[str] = Field(min_length=1, description="Languages of its texts; the first is the fallback.")
     title: Wording = Field(description="What people read, by language.")

@@ -136,7 +136,10 @@ def test_all_faults_are_named_at_once_with_file_line_step_key_value_and_cure() -
 
 
 REFUSED = {
-    "a date that never is": ((("due: confirmed + 1bd", "due: confirmed - 1bd"),), "only days that are ahead take a minus"),
+    "a date that never is": (
+        (("due: confirmed + 1bd", "due: confirmed - 1bd"),),
+        "only days that are ahead take a minus",
+    ),
     "due before it appears": ((("due: contract_end + 2bd", "due: contract_end - 2bd"),), "due before it appears"),
     "due business days before it appears": (
         (("due: confirmed + 1bd", "due: confirmed + 1bd\n        release: confirmed + 3bd"),),
