@@ -15,7 +15,7 @@ from typing import Any
 
 from adapters.errors import ConfigError, Fault
 from adapters.port import Crm, Outcome, Result
-from connector.chart import draw
+from connector.chart import MOST, draw
 from workflows.model import AttachDocument, AttachFile, DocumentKind, Write
 
 LAYOUTS = Path(__file__).parent / "layouts"
@@ -208,10 +208,11 @@ def _with_pictures(values: Mapping[str, Any], template: Any) -> dict[str, Any]:
     from docx.shared import Cm
     from docxtpl import InlineImage
 
+    def with_picture(bar: Mapping[str, Any]) -> dict[str, Any]:
+        return {**bar, "picture": InlineImage(template, io.BytesIO(draw(bar["values"])), width=Cm(16.5))}
+
     blocks = [
-        {**block, "picture": InlineImage(template, io.BytesIO(draw(block)), width=Cm(16.5))}
-        if block["kind"] == "chart"
-        else block
+        {**block, "bars": [with_picture(bar) for bar in block["bars"][:MOST]]} if block["kind"] == "chart" else block
         for block in values["blocks"]
     ]
     return {**values, "blocks": blocks}
@@ -219,7 +220,8 @@ def _with_pictures(values: Mapping[str, Any], template: Any) -> dict[str, Any]:
 
 def _describe(document: Any, values: Mapping[str, Any]) -> None:
     """Give the charts their words, for people who do not see them."""
-    spoken = [str(block["text"]) for block in values["blocks"] if block["kind"] == "chart"]
+    charts = [block for block in values["blocks"] if block["kind"] == "chart"]
+    spoken = [f"{bar['label']} – {bar['words'][0]} → {bar['words'][1]}" for one in charts for bar in one["bars"][:MOST]]
     silent = [shape._inline.docPr for shape in document.inline_shapes if not shape._inline.docPr.get("descr")]
     for picture, text in zip(silent, spoken, strict=False):  # a layout may leave the chart out
         picture.set("descr", _fit(text)[:1000])

@@ -19,6 +19,8 @@ from docx.shared import Cm, Pt, RGBColor
 
 FOLDER = Path(__file__).parent
 INK, SOFT, ACCENT = RGBColor(0x24, 0x29, 0x2B), RGBColor(0x5B, 0x64, 0x68), RGBColor(0x22, 0x61, 0x5A)
+BEFORE, AFTER = RGBColor(0x8A, 0x96, 0x92), ACCENT
+"""Of the chart's legend; the first is darker than its bars, so that it can be read."""
 TABLES = {
     "figures": (7.0, 3.2, 3.2, 3.6),
     "milestones": (3.6, 10.0, 3.4),
@@ -111,7 +113,7 @@ def _block(made: Any, kind: str) -> None:
             _line(made, "", after=4)
             made.add_paragraph("{%p endif %}")
     elif kind == "chart":
-        made.add_paragraph("{{ block.picture }}")
+        _chart(made)
     elif kind == "question":
         made.add_paragraph("{{ block.text }}", style="Heading 3")
         for _ in range(5):
@@ -122,6 +124,19 @@ def _block(made: Any, kind: str) -> None:
     else:
         style = {"heading": "Heading 2", "bullet": "List Bullet"}.get(kind, "Normal")
         made.add_paragraph("{{ block.text }}", style=style)
+
+
+def _chart(made: Any) -> None:
+    """Names and values as text, and a picture of two bars below each."""
+    legend = made.add_paragraph()
+    for number, color in enumerate((BEFORE, AFTER)):
+        legend.add_run("■ ").font.color.rgb = color
+        legend.add_run(f"{{{{ block.names[{number}] }}}}    ").font.color.rgb = SOFT
+    made.add_paragraph("{%p for bar in block.bars %}")
+    words = made.add_paragraph("{{ bar.label }} – {{ bar.words[0] }} → {{ bar.words[1] }}")
+    words.paragraph_format.space_after, words.paragraph_format.keep_with_next = Pt(2), True
+    made.add_paragraph("{{ bar.picture }}")
+    made.add_paragraph("{%p endfor %}")
 
 
 def _table(made: Any, widths: Sequence[float]) -> None:
