@@ -165,5 +165,5 @@ def _with_next(lines: Sequence[Milestone]) -> tuple[Milestone, ...]:
     )
 
 
-def _no_links(_kind: LinkKind, _case_id: str, _contact_id: str | None, _questionnaire: str) -> str:
+def _no_links(kind: LinkKind, case_id: str, contact_id: str | None, questionnaire: str) -> str:  # noqa: ARG001
     return ""
