@@ -12,7 +12,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from connector.store.tables import AnswerRow, CaseRow, LinkRow, ReturnRow, StepRow
-from workflows.figures import AnswerFacts, CaseFacts, Figures, Gathering, StepFacts, Who
+from workflows.facts import AnswerFacts, CaseFacts, StepFacts, Who
+from workflows.figures import Figures, Gathering
 from workflows.model import AnswerValue, CaseKind, CaseStatus, LinkKind, Question, Questionnaire
 
 PAGE = 500

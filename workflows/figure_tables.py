@@ -9,8 +9,9 @@ import csv
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
+from workflows.facts import Who
 from workflows.fields import DEGREE_OPTIONS, REASON_OPTIONS
-from workflows.figures import NO_CURRENCY, UNKNOWN, Figures, Scores, Share, Who
+from workflows.figures import NO_CURRENCY, UNKNOWN, Figures, Scores, Share
 from workflows.model import Model, Texts
 from workflows.survey import wording
 

@@ -13,15 +13,15 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from enum import StrEnum
 from statistics import median
 from zoneinfo import ZoneInfo
 
 from pydantic import computed_field
 
+from workflows.facts import AnswerFacts, CaseFacts, Who
 from workflows.fields import REASON_OPTIONS
 from workflows.model import AnswerValue, CaseKind, CaseStatus, Model, StepStatus
 
@@ -34,69 +34,6 @@ HARDEST = "hardest"
 NO_CURRENCY = ""
 """Stands for a missing currency: such amounts are added among themselves alone."""
 UNKNOWN = "unknown"
-
-
-class Who(StrEnum):
-    """Whose words they are (P-39)."""
-
-    REP = "rep"
-    CUSTOMER = "customer"
-    INTERVIEWER = "interviewer"
-    TEAM = "team"
-
-
-# --- what goes in ---------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class StepFacts:
-    """One step of a case. ``rule`` is the step's key in the playbook."""
-
-    rule: str
-    status: str
-    due_at: datetime | None = None
-    completed_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerFacts:
-    """One answer. ``fields``: by the feedback field that a question feeds; ``values``: by question key.
-
-    ``playbook``: key and version that the case followed then, with a blank between; empty: as it does now.
-    """
-
-    who: Who
-    contact_id: str | None
-    at: datetime
-    fields: Mapping[str, AnswerValue] = field(default_factory=dict)
-    values: Mapping[str, AnswerValue] = field(default_factory=dict)
-    playbook: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class CaseFacts:
-    """One case with its steps and answers. ``asked`` and ``answered`` count the customer's pages given out and filled.
-
-    ``reason`` is the rep's, as the deal has it. ``returned``: this customer had left, and came back (P-56).
-    """
-
-    id: str
-    kind: CaseKind
-    status: CaseStatus
-    outcome: str
-    playbook: str
-    version: str
-    opened_at: datetime
-    confirmed_at: datetime | None = None
-    reason: str | None = None
-    amount: Decimal | None = None
-    currency: str | None = None
-    company_id: str | None = None
-    returned: bool = False
-    asked: int = 0
-    answered: int = 0
-    steps: tuple[StepFacts, ...] = ()
-    answers: tuple[AnswerFacts, ...] = ()
 
 
 # --- what comes out -------------------------------------------------------------------------------------------------

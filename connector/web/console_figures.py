@@ -83,7 +83,8 @@ def _day(key: str) -> date | None:
 
 def _reasons(found: Figures) -> Mapping[str, Sequence[tuple[str, int]]]:
     """Reasons over the whole period, by who said so, the most frequent first."""
-    from workflows.figures import UNKNOWN, Who
+    from workflows.facts import Who
+    from workflows.figures import UNKNOWN
 
     words = {one.value: one.text.get(languages.current(), one.text["en"]) for one in REASON_OPTIONS}
     words[UNKNOWN] = languages.say("unknown")

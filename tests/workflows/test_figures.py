@@ -11,8 +11,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from workflows.facts import AnswerFacts, CaseFacts, StepFacts, Who
 from workflows.figure_tables import BOM, csv_text, safe, tables
-from workflows.figures import AnswerFacts, CaseFacts, Figures, Gathering, Scores, Share, StepFacts, Who, category
+from workflows.figures import Figures, Gathering, Scores, Share, category
 from workflows.model import CaseKind, CaseStatus
 
 PARIS = ZoneInfo("Europe/Paris")
