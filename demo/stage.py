@@ -223,7 +223,7 @@ def _settings(port: int, folder: Path, crms: tuple[Crm, ...]) -> dict[str, Any]:
                     "neutral_pool": [people["acme"][3].email, people["acme"][4].email],
                     "manager": people["acme"][0].email,
                 },
-                "poll_every": "1d",
+                "poll_every": "2d",
                 **MORE,
             },
             "globex": {
@@ -251,7 +251,7 @@ def _settings(port: int, folder: Path, crms: tuple[Crm, ...]) -> dict[str, Any]:
                     "language": "Language__c",
                 },
                 "people": {"manager": "nadia.benali@globex.example"},
-                "poll_every": "1d",
+                "poll_every": "2d",
                 **MORE,
             },
         },

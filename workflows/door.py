@@ -49,7 +49,7 @@ TOUCH = "touch"
 CONTENT = 9
 """Who gives this score or more leaves content (P-54)."""
 NEVER_AGAIN = frozenset({"our_decision", "merger_closure"})
-"""Reasons after which nobody is asked to come back (P-56)."""
+"""Reasons after which nobody is asked to come back, unless they named a day themselves (P-56)."""
 _AFTER: Mapping[str, int | None] = {
     "new_leadership": 365,
     "results": 365,
@@ -60,6 +60,7 @@ _AFTER: Mapping[str, int | None] = {
 _ROOM_BEFORE_BUDGET = timedelta(days=60)
 _MAX_SAID = 1500
 _UNHAPPY = frozenset({"results", "relationship"}) | NEVER_AGAIN
+_NURTURE = "_nurture:"
 _PAGES = (LinkKind.SURVEY, LinkKind.INTERVIEW)
 
 
@@ -119,7 +120,10 @@ class Heard(Model):
 
 def heard(look: Look, case: Case) -> Heard:
     """From the customer's and the interviewer's answers, and the reason on the deal."""
-    by_customer, by_us, scores, words = [], [], dict[str, int](), []
+    by_customer: list[str] = []
+    by_us: list[str] = []
+    scores: dict[str, int] = {}
+    words: list[str] = []
     for answer in sorted(look.answers, key=lambda one: one.at, reverse=True):
         asked = look.questionnaires.get(answer.questionnaire)
         if answer.case_id != case.id or asked is None or asked.kind not in _PAGES:
@@ -163,12 +167,12 @@ def door_values(look: Look, case: Case, language: str) -> dict[str, object]:
 
 def win_back_day(look: Look, case: Case, today: date) -> date | None:
     """The day on which to ask again: the one that the customer named, or one by their reason; None: no such day."""
-    reasons = heard(look, case).reasons or ("unknown",)
-    if not NEVER_AGAIN.isdisjoint(reasons[:1]):
-        return None
     named = [one.again for one in chosen(case, look.answers).values() if one.again is not None]
     if named:
         return min((day for day in named if day >= today), default=max(named))
+    reasons = heard(look, case).reasons or ("unknown",)
+    if reasons[0] in NEVER_AGAIN:
+        return None
     return _by_reason(reasons[0], case.contract_end or (case.confirmed_at or look.now).date(), look.rules.door)
 
 
@@ -323,13 +327,15 @@ def _write_choices(draft: Draft, tz: ZoneInfo) -> None:
     """Marketing's fields follow what people chose, and end when they said (P-55)."""
     today = draft.now.astimezone(tz).date()
     choices = chosen(draft.case, draft.look.answers)
+    agreed = {name.removeprefix(_NURTURE) for name in draft.written if name.startswith(_NURTURE)}
     wanted: dict[str, date | None] = {}
-    for contact_id, choice in choices.items():
-        lasts = choice.hear is Hear.NEWS and (choice.until is None or choice.until >= today)
-        wanted[contact_id] = choice.until if lasts else None
-        values = {"nurture": lasts, "nurture_until": choice.until if lasts else None}
-        if lasts or f"_nurture:{contact_id}" in draft.written:
-            draft.fields(f"_nurture:{contact_id}", Ref(kind=RecordKind.CONTACT, id=contact_id), values)
+    for contact_id in sorted(choices.keys() | (agreed & set(draft.case.contact_ids))):  # an answer may be gone by now
+        choice = choices.get(contact_id)
+        until = choice.until if choice is not None and choice.hear is Hear.NEWS else None
+        wanted[contact_id] = until if until is not None and until >= today else None
+        values = {"nurture": wanted[contact_id] is not None, "nurture_until": wanted[contact_id]}
+        if wanted[contact_id] is not None or contact_id in agreed:
+            draft.fields(f"{_NURTURE}{contact_id}", Ref(kind=RecordKind.CONTACT, id=contact_id), values)
     if draft.case.company_id is not None:
         days = [day for day in wanted.values() if day is not None]
         if days or "_nurture" in draft.written:

@@ -219,15 +219,20 @@ def test_marketing_hears_of_an_agreement_and_of_its_end(
 
 
 @pytest.mark.row("P-55")
+@pytest.mark.parametrize("forgotten", [False, True], ids=["withdrawn", "its answer is no longer kept"])
 def test_a_withdrawal_empties_marketings_fields_and_without_an_agreement_nothing_is_ever_written(
-    world: Any, make_rule: Make, make_book: Make, fields_of: Make
+    world: Any, make_rule: Make, make_book: Make, fields_of: Make, forgotten: bool
 ) -> None:
     leave(world, touching(make_rule), make_rule=make_rule, make_book=make_book)
     assert "nurture" not in str(fields_of(choose(world, hear="asked")))
     until = world.now.date() + YEAR
     choose(world, hear="news", until=until.isoformat())
     world.now += timedelta(hours=1)
-    written = fields_of(choose(world, hear="nothing"))
+    if forgotten:
+        world.answers = ()
+        written = fields_of(world.look())
+    else:
+        written = fields_of(choose(world, hear="nothing"))
     assert written["contact:p1"] == {"nurture": False, "nurture_until": None}
     assert written["company:c1"] == {"nurture": False, "nurture_until": None}
 
