@@ -60,7 +60,7 @@ def body_of(note: Any) -> str:
     return unescape(note.body).replace("<br>", "\n")
 
 
-@pytest.mark.row("P-33", "P-34", "P-36", "P-37", "P-39")
+@pytest.mark.row("P-33", "P-34", "P-35", "P-36", "P-37", "P-39")
 def test_a_low_answer_shows_start_and_end_calls_someone_senior_and_stands_beside_the_teams_view(system: Any) -> None:
     deal, case = ended(system, contacts=1)
     contact = case.contact_ids[0]
@@ -96,6 +96,16 @@ def test_a_low_answer_shows_start_and_end_calls_someone_senior_and_stands_beside
     system.signal(deal)
     system.work()
     assert len(system.rig.notes(deal)) == before
+    system.rig.advance(timedelta(days=32))
+    while system.work():
+        pass
+    [ask] = [task for task in system.rig.tasks(deal) if "how the leaving itself went" in task.subject]
+    page = re.search(rf"{HOME}/s/[a-z2-7]+", ask.body)
+    assert page is not None
+    assert page[0] != link, "a page of its own"
+    send(system, page[0], {"leaving": "4", "hardest": "first-reply"})
+    assert int(float(system.rig.value(RecordKind.DEAL, deal, "leaving_score"))) == 4
+    assert int(float(system.rig.value(RecordKind.DEAL, deal, "exit_score"))) == 3, "what was said at the end stays"
 
 
 @pytest.mark.row("P-38", "P-36", "P-37")
