@@ -80,9 +80,10 @@ def _exit_code(error: Exception) -> int:
     from connector.admins import AdminProblem
     from connector.casework import NoSuchCase, NotPossible
     from connector.consent import NotInBrowser
+    from connector.erasure import Unknown
     from connector.store.database import SchemaOutdated
 
-    wrong_use = (NoSuchCase, NotPossible, NotInBrowser, SchemaOutdated, AdminProblem)
+    wrong_use = (NoSuchCase, NotPossible, NotInBrowser, SchemaOutdated, AdminProblem, Unknown)
     return WRONG_USE if isinstance(error, wrong_use) else NOT_WELL
 
 

@@ -174,12 +174,13 @@ def plan(runtime: Runtime, source: Source, text: str, account: str, taken: str |
     raw = read_raw(source.path)
     made = _Plan()
     wanted = _people_here(target, {key: value for key, value in given.items() if key not in _THEIRS}, made.notes)
-    _settings(raw, account, wanted, made)
+    present = _account(target)
+    _settings(raw, account, wanted, present, made)
     if isinstance(content.get("retention"), Mapping):
         _set(raw, ("retention",), content["retention"], made)
     _documents(raw, source, runtime.settings, content, made)
     _check(source, raw, target, made)
-    before = _dump(_account(target))
+    before = _dump(present)
     after = _dump({"crm": target.config.crm, **wanted})
     made.shown.insert(0, _difference(f"accounts.{account}", before, after))
     return Transfer(account, tuple(made.changes), made.files, "".join(made.shown), tuple(made.notes))
@@ -235,12 +236,18 @@ def _people_here(target: Account, wanted: dict[str, Any], notes: list[str]) -> d
     return {key: here(value) for key, value in wanted.items()}
 
 
-def _settings(raw: Mapping[str, Any], account: str, wanted: Mapping[str, Any], made: _Plan) -> None:
-    """Set what the file has, and take out what it does not: afterwards both are set up alike."""
+def _settings(
+    raw: Mapping[str, Any], account: str, wanted: Mapping[str, Any], present: Mapping[str, Any], made: _Plan
+) -> None:
+    """Set what the file has, and take out what it does not: afterwards both are set up alike.
+
+    What says the same already, in other words (one name in place of a list of one, an id in place of a name), stays.
+    """
     now = at(raw, ("accounts", account)) or {}
     common = set(AccountConfig.model_fields) - _THEIRS
     for key in [*wanted, *(key for key in now if key in common and key not in wanted)]:
-        _set(raw, ("accounts", account, key), wanted.get(key), made)
+        if key not in wanted or wanted[key] != present.get(key):
+            _set(raw, ("accounts", account, key), wanted.get(key), made)
 
 
 def _set(raw: Mapping[str, Any], place: tuple[str, ...], value: Any, made: _Plan) -> None:
