@@ -25,7 +25,7 @@ def ask(desk: Desk, key: str) -> bool:
     draft = desk.draft
     if key in draft.steps:
         return True
-    choice = choose("deal_owner", desk.staff)
+    choice = whom_to_ask(desk)
     if choice is None:
         draft.log("nobody active", "no active user can be asked; see the people in the settings", step=key)
         return False
@@ -35,6 +35,11 @@ def ask(desk: Desk, key: str) -> bool:
     draft.put(Step(key=key, rule=key, status=status, due_at=task.due_at, owner_id=choice.user.id, why=choice.why))
     draft.log("asked", f"a task asks for {key[1:].replace('_', ' ')}", step=key)
     return True
+
+
+def whom_to_ask(desk: Desk) -> Choice | None:
+    """The deal's owner, or who is there in their place until the next business day; None when nobody is active."""
+    return choose("deal_owner", desk.staff, days=(desk.today, desk.days.add_business_days(desk.today, 1)))
 
 
 def answered(desk: Desk, key: str) -> None:

@@ -6,14 +6,14 @@ from datetime import datetime
 
 from pydantic import AwareDatetime
 
-from workflows.asks import CONTACTS, CONTRACT_END, REASON, ask_task
+from workflows.asks import CONTACTS, CONTRACT_END, REASON, ask_task, whom_to_ask
 from workflows.dates import plausible, zone
 from workflows.desk import MAX_CONTACTS, Desk, Waiting, hangs_on_end
 from workflows.draft import Draft
 from workflows.family import fitting_playbook, language_of
 from workflows.look import Links, Look
 from workflows.model import Case, CaseKind, CaseStatus, Model, Priority, Step, StepRule, StepStatus, TaskType, User
-from workflows.people import Choice, choose
+from workflows.people import Choice
 from workflows.texts import TextError
 
 
@@ -141,7 +141,7 @@ def _asks(desk: Desk) -> list[PlannedStep]:
 
 
 def _asked(desk: Desk, key: str) -> PlannedStep:
-    choice = choose("deal_owner", desk.staff)
+    choice = whom_to_ask(desk)
     task = ask_task(desk, key, choice or Choice(user=User(id="", name="", email=""), why=""))
     made = desk.draft.steps.get(key, Step(key=key, rule=key))
     return PlannedStep(

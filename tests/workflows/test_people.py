@@ -312,3 +312,16 @@ def test_whatever_is_known_somebody_active_gets_the_task_with_a_reason_in_one_li
     assert choice.why == choice.why.strip()
     assert "\n" not in choice.why
     assert "{" not in choice.why
+
+
+@pytest.mark.row("P-14")
+def test_what_is_missing_is_asked_of_who_is_there(world: Any) -> None:
+    gone = Absence(user_id="u1", first=date(2026, 3, 1), last=date(2026, 3, 20), stand_in="u4")
+    people = world.rules.people.model_copy(update={"absences": (gone,)})
+    world.change_rules(people=people)
+    world.change(contract_end=None)
+    world.enter("lost")
+    world.look()
+    task = world.made["case-1:_contract_end"]
+    assert task.owner_id == "u4"
+    assert "stand-in of Ana" in task.body
