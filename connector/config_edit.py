@@ -11,7 +11,7 @@ import io
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,11 +68,16 @@ def at(raw: Any, place: Place) -> Any:
 
 
 def change_file(
-    source: Source, store: Store, changes: Sequence[Change], secrets: Mapping[str, str] | None = None
+    source: Source,
+    store: Store,
+    changes: Sequence[Change],
+    secrets: Mapping[str, str] | None = None,
+    check: Callable[[Settings], None] = lambda _settings: None,
 ) -> Settings:
     """Make these changes together, and give the settings that they lead to; those not made here stay as they are.
 
-    ``secrets`` are put into the file beside it, under names that the values refer to as ``${NAME}``. Raises
+    ``secrets`` are put into the file beside it, under names that the values refer to as ``${NAME}``. ``check`` may
+    refuse what the changes would lead to. Raises
     :class:`ChangedMeanwhile`, and :class:`~adapters.errors.ConfigError` with all faults; then nothing was changed.
     """
     with store.exclusive(LOCK, wait=WAIT_SECONDS):
@@ -83,6 +88,7 @@ def change_file(
         with _secrets_kept(source.env_file, secrets or {}), _beside(target, fresh) as draft:
             settings = source.load_from(draft)
             Library(settings)
+            check(settings)
             _replace(draft, target)
     return settings
 

@@ -11,13 +11,13 @@ from typing import Any, get_args
 
 from pydantic import SecretStr
 
-from adapters.errors import ConfigError, Fault
+from adapters.errors import AurevoirError, ConfigError, Fault
 from adapters.port import Adapter, Consenting
 from connector.account import Account
 from connector.bootstrap import Runtime
 from connector.config import read_raw
 from connector.config_edit import Change, at, change_file, literal
-from connector.resolve import named
+from connector.resolve import named, resolve_rules
 from connector.settings import Settings
 from workflows.model import Pipeline, Stage
 
@@ -36,6 +36,10 @@ ANY = "*"
 """Stands for all pipelines together, where the CRM has no such one of its own."""
 
 
+class NotTakenOn(AurevoirError):
+    """The file was written, and something else in it keeps it from being used; the message says what."""
+
+
 def raw_account(runtime: Runtime, name: str) -> Raw:
     """The account as the file has it; empty when it has none."""
     if runtime.source is None:
@@ -52,7 +56,8 @@ def seen(raw: Raw, step: str) -> list[Any]:
 def save(runtime: Runtime, name: str, step: str, values: Sequence[Any], before: Sequence[Any]) -> Settings:
     """Write a step's values (None: not given) where ``before`` still stands, and go on with them.
 
-    Raises :class:`~connector.config_edit.ChangedMeanwhile` and :class:`~adapters.errors.ConfigError`.
+    Raises :class:`~connector.config_edit.ChangedMeanwhile` and :class:`~adapters.errors.ConfigError`, with nothing
+    written, and :class:`NotTakenOn`.
     """
     if runtime.source is None:
         raise ConfigError([Fault("config file", "", "this program was started without one")])
@@ -61,9 +66,18 @@ def save(runtime: Runtime, name: str, step: str, values: Sequence[Any], before: 
         for place, value, was in zip(OWNS[step], values, before, strict=True)
         if value is not None or was is not None
     ]
-    settings = change_file(runtime.source, runtime.store, changes)
+    settings = change_file(
+        runtime.source, runtime.store, changes, check=lambda fresh: _require_names(runtime, name, fresh)
+    )
     _go_on(runtime)
     return settings
+
+
+def _require_names(runtime: Runtime, name: str, fresh: Settings) -> None:
+    """Refuse what an account that works could not go on with: names that its CRM does not have."""
+    account = runtime.accounts[name]
+    if account.is_switched_on():
+        resolve_rules(name, fresh.accounts[name], account.pipelines(), tuple(account.users().values()), None)
 
 
 def add_account(
@@ -95,10 +109,10 @@ def _variable(name: str, key: str) -> str:
 
 
 def _go_on(runtime: Runtime) -> None:
-    """This process takes it on at once; others notice within seconds."""
+    """This process takes it on at once; others notice within seconds. Raises :class:`NotTakenOn`."""
     runtime.reloader.look(surely=True)
     if runtime.reloader.trouble is not None:
-        raise runtime.reloader.trouble
+        raise NotTakenOn(str(runtime.reloader.trouble))
 
 
 # --- credentials ----------------------------------------------------------------------------------------------------

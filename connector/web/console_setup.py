@@ -43,6 +43,8 @@ class Sent:
     others: Sequence[str] = ()
     """Faults that belong to no field of the page."""
     differences: Sequence[Difference] = ()
+    written: bool = False
+    """It was written all the same, and something else stands in the way."""
 
 
 def make_blueprint(console: Console) -> Blueprint:
@@ -218,6 +220,8 @@ def _save(console: Console, name: str, step: str, values: Values) -> Sent:
             text for one, text in zip(error.faults, words_of(error), strict=True) if not one.key.startswith(prefix)
         ]
         return Sent(mine, others)
+    except setup.NotTakenOn as error:
+        return Sent(others=[str(error)], written=True)
     except AurevoirError as error:
         return Sent(others=[str(error)])
     console.note("settings changed in the console", detail=step, account=name)

@@ -127,7 +127,12 @@ def test_secrets_that_lead_to_nothing_are_not_kept(tmp_path: Path) -> None:
 
 def test_what_cannot_be_used_is_not_written(bench: Bench) -> None:
     before = bench.file.read_text()
-    for place, value in ((("calendar",), "ZZ"), (("playbook",), "nosuch"), (("watch",), [{"not_renewing": []}])):
+    wrong: list[tuple[tuple[str, ...], Any]] = [
+        (("calendar",), "ZZ"),
+        (("playbook",), "save-plan"),  # there is one, and it is no offboarding's
+        (("watch",), [{"not_renewing": []}]),
+    ]
+    for place, value in wrong:
         with pytest.raises(ConfigError, match=rf"accounts\.acme\.{place[0]}"):
             bench.set((*ACME, *place), value)
     assert bench.file.read_text() == before

@@ -358,3 +358,27 @@ def test_a_rehearsal_shows_its_progress_then_the_plans_and_writes_nothing(desk: 
     assert all(desk.rig.tasks(deal) == [] for deal in lost_before(desk, 1))
     with desk.runtime.store.read() as session:
         assert cases.listing(session) == []
+
+
+def test_an_account_that_works_is_not_given_names_that_its_crm_does_not_have(desk: kit.Desk) -> None:
+    desk.runtime.accounts["acme"].provision()
+    answer = send(desk, "/console/accounts/acme/people", manager="stranger@example.com")
+    assert answer.status_code == 422
+    assert "no user has this address" in answer.text
+    assert "people" not in desk.raw()
+    assert desk.runtime.reloader.trouble is None
+
+
+def test_what_was_written_and_cannot_be_used_is_told_as_such(desk: kit.Desk) -> None:
+    form = fields(desk.get("/console/accounts/acme/place").text) | {"company": ["Mine"]}
+    known = desk.runtime.reloader.look
+
+    def troubled(**more: Any) -> bool:
+        desk.file.write_text(desk.file.read_text().replace("settle_for: 0s", "settle_for: soon"))
+        return known(**more)
+
+    desk.runtime.reloader.look = troubled  # type: ignore[method-assign]  # someone saves a fault at this very moment
+    answer = desk.browser.post("/console/accounts/acme/place", base_url=kit.PUBLIC, data=form)
+    assert answer.status_code == 422
+    assert "It was written, but something else" in answer.text
+    assert desk.raw()["company"] == "Mine"
