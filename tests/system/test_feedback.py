@@ -21,8 +21,9 @@ TOOL = {"link": "https://forms.example.com/to/abc?case={{ case_key }}&lang={{ la
 
 @pytest.fixture
 def account_settings(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """The light goodbye, with what a test wants of surveys."""
-    return {"playbook": "light", "surveys": getattr(request, "param", {})}
+    """The light goodbye or another, with what a test wants of surveys."""
+    more = dict(getattr(request, "param", {}))
+    return {"playbook": more.pop("playbook", "light"), "surveys": more}
 
 
 def start_with(system: Any, contact: str, score: int) -> None:
@@ -141,3 +142,30 @@ def test_who_was_asked_for_one_deal_is_left_in_peace_for_the_next(system: Any) -
     _, second = ended(system, **again)
     [step] = [step for step in second.steps if step.rule == "survey"]
     assert (step.contact_id, step.status) == (first.contact_ids[0], StepStatus.SKIPPED)
+
+
+@pytest.mark.row("P-30", "P-34")
+@pytest.mark.parametrize("account_settings", [{"playbook": "saas"}], indirect=True)
+def test_what_was_heard_in_the_conversation_comes_back_with_its_mood_as_the_interviewers_word(system: Any) -> None:
+    deal = system.renewal(contacts=1)
+    system.lose(deal)
+    system.work()
+    system.rig.advance(timedelta(days=7))
+    while system.work():
+        pass
+    [talk] = [task for task in system.rig.tasks(deal) if "the exit conversation" in task.subject]
+    page = re.search(rf"{HOME}/interview/[a-z2-7]+", talk.body)
+    assert page is not None
+    said = {
+        "reason": "relationship",
+        "product": "Slow answers.",
+        "price": "Fair.",
+        "benefit": "Half of it.",
+        "mood": "guarded",
+    }
+    send(system, page[0], said | {"improve": "Call back.", "nuance": "A new director stands behind it."})
+    assert system.rig.value(RecordKind.DEAL, deal, "exit_reason_interview") == "relationship"
+    assert not system.rig.value(RecordKind.DEAL, deal, "exit_reason"), "the customer has said nothing yet"
+    [note] = [body_of(note) for note in system.rig.notes(deal) if "Slow answers." in note.body]
+    for words in ("Unhappy with the relationship", "Fair.", "Half of it.", "Call back.", "Guarded", "A new director"):
+        assert words in note
