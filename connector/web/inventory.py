@@ -70,7 +70,8 @@ class InventoryDesk:
         config = page.account.config if page.account is not None else None
         calendar, zone = (config.calendar, config.time_zone) if config is not None else ("FR", "UTC")
         day = hand_over_day(page.case, self._runtime.clock.now(), calendar, zone)
-        common = {"owner": owner_words(owner, page.users), "due_on": day.isoformat()}
+        known = owner if owner in page.users else None
+        common = {"owner": owner_words(known, page.users), "due_on": day.isoformat()}
         return [
             blank({"kind": kind.value, "title": title} | common, suggested=True)
             for kind, title in suggestions(page.case.playbook, languages.current())
