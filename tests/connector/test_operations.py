@@ -138,6 +138,7 @@ def test_the_failed_list_holds_events_looks_and_accounts_with_since_when(house: 
         accounts.troubled(session, "globex", "the token was refused", now)
     with house.store.write() as session:
         row = agenda.of_deal(session, "acme", "500")
+        assert row is not None
         agenda.failed(session, row, now, "internal error", now - timedelta(hours=1))
         agenda.failed(session, row, now, "internal error", now)
         listed = failed.listing(session)

@@ -9,7 +9,7 @@ import pytest
 
 from connector.store import Store, cases, housekeeping, intake, intents
 from connector.store.housekeeping import Keep
-from connector.store.tables import AnswerRow, BadEventRow, EventRow, IntentRow, LinkRow, StepRow
+from connector.store.tables import AnswerRow, BadEventRow, EventRow, IntentRow, IntentState, LinkRow, StepRow
 from workflows.model import Answer, Case, CaseStatus, CreateNote, Event, Step, StepStatus
 
 NOW = datetime(2030, 3, 2, 9, 0, tzinfo=UTC)
@@ -40,7 +40,7 @@ def a_case(store: Store, name: str, *, ended: int | None) -> None:
     with store.write() as session:
         cases.save(session, case)
         intents.plan(session, "acme", name, [note], began)
-        intents.ended(session, "acme", note.key, intents.IntentState.DONE, began, record_id="1")
+        intents.ended(session, "acme", note.key, IntentState.DONE, began, record_id="1")
         intake.keep_link(session, link)
         intake.save_answer(session, link, answer)
         cases.log(session, "acme", [Event(what="opened")], began, case_id=name)

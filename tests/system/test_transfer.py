@@ -26,7 +26,7 @@ class Place:
     """An installation of its own beside a CRM of its own."""
 
     def __init__(self, crm: str, folder: Path, **account: Any) -> None:
-        self.rig = kit.make_rig(crm)
+        self.rig: Any = kit.make_rig(crm)
         self.folder = folder
         folder.mkdir()
         config: dict[str, Any] = {
@@ -62,7 +62,7 @@ class Place:
 def places(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Place, Place]]:
     """A trial that is set up with ids and a playbook of its own, and a production that is not yet."""
     trial = tmp_path / "trial"
-    rig = kit.make_rig(request.param)
+    rig: Any = kit.make_rig(request.param)
     ids = {"pipeline": rig.pipeline_id} if rig.pipeline_id else {}
     watch = {**ids, "negotiating": [rig.negotiating], "not_renewing": [rig.not_renewing], "settle_for": "3d"}
     manager = rig.world.owners[rig.users[0]].email if rig.name == "hubspot" else "claire@globex.example"

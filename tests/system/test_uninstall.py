@@ -36,6 +36,7 @@ def test_what_we_created_goes_and_what_stays_is_said(system: Any) -> None:
     assert any("stay" in why or "keep" in why or "delete" in why for why in done.stays.values())
     with system.runtime.store.read() as session:
         row = accounts.get(session, "acme")
+        assert row is not None
         assert accounts.token(session, "acme") is None
         assert intents.open_for(session, "acme", [deal]) == []
     assert row.started_at is None
@@ -49,7 +50,7 @@ def test_after_it_the_crm_has_none_of_our_fields_and_a_second_time_removes_nothi
     before = set(crm.remove_app(FIELDS, dry_run=True).removed)
     assert set(crm.remove_app(FIELDS).removed) == before
     assert crm.remove_app(FIELDS).removed == ()
-    again = crm.ensure_schema(FIELDS, dry_run=True)
+    again = system.account.crm().ensure_schema(FIELDS, dry_run=True)
     assert again.present == (), "none of our fields is left"
 
 
