@@ -387,7 +387,9 @@ def _lacks(
     yield from _neutrality(look, case, playbook, tasks)
     left_aside = [event.detail for event in events if event.what == CONDITION_EVENT]
     if case.contract_end is not None:  # without it, conditions on the days left cannot be told, and that is said above
-        left_aside += [f"{step.rule}: {step.condition}" for step in steps if step.applies is None]
+        # What hangs on an answer or on an earlier step cannot be told yet, and that is as it should be.
+        untold = [step for step in steps if step.applies is None and not step.waits_for and not step.estimated]
+        left_aside += [f"{step.rule}: {step.condition}" for step in untold]
     for detail in dict.fromkeys(left_aside):
         yield Lacking(what=Lack.CONDITION, detail=detail)
 

@@ -137,6 +137,24 @@ def test_key_figures_in_the_settings_keep_no_plan_from_being_shown(house: House)
 
 
 @pytest.mark.row("P-70")
+@pytest.mark.parametrize(
+    "account_settings", [{"playbooks": [{"when": "deal.amount > 1000", "playbook": "light"}]}], indirect=True
+)
+def test_the_playbook_is_chosen_as_it_would_be_and_a_condition_that_cannot_be_told_is_named(house: House) -> None:
+    rig = house.rig
+    large, unknown = house.renewal("Large", amount=5000), house.renewal("Unknown")
+    rig.advance(DAY)
+    for deal in (large, unknown):
+        house.lose(deal)
+    made = {one.deal_id: one for one in house.rehearse().would_open}
+    assert made[large].playbook.startswith("light ")
+    assert made[unknown].playbook.startswith("saas ")
+    assert not made[large].missing(Lack.CONDITION)
+    (lack,) = [each for each in made[unknown].lacks if each.what is Lack.CONDITION]
+    assert "deal.amount > 1000" in lack.detail
+
+
+@pytest.mark.row("P-70")
 def test_what_would_have_been_missing_is_told(house: House) -> None:
     rig = house.rig
     without = house.renewal("Bare", contract_end=None, exit_reason=None, contact_ids=[], company_id=None)
