@@ -121,8 +121,10 @@ class Learning:
         ]
         made = digests(said, local_date(since, tz), rules.language)
         tasks = [task for one in made if (task := self._digest_task(rules, rule, one, due, now)) is not None]
-        if len(tasks) < len(made):
+        if len(tasks) < len(made):  # what was said is kept until there is somebody to read it
+            self._not_before = now + AFTER_TROUBLE
             log.warning("nobody active gets the digests", account=self._account.name)
+            return
         with self._store.write() as session:
             outbox.put(session, self._account.name, tasks, now, why="digest")
             accounts.move_cursor(session, self._account.name, DIGEST, due, now)

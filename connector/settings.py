@@ -401,6 +401,14 @@ class AccountConfig(ConfigModel):
         return self
 
     @model_validator(mode="after")
+    def _digests_have_readers(self) -> Self:
+        named = self.departments.named()
+        off = self.digest.every == "off" if self.digest is not None else not named
+        if not off and self.people.manager is None and len(named) < len(DepartmentsConfig.model_fields):
+            raise ValueError("digests need someone to read them: name people.manager, or every one of departments")
+        return self
+
+    @model_validator(mode="after")
     def _early_signs_have_figures(self) -> Self:
         early = self.early_signs
         if early is None:

@@ -16,6 +16,8 @@ from workflows.model import AccountRules, Department, Pipeline, Stage, User
 PIPELINES = (Pipeline(id="p", label="Renewals", stages=tuple(Stage(id=one, label=one) for one in ("Lost", "Won"))),)
 USERS = (User(id="u1", name="Ana", email="ana@example.com"), User(id="u2", name="Ben", email="ben@example.com"))
 
+MANAGER = {"manager": "ben@example.com"}
+
 
 def config(**more: Any) -> AccountConfig:
     watch = {"not_renewing": ["Lost"], "renewed": ["Won"]}
@@ -34,10 +36,10 @@ def test_without_the_new_settings_nothing_is_told_and_nothing_watched() -> None:
 
 @pytest.mark.row("P-40")
 def test_a_department_named_is_told_weekly_and_by_the_id_of_its_user() -> None:
-    made = rules(departments={"product": "ANA@example.com"}).digest
+    made = rules(departments={"product": "ANA@example.com"}, people=MANAGER).digest
     assert made is not None
     assert (made.every, made.weekday, dict(made.owners)) == ("weekly", 0, {Department.PRODUCT: "u1"})
-    monthly = rules(digest={"every": "monthly", "day": "friday"}).digest
+    monthly = rules(digest={"every": "monthly", "day": "friday"}, people=MANAGER).digest
     assert monthly is not None
     assert (monthly.every, monthly.weekday, dict(monthly.owners)) == ("monthly", 4, {})
     assert rules(departments={"product": "ana@example.com"}, digest={"every": "off"}).digest is None
@@ -45,7 +47,7 @@ def test_a_department_named_is_told_weekly_and_by_the_id_of_its_user() -> None:
 
 def test_an_unknown_address_is_told_with_those_that_there_are() -> None:
     with pytest.raises(ConfigError) as wrong:
-        rules(departments={"finance": "bne@example.com"})
+        rules(departments={"finance": "bne@example.com"}, people=MANAGER)
     [fault] = wrong.value.faults
     assert fault.key == "accounts.acme.departments.finance"
     assert "ben@example.com" in fault.cure
@@ -77,6 +79,8 @@ def test_early_signs_watch_all_mapped_figures_unless_some_are_named() -> None:
         ),
         ({"signs": {"falls_by": 0}}, "greater than or equal to 1"),
         ({"digest": {"day": "someday"}}, "monday"),
+        ({"digest": {}}, "name people.manager, or every one of departments"),
+        ({"departments": {"product": "ana@example.com"}}, "name people.manager"),
         ({"departments": {"legal": "ana@example.com"}}, "legal"),
     ],
 )
