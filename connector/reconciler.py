@@ -22,15 +22,15 @@ from adapters.errors import Unavailable
 from adapters.port import Crm, Observed, Outcome, Result, Wanted
 from connector.account import Account
 from connector.clock import Clock
-from connector.erasure import Erasure
 from connector.documents import send
+from connector.erasure import Erasure
 from connector.histories import Subject
 from connector.histories import read as read_history
 from connector.library import Library
 from connector.links import LinkSigner
 from connector.metrics import LOOKS, WRITES
-from connector.store import Store, agenda, baselines, cases, door, erasing, intake, intents, inventory, pauses
 from connector.returns import credit_returns
+from connector.store import Store, agenda, baselines, cases, door, erasing, intake, intents, inventory, pauses
 from connector.store.tables import AgendaRow, IntentRow, IntentState, LinkRow
 from connector.survey_links import about_person, address, language_of, lately_surveyed, surveyed_elsewhere
 from workflows.decide import cancel, decide, record

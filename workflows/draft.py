@@ -73,8 +73,8 @@ class Draft:
         self.needs_tasks: list[str] = []
         self.needs_people = False
         self.needs_history = False
-        self.needs_involved = False
         self.needs_start = False
+        self.needs_involved = False
         self.close_links = False
         self.starting: Baseline | None = None
 
