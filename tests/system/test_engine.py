@@ -42,7 +42,8 @@ def lost(system: Any, **values: Any) -> str:
 
 
 def calls_of_a_look(system: Any, **by: float) -> int:
-    """Time passes, and what is due is done; how many calls that took, without those that are the account's anyway."""
+    """Time passes, and what is due is done; how many calls that took. After days, what an account costs anyway (poll,
+    comparison) is among them; that a read is cheap by itself is held by the conformance suite."""
     system.rig.advance(timedelta(**by))
     system.account.users()
     system.account.rules()  # read again now and then, whatever the cases
@@ -85,7 +86,7 @@ def test_what_is_done_in_time_brings_no_reminder_and_costs_one_read(system: Any)
     deal = lost(system)
     system.advance(hours=2)  # company and contacts are left alone from now on
     system.rig.complete_task(task_of(system, deal, "receipt").id)  # and nobody tells us
-    assert calls_of_a_look(system, days=12) <= 4, "the poll, the deal, the task, and the deal's status"
+    assert calls_of_a_look(system, days=12) <= 7, "the deal, the task, the deal's status, and the day's"
     assert len(system.rig.tasks(deal)) == 1
     assert system.case(deal).status is CaseStatus.COMPLETED
 
@@ -131,7 +132,7 @@ def test_whoever_was_on_the_phone_with_the_customer_does_not_lead_the_conversati
     step = system.case(deal).step("talk")
     assert step.owner_id == third
     assert "called the customer" in step.why
-    most = {"hubspot": 7, "salesforce": 5}  # poll, deal, people (in HubSpot two), who took part (two), task, deal
+    most = {"hubspot": 9, "salesforce": 8}  # deal, people (in HubSpot two), who took part (two), task, deal, the day's
     assert calls <= most[system.rig.name]
 
 
