@@ -270,6 +270,10 @@ def test_a_key_of_another_account_or_page_is_none(houses: Any) -> None:
     assert send(house, answers(key_of(house)), path="/feedback/globex").status_code == 404, "it has no tool"
     assert send(house, answers(key_of(house)), path="/feedback/nobody").status_code == 404
     assert house.client.get(PATH).status_code == 405
+    other = house.runtime.accounts["globex"]
+    other.config = other.config.model_copy(update={"surveys": house.runtime.accounts["acme"].config.surveys})
+    assert send(house, answers(key_of(house)), path="/feedback/globex").status_code == 404, "nor is the key its own"
+    assert house.answers() == []
 
 
 @pytest.mark.row("P-38", "P-06")

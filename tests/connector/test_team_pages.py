@@ -10,6 +10,7 @@ import pytest
 
 from connector.store import intake
 from connector.store.tables import StepRow
+from connector.taking import Taken, take_answer
 from workflows.model import LinkKind
 
 VIEW = {"recommend": "8", "reason": "price", "training": "5", "reason-told": "We were slow."}
@@ -61,6 +62,18 @@ def test_from_the_first_answer_of_others_on_the_teams_view_stays_as_it_is(
     assert "We were slow." in html
     late = house.client.post(team, data={**VIEW, "recommend": "2", "form-seal": seal[1]})
     assert late.status_code == 409
+    assert [row.given["recommend"] for row in house.answers() if row.by == "team"] == [8]
+
+
+@pytest.mark.row("P-39")
+def test_a_change_that_was_under_way_when_the_first_answer_came_in_is_not_kept(house: Any, team: str) -> None:
+    send(house, team, VIEW)
+    send(house, house.give_link(), {"recommend": "2", "reason": "results"})
+    questionnaire = house.runtime.library.questionnaire("team")
+    link_id = house.runtime.links.read(LinkKind.TEAM, team.rpartition("/")[2])
+    (row,) = [row for row in house.answers() if row.by == "team"]
+    changed = intake.to_answer(row).model_copy(update={"values": {"recommend": 2, "reason": "results"}})
+    assert take_answer(house.runtime, link_id, questionnaire, changed) is Taken.KEPT
     assert [row.given["recommend"] for row in house.answers() if row.by == "team"] == [8]
 
 
