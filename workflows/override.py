@@ -13,7 +13,7 @@ from typing import Any
 
 from workflows.documents import Document, Fault, Loc, as_list, guess
 
-_TEXTS = ("title", "body", "call_title", "call_body")
+_TEXTS = ("title", "body", "call_title", "call_body", "customer")
 _PLACE = ("phase", "after")
 
 

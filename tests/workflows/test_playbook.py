@@ -381,6 +381,7 @@ def test_a_whole_goodbye_goes_from_thanks_to_the_open_door(
     end = first + timedelta(days=90)
     left_out = {"plan-60", "plan-30", "plan-short", "thank-for-answer", "detractor-care"}
     left_out |= {"hand-over-items", "late-items"}  # the inventory is empty
+    left_out |= {"receipt-reminder", "escalate", "roles"}  # all was done in time, and who is who is known
     left_out |= {"you-asked", "moved-on", "case-study"}  # nothing new is known, and nobody said that they are content
     left_out |= {step.key for step in saas.steps() if step.key.startswith("rights-")}  # no such clock is kept
     assert days.keys() == {step.key for step in saas.steps()} - left_out
@@ -420,8 +421,9 @@ def test_titles_say_what_to_do_in_seventy_characters_and_bodies_how_in_a_few_lin
     for step in saas.steps():
         for texts in (step.title, step.call_title):
             assert all(len(re.sub(r"{{.*?}}", "Hotel Aurora Palace", text)) <= 70 for text in texts.values()), step.key
+        most = 15 if step.key == "post-mortem" else 10  # an agenda in three parts takes its lines
         for text in step.body.values():
-            assert 2 <= sum(bool(line.strip()) for line in text.split("---")[0].splitlines()) <= 10, step.key
+            assert 2 <= sum(bool(line.strip()) for line in text.split("---")[0].splitlines()) <= most, step.key
 
 
 def test_french_is_set_as_french_people_set_it(saas: Playbook) -> None:
