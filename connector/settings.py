@@ -381,6 +381,8 @@ class AccountConfig(ConfigModel):
     @field_validator("exit_rights", mode="before")
     @classmethod
     def _exit_rights(cls, value: object) -> object:
+        if isinstance(value, str) and value.lower() in ("true", "false"):  # as the file has it
+            value = value.lower() == "true"
         return ({} if value else None) if isinstance(value, bool) else value
 
     @model_validator(mode="after")

@@ -385,7 +385,7 @@ def _given(text: str) -> dict[str, str]:
 def test_the_example_is_a_configuration_that_works(tmp_path: Path, change: Callable[[str], str]) -> None:
     text = change((ROOT / "config.example.yaml").read_text(encoding="utf-8"))
     (tmp_path / "config.yaml").write_text(text, encoding="utf-8")
-    for folder in ("playbooks", "surveys"):
+    for folder in ("playbooks", "surveys", "documents"):
         (tmp_path / folder).mkdir()
     settings = load(tmp_path / "config.yaml", _given(text), Adapters())
     assert {account.crm for account in settings.accounts.values()} == set(Adapters())
