@@ -95,7 +95,7 @@ def is_greeting(tool: OwnToolConfig, body: bytes) -> bool:
         return False
     try:
         return bool(_formbricks_event(json.loads(body)).get("event") == "testEndpoint")
-    except (ValueError, Unreadable):
+    except (ValueError, RecursionError, Unreadable):
         return False
 
 

@@ -165,6 +165,8 @@ def test_formbricks_may_ask_whether_anybody_is_there_before_it_shows_the_secret(
     reply = send(house, {"event": "testEndpoint"}, headers={"webhook-id": "t"})
     assert (reply.status_code, house.answers()) == (200, [])
     assert send(house, formbricks(key_of(house)), headers={"webhook-id": "t"}).status_code == 401
+    nested = send(house, b"[" * 1024, headers={"webhook-id": "t"})
+    assert nested.status_code == 401, "whoever cannot prove who they are breaks nothing"
 
 
 # --- proof ------------------------------------------------------------------------------------------------------------
