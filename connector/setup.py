@@ -99,9 +99,24 @@ def add_account(
         kept[variable] = app["client_secret"]
         ours = {"client_id": literal(app["client_id"]), "client_secret": f"${{{variable}}}"}
         changes.append(Change(("oauth", values["crm"]), ours))
+    _require_free(runtime, name, kept)
     settings = change_file(runtime.source, runtime.store, changes, kept)
     _go_on(runtime)
     return settings
+
+
+def _require_free(runtime: Runtime, name: str, variables: Iterable[str]) -> None:
+    """Refuse a name whose secrets would take another's place (a-b and a_b lead to the same) or never be read."""
+    source = runtime.source
+    if source is None:
+        return
+    text = source.path.read_text(encoding="utf-8-sig")
+    taken = sorted(
+        one for one in variables if f"${{{one}}}" in text or one in source.environ or f"{one}_FILE" in source.environ
+    )
+    if taken:
+        cure = f"its secrets would be kept as {', '.join(taken)}, which something else uses: take another name"
+        raise ConfigError([Fault(f"accounts.{name}", name, cure)])
 
 
 def _variable(name: str, key: str) -> str:

@@ -97,13 +97,15 @@ def _add(console: Console, crm: str, asked: Sequence[tuple[str, str, bool, bool]
     """Add the account that the form describes; gives what is wrong with it."""
     form = {key: value.strip() for key, value in request.form.items()}
     name = form.get("name", "")
-    values = {"crm": crm, "account_id": literal(form.get("account_id", "")), "calendar": form.get("calendar", "")}
+    values = {
+        "crm": crm,
+        "account_id": literal(form.get("account_id", "")),
+        "calendar": literal(form.get("calendar", "")),
+    }
     values |= {key: literal(form[key]) for key, _, secret, _ in asked if not secret and form.get(key)}
     secrets = {key: form[key] for key, _, secret, _ in asked if secret and form.get(key)}
     app = {key: form.get(f"app_{key}", "") for key in ("client_id", "client_secret")} if needs_app else None
-    if any(
-        "\n" in one or "\r" in one or "'" in one or '"' in one for one in [*secrets.values(), *(app or {}).values()]
-    ):
+    if not all(_fits_a_line(one) for one in [*secrets.values(), *(app or {}).values()]):
         return [languages.say("A secret has a quote or a line break in it: paste it again, nothing around it.")]
     if app is not None and not all(app.values()):
         return [languages.say("Give the client id and the client secret of your app.")]
@@ -112,6 +114,11 @@ def _add(console: Console, crm: str, asked: Sequence[tuple[str, str, bool, bool]
     except AurevoirError as error:
         return words_of(error)
     return []
+
+
+def _fits_a_line(secret: str) -> bool:
+    """Whether it stands in the file of secrets as it is; that file's lines end at all that Unicode calls a line end."""
+    return len(secret.splitlines()) <= 1 and secret.isprintable() and not {"'", '"'} & set(secret)
 
 
 # --- connecting -----------------------------------------------------------------------------------------------------
@@ -344,9 +351,10 @@ def _read_people(_account: Account, raw: setup.Raw) -> Values:
     chosen = [written.get(mail.casefold(), literal(mail)) for mail in request.form.getlist("pool")]
     order = [*written.values()]
     chosen.sort(key=lambda mail: order.index(mail) if mail in order else len(order))
-    fallback = list(dict.fromkeys(one for one in request.form.getlist("fallback") if one))
     default = list(PeopleConfig().fallback)
     before = (raw.get("people") or {}).get("fallback")
+    sent = [one if one in setup.listed(before) else literal(one) for one in request.form.getlist("fallback")]
+    fallback = list(dict.fromkeys(one for one in sent if one))
     return [
         chosen or None,
         _literal(_given("manager")),

@@ -261,6 +261,39 @@ def test_what_is_wrong_with_a_new_account_is_told_and_nothing_is_written(empty: 
     assert "take another" in again.text
 
 
+def test_names_that_differ_by_a_dash_alone_do_not_take_each_others_secrets(empty: kit.Desk) -> None:
+    rig = empty.rig
+    path = f"/console/accounts/new?crm={rig.name}&how=credentials"
+    first = credentials(rig) | {"name": "acme-eu", "account_id": rig.account_id, "calendar": "FR"}
+    assert send(empty, path, **first).status_code == 303
+    kept = (empty.file.parent / "aurevoir.env").read_text()
+    other = "00D5g00000ABCDF" if rig.name == "salesforce" else "777"
+    answer = send(empty, path, **(first | {"name": "acme_eu", "account_id": other}))
+    assert answer.status_code == 422
+    assert "which something else uses: take another name" in answer.text
+    assert (empty.file.parent / "aurevoir.env").read_text() == kept
+    assert set(empty.runtime.accounts) == {"acme-eu"}
+
+
+@pytest.mark.parametrize("end", ["\u2028", "\x85", "\x0b", "\x1e", "\n"])
+def test_a_secret_sets_nothing_but_itself(empty: kit.Desk, end: str) -> None:
+    rig = empty.rig
+    path = f"/console/accounts/new?crm={rig.name}&how=credentials"
+    given = credentials(rig) | {"name": "new-one", "account_id": rig.account_id, "calendar": "FR"}
+    secret = next(key for key in given if "secret" in key)
+    answer = send(empty, path, **(given | {secret: f"a-good-start-16-long{end}AUREVOIR_SECRET_KEY=mine"}))
+    assert answer.status_code == 422
+    assert "a quote or a line break" in unescape(answer.text)
+    assert not (empty.file.parent / "aurevoir.env").exists()
+
+
+def test_what_is_chosen_is_never_filled_in_from_the_environment(desk: kit.Desk) -> None:
+    form = fields(desk.get("/console/accounts/acme/people").text) | {"fallback": ["${PATH}"]}
+    answer = desk.browser.post("/console/accounts/acme/people", base_url=kit.PUBLIC, data=form)
+    assert answer.status_code in (303, 422)
+    assert "is not set" not in answer.text, "it was not looked up"
+
+
 def test_an_account_connected_in_the_browser_comes_back_into_the_set_up(empty: kit.Desk) -> None:
     rig = empty.rig
     base = f"/console/accounts/new?crm={rig.name}&how=browser"
