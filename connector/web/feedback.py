@@ -7,6 +7,8 @@ what was not taken, so that a mapping can be mended meanwhile.
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import structlog
 from flask import Blueprint, Response, abort, jsonify, request
 from sqlalchemy.exc import SQLAlchemyError
@@ -35,6 +37,8 @@ log = structlog.get_logger(__name__)
 
 MAX_BYTES = 512 * 1024
 RETRY_AFTER_SECONDS = 30
+SKEW = timedelta(days=1)
+"""Nobody answers before they were asked: a moment that lies further back than clocks differ is no moment at all."""
 _SAID = {
     Taken.SAVED: "taken",
     Taken.UNCHANGED: "the same answer is here already",
@@ -97,13 +101,14 @@ def _take(runtime: Runtime, account: str, tool: OwnToolConfig, delivered: str, f
     if problems:
         return _refuse(account, problems)
     now = runtime.clock.now()
+    told = found.at if found.at is not None and found.at > link.made_at - SKEW else now
     answer = Answer(
         case_id=link.case_id,
         contact_id=link.contact_id,
         questionnaire=link.questionnaire,
         by="customer",
         language=(found.language or link.language)[:20],
-        at=min(found.at or now, now),
+        at=min(told, now),
         values=values,
     )
     try:

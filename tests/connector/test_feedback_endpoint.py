@@ -169,6 +169,15 @@ def test_formbricks_may_ask_whether_anybody_is_there_before_it_shows_the_secret(
     assert nested.status_code == 401, "whoever cannot prove who they are breaks nothing"
 
 
+@pytest.mark.parametrize("told", ["0001-01-01T00:00:00+05:00", "1970-01-01T00:00:00Z", "9999-12-31T23:59:59-05:00"])
+def test_a_moment_that_cannot_be_right_is_taken_as_now(standard: Any, told: str) -> None:
+    payload = answers(key_of(standard))
+    payload["data"]["answered_at"] = told
+    assert send(standard, payload).status_code == 200
+    (row,) = standard.answers()
+    assert row.at == standard.clock.now()
+
+
 # --- proof ------------------------------------------------------------------------------------------------------------
 
 
