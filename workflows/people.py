@@ -148,15 +148,15 @@ class _Chooser:
             replaced = absence and self.stand_in(user, absence)
             if replaced and staff.involvement(replaced.user) == 0:
                 return replaced
-        return self.least_involved(pool)
+        return self.least_involved(pool, keep)
 
-    def least_involved(self, pool: Sequence[User]) -> Choice | None:
+    def least_involved(self, pool: Sequence[User], keep: str | None) -> Choice | None:
         manager = self.staff.named("manager")
         candidates = [*pool, manager] if manager is not None else list(pool)
         candidates = [user for user in candidates if self.away(user) is None] or candidates
         if not candidates:
             return None
-        least = min(candidates, key=self.staff.involvement)
+        least = min(candidates, key=lambda user: (self.staff.involvement(user), user.id != keep))
         return self.explained(self.choice("why.least_involved", least), pool, ())
 
     def explained(self, choice: Choice, pool: Sequence[User], speaking: Sequence[User]) -> Choice:

@@ -12,6 +12,8 @@ from workflows.people import RULES, Choice, Staff, choose, is_open_choice
 
 NAMES = {"u1": "Ana", "u2": "Ben", "u3": "Chloé", "u4": "Dan", "u5": "Eve"}
 
+SMALL = PeopleRule(neutral_pool=("u3", "u4"))
+
 
 def staff(*inactive: str, language: str = "en", **more: Any) -> Staff:
     values: dict[str, Any] = {
@@ -72,6 +74,13 @@ def test_whoever_owned_the_deal_or_the_account_is_not_neutral(near: dict[str, An
 def test_the_customer_keeps_the_same_neutral_person_while_that_one_is_fit() -> None:
     assert chosen("neutral", staff(load={"u4": 99}), keep="u4").user.id == "u4"
     assert chosen("neutral", staff("u4"), keep="u4").user.id == "u3"
+
+
+def test_in_a_small_team_too_the_customer_keeps_the_same_person() -> None:
+    both_owned_it: dict[str, Any] = {"deal": Deal(id="d1", past_owner_ids=("u3", "u4")), "load": {"u3": 9, "u4": 0}}
+    assert chosen("neutral", staff(**both_owned_it, rule=SMALL)).user.id == "u4"
+    assert chosen("neutral", staff(**both_owned_it, rule=SMALL), keep="u3").user.id == "u3"
+    assert chosen("neutral", staff(**both_owned_it), keep="u3").user.id == "u5", "not where somebody had no part in it"
 
 
 @pytest.mark.row("P-15")
