@@ -268,6 +268,8 @@ def close_door(draft: Draft, rules: Mapping[str, StepRule], why: str, deal_id: s
 def _heed_choices(draft: Draft, rules: Mapping[str, StepRule]) -> None:
     """Close open tasks about people who chose not to be approached in that way."""
     choices = chosen(draft.case, draft.look.answers)
+    if not choices:
+        return
     for step in list(draft.steps.values()):
         rule, choice = rules.get(step.rule), choices.get(step.contact_id or "")
         if rule is None or not is_addressed(rule) or choice is None or not is_unwanted(choice, rule):
@@ -289,7 +291,8 @@ def _add_news(draft: Draft, rules: dict[str, StepRule], rule: StepRule) -> None:
 
 def _add_round(draft: Draft, rules: dict[str, StepRule], rule: StepRule, end: date | None, tz: ZoneInfo) -> None:
     """The next round of a step, once the last one is done, unless that would be too late or nobody wants it."""
-    rounds = [step for step in draft.steps.values() if first_of(step.rule) == rule.key]
+    own = rule.key + "."
+    rounds = [step for step in draft.steps.values() if step.rule == rule.key or step.rule.startswith(own)]
     last = max(rounds, key=lambda step: int(mark_of(step.rule) or 1), default=None)
     if last is None or last.status not in FINISHED:
         return

@@ -82,8 +82,8 @@ def _move_due_dates(desk: Desk, end: date) -> None:
     """Move the due dates of open tasks that were counted from another end, unless a person set them (P-07, P-7B)."""
     draft = desk.draft
     for step in list(draft.steps.values()):
-        rule = desk.rules.get(step.rule)
-        if step.status is not StepStatus.OPEN or rule is None or rule.due.anchor not in _END_ANCHORS:
+        rule = desk.rules.get(step.rule) if step.status is StepStatus.OPEN else None
+        if rule is None or rule.due.anchor not in _END_ANCHORS:
             continue
         if draft.written.get(f"end:{step.key}") == end.isoformat():
             continue
@@ -177,10 +177,10 @@ def _surely_overdue(desk: Desk, rule: StepRule) -> bool:
 def recall(desk: Desk) -> None:
     """What was made because a task was overdue is no longer needed once that task is done (P-13)."""
     for step in list(desk.draft.steps.values()):
-        rule = desk.rules.get(step.rule)
+        rule = desk.rules.get(step.rule) if step.status in (StepStatus.OPEN, StepStatus.WRITING) else None
         if rule is None or rule.release.anchor is not Anchor.OVERDUE:
             continue
-        if step.status in (StepStatus.OPEN, StepStatus.WRITING) and desk.overdue(rule.release.step) is Waiting.NEVER:
+        if desk.overdue(rule.release.step) is Waiting.NEVER:
             desk.draft.close(step, say("close.caught_up", desk.language))
 
 
@@ -246,6 +246,8 @@ def _follow_contacts(desk: Desk, step: Step, rule: StepRule) -> bool:
     One that follows the answer follows the survey: whoever was sent it may answer.
     """
     draft = desk.draft
+    if rule.release.anchor not in (Anchor.STEP, Anchor.ANSWERED):
+        return False
     leads = {rule.release.step}
     if rule.release.anchor is Anchor.ANSWERED:
         leads = {key for key, one in desk.rules.items() if one.link is LinkKind.SURVEY and one.until is None}
@@ -325,9 +327,13 @@ def is_lasting(desk: Desk, step: Step) -> bool:
 def answer_deadline(desk: Desk) -> datetime | None:
     """Until when steps that follow an answer are waited for; None while other steps are unfinished."""
     draft = desk.draft
-    rest = [step for step in draft.steps.values() if step.status not in FINISHED and not is_lasting(desk, step)]
-    if any(step.status is not StepStatus.WAITING or step.rule not in desk.rules for step in rest):
-        return None
+    rest = []
+    for step in draft.steps.values():
+        if step.status in FINISHED or is_lasting(desk, step):
+            continue
+        if step.status is not StepStatus.WAITING or step.rule not in desk.rules:
+            return None
+        rest.append(step)
     waits = {desk.release(desk.rules[step.rule], step.contact_id) for step in rest}
     if Waiting.ANSWER not in waits or not waits <= {Waiting.ANSWER, Waiting.STEP, Waiting.OVERDUE}:
         return None

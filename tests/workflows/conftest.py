@@ -83,9 +83,7 @@ def book(*rules: StepRule) -> Playbook:
     """A playbook of one phase with these steps."""
     phase = Phase(key="all", title={"en": "All", "fr": "Tout"}, steps=rules)
     title = {"en": "Test"}
-    return Playbook(
-        key="test", version="1-abc", quiet=Quiet.DEAL, languages=("en", "fr"), title=title, phases=(phase,)
-    )
+    return Playbook(key="test", version="1-abc", quiet=Quiet.DEAL, languages=("en", "fr"), title=title, phases=(phase,))
 
 
 def link_for(kind: LinkKind, case_id: str, contact_id: str | None, questionnaire: str) -> str:
