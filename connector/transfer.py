@@ -22,8 +22,8 @@ from pydantic import BaseModel, SecretStr
 from adapters.errors import ConfigError, Fault
 from connector.account import Account
 from connector.bootstrap import Runtime
-from connector.config import _SECRET_KEY, read_raw
-from connector.config_edit import Change, _rewritten, at, change_file, plain
+from connector.config import _SECRET_KEY, _model_in, read_raw
+from connector.config_edit import Change, Place, _rewritten, at, change_file, literal, plain
 from connector.library import Library
 from connector.resolve import resolve_rules
 from connector.settings import AccountConfig, Settings
@@ -69,6 +69,7 @@ def export(runtime: Runtime, names: Sequence[str]) -> str:
 def _account(account: Account) -> dict[str, Any]:
     config = account.config
     told = config.model_dump(mode="json", exclude_unset=True, exclude=set(_THEIRS))
+    told = _without_secrets(told)
     told["watch"] = [_watch(watch, account.pipelines()) for watch in told.get("watch", ())]
     return {"crm": config.crm, **told, **dict(_vendor(config.vendor))}
 
@@ -104,8 +105,43 @@ def _vendor(vendor: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _is_theirs(key: str, annotation: Any) -> bool:
-    secret = annotation is SecretStr or SecretStr in get_args(annotation) or bool(_SECRET_KEY.search(key))
+    secret = _is_secret(annotation) or bool(_SECRET_KEY.search(key))
     return secret or key.endswith(("_url", "_id", "_user", "username"))
+
+
+def _is_secret(annotation: Any) -> bool:
+    return annotation is SecretStr or SecretStr in get_args(annotation)
+
+
+def _secret_places(model: type[BaseModel]) -> Iterator[Place]:
+    """Where a model holds secrets, however deep."""
+    for key, about in model.model_fields.items():
+        if _is_secret(about.annotation):
+            yield (key,)
+        elif (inner := _model_in(about.annotation)) is not None:
+            yield from ((key, *rest) for rest in _secret_places(inner))
+
+
+def _without_secrets(told: Mapping[str, Any]) -> dict[str, Any]:
+    """The account's own keys but for secrets that stand below them."""
+    kept = dict(told)
+    for place in _secret_places(AccountConfig):
+        kept = _with(kept, place, None)
+    return kept
+
+
+def _with(node: Mapping[str, Any], place: Place, value: Any) -> dict[str, Any]:
+    """A copy with this value at a place, where what leads there exists; None takes the key out."""
+    made = dict(node)
+    key, *rest = place
+    if rest:
+        if isinstance(made.get(key), Mapping):
+            made[key] = _with(made[key], tuple(rest), value)
+    elif value is not None:
+        made[key] = value
+    else:
+        made.pop(key, None)
+    return made
 
 
 def _texts(folder: Path | None) -> dict[str, str | bytes]:
@@ -173,11 +209,11 @@ def plan(runtime: Runtime, source: Source, text: str, account: str, taken: str |
         raise ConfigError([Fault("crm", str(given.get("crm")), cure)])
     raw = read_raw(source.path)
     made = _Plan()
-    wanted = _people_here(target, {key: value for key, value in given.items() if key not in _THEIRS}, made.notes)
+    wanted = _people_here(target, _without_secrets(_ours(target, given, made.notes)), made.notes)
     present = _account(target)
     _settings(raw, account, wanted, present, made)
     if isinstance(content.get("retention"), Mapping):
-        _set(raw, ("retention",), content["retention"], made)
+        _set(raw, ("retention",), _as_said(content["retention"]), made)
     _documents(raw, source, runtime.settings, content, made)
     _check(source, raw, target, made)
     before = _dump(present)
@@ -187,11 +223,23 @@ def plan(runtime: Runtime, source: Source, text: str, account: str, taken: str |
 
 
 def apply(runtime: Runtime, source: Source, transfer: Transfer) -> Settings:
-    """Write it: first the files, then the settings in one step; gives the settings as they are then."""
-    for path, content in transfer.files.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(_as_bytes(content))
-    return change_file(source, runtime.store, transfer.changes)
+    """Write it: first the files, then the settings in one step; gives the settings as they are then.
+
+    Where the settings cannot be written the files are put back. Raises as :func:`connector.config_edit.change_file`.
+    """
+    before = {path: path.read_bytes() if path.is_file() else None for path in transfer.files}
+    try:
+        for path, content in transfer.files.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(_as_bytes(content))
+        return change_file(source, runtime.store, transfer.changes)
+    except BaseException:
+        for path, former in before.items():
+            if former is None:
+                path.unlink(missing_ok=True)
+            else:
+                path.write_bytes(former)
+        raise
 
 
 def _read(text: str) -> dict[str, Any]:
@@ -214,6 +262,25 @@ def _chosen(content: Mapping[str, Any], account: str, taken: str | None) -> dict
         cure = f"{hint}name one of its accounts with --from: {', '.join(held) or 'it has none'}"
         raise ConfigError([Fault("set-up file", name or "", cure)])
     return dict(held[name])
+
+
+def _ours(target: Account, given: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:
+    """What a file may say. Credentials and addresses are this account's own: a file could send its token elsewhere."""
+    vendor = target.adapter.settings_model.model_fields
+    theirs = {
+        about.alias or name for name, about in vendor.items() if _is_theirs(about.alias or name, about.annotation)
+    }
+    notes.extend(f"{key} stays as it is here, whatever the file says" for key in given if key in theirs)
+    return {key: value for key, value in given.items() if key not in _THEIRS | theirs}
+
+
+def _as_said(value: Any) -> Any:
+    """A value whose texts are taken word for word: a file from elsewhere fills in nothing from the environment."""
+    if isinstance(value, Mapping):
+        return {key: _as_said(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_as_said(one) for one in value]
+    return literal(value) if isinstance(value, str) else value
 
 
 def _people_here(target: Account, wanted: dict[str, Any], notes: list[str]) -> dict[str, Any]:
@@ -245,9 +312,12 @@ def _settings(
     """
     now = at(raw, ("accounts", account)) or {}
     common = set(AccountConfig.model_fields) - _THEIRS
+    meant = _as_said(wanted)
+    for place in _secret_places(AccountConfig):
+        meant = _with(meant, place, at(now, place))
     for key in [*wanted, *(key for key in now if key in common and key not in wanted)]:
         if key not in wanted or wanted[key] != present.get(key):
-            _set(raw, ("accounts", account, key), wanted.get(key), made)
+            _set(raw, ("accounts", account, key), meant.get(key), made)
 
 
 def _set(raw: Mapping[str, Any], place: tuple[str, ...], value: Any, made: _Plan) -> None:

@@ -16,6 +16,7 @@ import yaml
 from adapters.errors import ConfigError
 from connector import transfer
 from connector.bootstrap import Adapters, Runtime, build
+from connector.config_edit import ChangedMeanwhile
 from connector.source import Source
 
 pytestmark = pytest.mark.row("P-78")
@@ -121,6 +122,53 @@ def test_a_set_up_goes_from_trial_to_production_by_names(places: tuple[Place, Pl
     assert (production.folder / "config.yaml").read_text().startswith("# Kept by the team.")
     assert transfer.plan(runtime, production.source, text, "acme").changes == (), "and a second time nothing is left"
     assert yaml.safe_load(transfer.export(runtime, ["acme"]))["accounts"] == told["accounts"], "a round trip"
+
+
+def test_secrets_below_an_accounts_keys_stay_where_they_are(places: tuple[Place, Place]) -> None:
+    trial, production = places
+    tool = {"link": "https://forms.example.com/?c={{ case_key }}", "format": "typeform"}
+    for place, secret in ((trial, "the-trials-own-secret"), (production, "productions-own-secret")):
+        file = place.folder / "config.yaml"
+        whole = yaml.safe_load(file.read_text())
+        whole["accounts"]["acme"]["surveys"] = {"own_tool": tool | {"secret": secret}}
+        whole["accounts"]["acme"]["company"] = "Plain $${HOME}"
+        file.write_text("# Kept by the team.\n" + yaml.safe_dump(whole))
+        place.again()
+    told = yaml.safe_load(transfer.export(trial.runtime, ["acme"]))
+    assert told["accounts"]["acme"]["surveys"]["own_tool"] == tool
+    told["accounts"]["acme"]["surveys"] = {
+        "own_tool": tool | {"link": f"{tool['link']}&v=2", "secret": "known-to-others"}
+    }
+    told["accounts"]["acme"]["company"] = "Told ${AUREVOIR_SECRET_KEY}"
+    planned = transfer.plan(production.runtime, production.source, yaml.safe_dump(told), "acme")
+    transfer.apply(production.runtime, production.source, planned)
+    config = production.again().accounts["acme"].config
+    assert config.surveys.own_tool is not None
+    assert config.surveys.own_tool.secrets == ("productions-own-secret",)
+    assert config.surveys.own_tool.link.endswith("&v=2")
+    assert config.company == "Told ${AUREVOIR_SECRET_KEY}", "word for word"
+
+
+def test_a_file_leads_no_token_elsewhere(places: tuple[Place, Place]) -> None:
+    trial, production = places
+    told = yaml.safe_load(transfer.export(trial.runtime, ["acme"]))
+    address = "api_url" if trial.rig.name == "hubspot" else "login_url"
+    told["accounts"]["acme"] |= {address: "https://elsewhere.example", "client_secret": "theirs-and-not-ours"}
+    planned = transfer.plan(production.runtime, production.source, yaml.safe_dump(told), "acme")
+    assert not [one for one in planned.changes if one.place[-1] in (address, "client_secret")]
+    assert any(note.startswith(f"{address} stays as it is here") for note in planned.notes)
+
+
+def test_settings_that_cannot_be_written_leave_the_playbooks_as_they_were(places: tuple[Place, Place]) -> None:
+    trial, production = places
+    text = transfer.export(trial.runtime, ["acme"])
+    planned = transfer.plan(production.runtime, production.source, text, "acme")
+    assert planned.files
+    file = production.folder / "config.yaml"
+    file.write_text(file.read_text().replace("calendar: US", "calendar: BE"))
+    with pytest.raises(ChangedMeanwhile):
+        transfer.apply(production.runtime, production.source, planned)
+    assert not [path for path in planned.files if path.exists()]
 
 
 def test_names_that_do_not_exist_there_are_told_all_at_once_with_those_that_do(places: tuple[Place, Place]) -> None:
