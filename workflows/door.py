@@ -41,7 +41,7 @@ from workflows.model import (
     StepRule,
     StepStatus,
 )
-from workflows.rounds import NEWS_ANCHORS, first_of, mark_of, next_budget_year, nth
+from workflows.rounds import NEWS_ANCHORS, mark_of, next_budget_year, nth
 from workflows.texts import shorten
 
 TOUCH = "touch"
