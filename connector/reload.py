@@ -97,12 +97,11 @@ class Reloader:
             now = self._fingerprint()
             if now == self._seen and not surely:
                 return False
-            self._seen = now
             try:
                 fresh = source.load()
                 self._take_on(fresh)
             except ConfigError as error:
-                self.trouble = error
+                self._seen, self.trouble = now, error
                 log.error(
                     "changed settings cannot be used; the former ones go on", reason=str(error), count=len(error.faults)
                 )

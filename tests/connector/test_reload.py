@@ -82,6 +82,23 @@ def test_what_cannot_be_used_changes_nothing_and_is_told(runtime: Runtime, file:
     assert runtime.accounts["acme"].config.playbook == "light"
 
 
+def test_settings_that_met_a_passing_fault_are_taken_on_at_the_next_look(
+    runtime: Runtime, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change(file, company="Northwind")
+    with monkeypatch.context() as broken:
+        broken.setattr(runtime.store, "read", _away)
+        with pytest.raises(ConnectionError):
+            runtime.reloader.look()
+    assert runtime.accounts["acme"].config.company is None
+    assert runtime.reloader.look()
+    assert runtime.accounts["acme"].config.company == "Northwind"
+
+
+def _away() -> None:
+    raise ConnectionError("the database is away")
+
+
 def test_an_account_may_come_and_go(runtime: Runtime, file: Path) -> None:
     whole = _config()
     whole["accounts"]["initech"] = whole["accounts"].pop("globex") | {"account_id": "999"}
