@@ -75,9 +75,9 @@ def _add_accounts(blueprint: Blueprint, console: Console) -> None:
             else:
                 operations.resume_account(runtime, name)
                 flash(languages.say("The account goes on where it was."))
+            console.note(f"account {what}d in the console", account=name)
         except AurevoirError as error:
             flash(str(error), "trouble")
-        console.note(f"account {what}d in the console", account=name)
         return redirect(url_for(".overview"), 303)
 
 
@@ -263,15 +263,15 @@ def _add_lists(blueprint: Blueprint, console: Console) -> None:
         chosen = [name for name in request.form.getlist("account") if name in runtime.accounts]
         try:
             if what == "pause":
-                operations.pause_playbook(runtime, key, chosen)
+                changed = operations.pause_playbook(runtime, key, chosen)
                 flash(languages.say("The playbook is paused there: its cases stay as they are."))
             else:
-                operations.resume_playbook(runtime, key, chosen)
+                changed = list(operations.resume_playbook(runtime, key, chosen))
                 flash(languages.say("The playbook's cases go on."))
+            for name in changed:
+                console.note(f"playbook {what}d in the console", detail=key, account=name)
         except AurevoirError as error:
             flash(str(error), "trouble")
-        for name in chosen:
-            console.note(f"playbook {what}d in the console", detail=key, account=name)
         return redirect(url_for(".playbook_list"), 303)
 
 

@@ -337,6 +337,17 @@ def test_an_account_is_paused_and_goes_on(inside: kit.Desk) -> None:
     assert "Let it go on" not in inside.get("/console/").text
 
 
+def test_what_could_not_be_done_is_not_in_the_log(inside: kit.Desk) -> None:
+    before = events(inside)
+    for path, form, page in (
+        ("accounts/acme/resume", {}, "/console/"),
+        ("playbooks/saas/resume", {"account": "acme"}, "/console/playbooks"),
+    ):
+        answer = inside.post(f"/console/{path}", form, page=page, follow_redirects=True)
+        assert "nothing to resume" in answer.text
+    assert events(inside) == before
+
+
 def test_a_playbook_is_paused_where_it_is_used(inside: kit.Desk) -> None:
     open_case(inside)
     inside.post("/console/playbooks/saas/pause", {"account": "acme"}, page="/console/playbooks")
