@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from workflows.draft import Draft
 from workflows.guard import leaving
-from workflows.model import CaseKind, CaseStatus, DealState, Quiet, RecordKind, Ref
+from workflows.model import CaseKind, CaseStatus, DealState, NewsKind, Quiet, RecordKind, Ref
 
 SOON = timedelta(hours=1)
 """So long after the plan has begun, company and contacts are asked to be left alone as well."""
@@ -33,6 +33,8 @@ def is_quiet(draft: Draft) -> bool:
         return True
     if case.status is not CaseStatus.COMPLETED or leaving(draft.look, case) is not None:
         return False
+    if any(news.kind is NewsKind.RETURNED for news in draft.look.news):
+        return False  # a customer again, by another deal
     until = draft.written.get(_UNTIL)
     return until is None or draft.now < datetime.fromisoformat(until)
 

@@ -108,6 +108,7 @@ def test_a_friendly_word_comes_again_until_they_say_stop_and_a_return_is_credite
     assert system.rig.value(RecordKind.COMPANY, company, "nurture_until") is None
     assert titles(system, deal) == [], "the open one is closed"
 
+    assert is_set(system, RecordKind.COMPANY, company, "quiet")
     back = system.renewal("Back again", contacts=1, company_id=company)
     system.rig.advance(timedelta(days=1))
     system.rig.move_deal(back, WON[system.rig.name])
@@ -115,6 +116,7 @@ def test_a_friendly_word_comes_again_until_they_say_stop_and_a_return_is_credite
     system.work()
     assert is_set(system, RecordKind.DEAL, back, "returned")
     assert system.case(deal).written["returned"] == back
+    assert not is_set(system, RecordKind.COMPANY, company, "quiet"), "a customer again, who gets invoices and reminders"
     system.work(poll=True)
     go_on(system, 400)
     assert titles(system, deal) == []

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from workflows.model import Quiet, UpdateFields
+from workflows.model import News, NewsKind, Quiet, UpdateFields
 
 
 def said(writes: Any) -> dict[str, object]:
@@ -102,6 +102,23 @@ def test_a_customer_who_comes_back_after_all_is_no_longer_left_alone(
     world.now += timedelta(days=90)
     world.enter("won")
     assert said(world.look()) == {"deal:d1": False, "company:c1": False, "contact:p1": False}
+
+
+def test_a_customer_who_comes_back_with_another_deal_is_no_longer_left_alone(
+    world: Any, make_rule: Any, make_book: Any
+) -> None:
+    world.playbook = make_book(make_rule("thank")).model_copy(update={"quiet": Quiet.CUSTOMER})
+    world.enter("lost")
+    world.look()
+    world.wait(days=1)
+    world.finish("thank")
+    world.look()
+    world.now += timedelta(days=90)
+    assert said(world.look()) == {}
+    world.news = (News(kind=NewsKind.RETURNED, id="d2", at=world.now),)
+    assert said(world.look()) == {"deal:d1": False, "company:c1": False, "contact:p1": False}
+    world.now += timedelta(days=90)
+    assert said(world.look()) == {}
 
 
 @pytest.mark.row("P-25", "P-7B")
