@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import structlog
 
 from adapters.errors import AurevoirError
@@ -10,7 +12,6 @@ from connector.casework import WAIT_SECONDS
 from connector.engine import work_lock
 from connector.erasure import Erasure, Receipt, Unknown, back_ups
 from connector.store import cases, erasing
-from connector.store.database import Busy
 
 log = structlog.get_logger(__name__)
 
@@ -30,8 +31,10 @@ def erase_by_hand(
     erasure = Erasure(runtime.links)
     ids = {contact_id} if contact_id else set()
     words = [word.strip() for word in (email, name) if word and word.strip()]
+    answered = True
     if email:
-        ids |= _contacts_with(runtime, account, email, words)
+        found, answered = _contacts_with(runtime, account, email, words)
+        ids |= found
     language = runtime.accounts[account].config.language
     with runtime.store.exclusive(work_lock(account), wait=WAIT_SECONDS), runtime.store.write() as session:
         receipt = erasure.erase(
@@ -39,11 +42,14 @@ def erase_by_hand(
         )
     runtime.store.let_go_of_removed()
     runtime.engine.nudge(account)
-    return receipt
+    return receipt if answered else replace(receipt, crm_away=True)
 
 
-def _contacts_with(runtime: Runtime, account: str, email: str, words: list[str]) -> set[str]:
-    """Contacts with this address: those who got a link, and those of any case's deal as the CRM has them now."""
+def _contacts_with(runtime: Runtime, account: str, email: str, words: list[str]) -> tuple[set[str], bool]:
+    """Contacts with this address: those who got a link, and those of any case's deal as the CRM has them now.
+
+    And whether the CRM could be asked.
+    """
     with runtime.store.read() as session:
         found = erasing.contacts_of_person(session, account, [runtime.links.person(account, email)])
         deals = sorted({case.deal_id for case in cases.listing(session, account=account, limit=100_000)})
@@ -59,6 +65,7 @@ def _contacts_with(runtime: Runtime, account: str, email: str, words: list[str])
                     found.add(contact.id)
                     if contact.name and contact.name not in words:
                         words.append(contact.name)
-    except (AurevoirError, Busy) as error:
+    except AurevoirError as error:
         log.warning("the CRM could not be asked for contacts", account=account, failure=type(error).__name__)
-    return found
+        return found, False
+    return found, True

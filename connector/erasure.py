@@ -21,6 +21,11 @@ from connector.store import Store, agenda, cases, erasing
 from workflows.model import Event, People
 from workflows.wording import say
 
+_NOT_ASKED = (
+    "Not finished: the CRM did not answer when asked who has this address. Erased is what we knew by ourselves; erase "
+    "again once `aurevoir check` says that it answers."
+)
+
 
 class Unknown(AurevoirError):
     """Nobody here fits what was said, or too little was said."""
@@ -28,7 +33,10 @@ class Unknown(AurevoirError):
 
 @dataclass(frozen=True)
 class Receipt:
-    """The confirmation. ``stays``: what is left, in sentences; ``back_ups``: files that still hold what was removed."""
+    """The confirmation. ``stays``: what is left, in sentences; ``back_ups``: files that still hold what was removed.
+
+    ``crm_away``: the CRM could not be asked who has the address, so contacts that only it knows of were not found.
+    """
 
     account: str
     reference: str
@@ -44,6 +52,7 @@ class Receipt:
     notes_in_crm: tuple[str, ...]
     back_ups: tuple[str, ...]
     already: str | None = None
+    crm_away: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """For scripts, with the sentences."""
@@ -52,7 +61,8 @@ class Receipt:
     @property
     def stays(self) -> list[str]:
         """What is left, and why."""
-        told = [
+        told = [_NOT_ASKED] if self.crm_away else []
+        told += [
             "In the CRM: the person's own record and what is written there, unless the CRM erases it itself; we never "
             "delete what is yours."
         ]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from adapters.errors import Unavailable
 from adapters.port import Forgetting, Signal, SignalKind
 from adapters.port import Receipt as Delivered
 from connector import outbox
@@ -90,6 +91,26 @@ def test_erasing_twice_changes_nothing_more_and_says_so(system: Any) -> None:
     assert (again.answers_removed, again.links_closed, again.writes_withdrawn) == (0, 0, 0)
     with pytest.raises(Unknown):
         erase_by_hand(system.runtime, "acme", email="nobody")
+
+
+@pytest.mark.row("P-79")
+def test_a_crm_that_cannot_be_asked_who_it_was_is_told_on_the_receipt(
+    system: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered(system)
+    with monkeypatch.context() as away:
+        away.setattr(system.runtime.accounts["acme"], "crm", _away)
+        receipt = erase_by_hand(system.runtime, "acme", email=MAIL)
+    assert receipt.answers_removed == 1, "what is known here goes at once"
+    assert receipt.as_json()["crm_away"]
+    assert receipt.stays[0].startswith("Not finished")
+    again = erase_by_hand(system.runtime, "acme", email=MAIL)
+    assert not again.crm_away
+    assert not [one for one in again.stays if one.startswith("Not finished")]
+
+
+def _away() -> None:
+    raise Unavailable("the CRM is away")
 
 
 @pytest.mark.row("P-79")
