@@ -19,7 +19,8 @@ from adapters.errors import ConfigError, Permanent, RateLimited, Retryable
 from connector.account import Account
 from connector.clock import Clock
 from connector.metrics import RESTS
-from connector.reconciler import Reconciler, backoff
+from connector.reconciler import Reconciler
+from connector.sending import backoff
 from connector.store import Store, accounts
 from connector.store.database import AWAY, Busy
 from connector.watcher import Watcher

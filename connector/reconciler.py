@@ -18,22 +18,21 @@ import structlog
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from adapters.errors import Unavailable
-from adapters.port import Crm, Observed, Outcome, Result, Wanted
+from adapters.port import Observed
 from connector.account import Account
 from connector.clock import Clock
-from connector.documents import send
 from connector.erasure import Erasure
 from connector.histories import Subject
 from connector.histories import read as read_history
 from connector.library import Library
 from connector.links import LinkSigner
-from connector.metrics import LOOKS, WRITES
+from connector.metrics import LOOKS
 from connector.returns import credit_returns
+from connector.sending import Sender, backoff
 from connector.store import Store, agenda, baselines, cases, door, erasing, intake, intents, inventory, pauses
-from connector.store.tables import AgendaRow, IntentRow, IntentState, LinkRow
+from connector.store.tables import AgendaRow, IntentState, LinkRow
 from connector.survey_links import about_person, address, language_of, lately_surveyed, surveyed_elsewhere
-from workflows.decide import cancel, decide, record
+from workflows.decide import cancel, decide
 from workflows.draft import FINISHED
 from workflows.key_figures import first_values
 from workflows.look import Decision, Look
@@ -44,7 +43,6 @@ from workflows.model import (
     CaseStatus,
     CreateTask,
     Deal,
-    Event,
     FigureChange,
     InventoryItem,
     Involvement,
@@ -53,26 +51,14 @@ from workflows.model import (
     People,
     StepStatus,
     TaskState,
-    Write,
 )
 
 log = structlog.get_logger(__name__)
 
 BATCH = 100
-SOON = timedelta(seconds=5)
-LONGEST_BACKOFF = timedelta(minutes=15)
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 HISTORY_ROOM = timedelta(days=60)
 """A plan may begin so long after its deal was lost, waiting for a reason: a look back counts from the loss."""
-_SENT_AS = {"document": "file"}
-"""Documents become files on the way to the CRM."""
-KEYLESS_KINDS = frozenset({"fields", "update_task"})
-"""Writes that set values: sending them again does no harm, and there is nothing to look for."""
-_ENDS = {
-    Result.DONE: IntentState.DONE,
-    Result.REFUSED: IntentState.REFUSED,
-    Result.GONE: IntentState.WITHDRAWN,  # a person deleted what it was about: nothing to mend
-}
 
 
 @dataclass
@@ -109,6 +95,7 @@ class Reconciler:
         self._library = library
         self._links = links
         self._erasure = Erasure(links)
+        self._sender = Sender(account, store, library.documents, clock)
         self._clock = clock
 
     def look(self) -> int:
@@ -120,7 +107,7 @@ class Reconciler:
             due = agenda.due(session, self._account.name, self._clock.now(), BATCH)
         rows = sorted(due, key=lambda row: row.deal_id)  # in the order in which deliveries put them
         if rows:
-            ready = self._resolve_unclear(rows)
+            ready = self._sender.resolve_unclear(rows)
             if ready:
                 self._reconcile(ready)
         return len(rows)
@@ -135,65 +122,10 @@ class Reconciler:
             agenda.put(session, self._account.name, [wish])
         with self._store.read() as session:
             row = agenda.of_deal(session, self._account.name, deal_id)
-        ready = self._resolve_unclear([row] if row is not None else [])
+        ready = self._sender.resolve_unclear([row] if row is not None else [])
         if ready:
             self._reconcile(ready, cancelled=True)
         return bool(ready)
-
-    # --- intents whose outcome is unclear ---------------------------------------------------------------------------
-
-    def _resolve_unclear(self, rows: Sequence[AgendaRow]) -> list[AgendaRow]:
-        """Find out what became of writes without a clear answer; gives the rows that can be looked at now."""
-        now = self._clock.now()
-        with self._store.read() as session:
-            found = intents.open_for(session, self._account.name, [row.deal_id for row in rows])
-        unclear = [intent for intent in found if intent.state == IntentState.SENT]
-        if not unclear:
-            return list(rows)
-        again = [intent for intent in unclear if self._may_be_sent_again(intent)]
-        search = [intent for intent in unclear if intent not in again]
-        grace = self._account.crm().capabilities.settles_after  # a call may still land after its client has given up
-        too_soon = {i.deal_id: i.sent_at + grace for i in search if i.sent_at is not None and i.sent_at + grace > now}
-        with self._store.write() as session:
-            intents.back_to_planned(session, self._account.name, [intent.key for intent in again], "sent again")
-            for row in rows:
-                if row.deal_id in too_soon:
-                    agenda.failed(session, row, too_soon[row.deal_id], "waiting to see whether a write arrived", now)
-        waiting = set(too_soon) | self._adopt([intent for intent in search if intent.deal_id not in too_soon], rows)
-        return [row for row in rows if row.deal_id not in waiting]
-
-    def _may_be_sent_again(self, intent: IntentRow) -> bool:
-        if intent.kind in KEYLESS_KINDS:
-            return True
-        return intent.kind == "task" and self._account.crm().capabilities.unique_task_key
-
-    def _adopt(self, search: Sequence[IntentRow], rows: Sequence[AgendaRow]) -> set[str]:
-        """Ask the CRM which of these exist, adopt them, and free the others; gives deals that remain unclear."""
-        if not search:
-            return set()
-        wanted = [Wanted(key=i.key, kind=_SENT_AS.get(i.kind, i.kind), deal_id=i.deal_id) for i in search]
-        try:
-            found = self._account.crm().find(wanted)
-        except Unavailable as error:
-            deals = {intent.deal_id for intent in search}
-            now = self._clock.now()
-            with self._store.write() as session:
-                for row in rows:
-                    if row.deal_id in deals:
-                        agenda.failed(session, row, now + backoff(row.attempts), error.message, now)
-            return deals
-        now = self._clock.now()
-        with self._store.write() as session:
-            missing = [intent.key for intent in search if intent.key not in found]
-            intents.back_to_planned(session, self._account.name, missing, "the CRM does not have it")
-            adopted = [
-                (intent, Outcome(intent.key, Result.DONE, found[intent.key], reason="was there already"))
-                for intent in search
-                if intent.key in found
-            ]
-            self._keep_outcomes(session, adopted, now)
-        log.info("unclear writes resolved", account=self._account.name, adopted=len(found), missing=len(missing))
-        return set()
 
     # --- observe and decide -----------------------------------------------------------------------------------------
 
@@ -396,12 +328,12 @@ class Reconciler:
             intents.sent(session, self._account.name, [intent.key for intent in planned], now)
         self._set_aside([look for look in looks if look.trouble])
         looks = [look for look in looks if not look.trouble]
-        outcomes = self._send(self._account.crm(), planned)
+        outcomes = self._sender.send(planned)
         now = self._clock.now()
-        come_back = self._come_back(planned, outcomes, now)
+        come_back = self._sender.come_back(planned, outcomes, now)
 
         def keep(session: Session) -> None:
-            self._keep_outcomes(session, list(zip(planned, outcomes, strict=True)), now)
+            self._sender.keep(session, list(zip(planned, outcomes, strict=True)), now)
             for look in looks:
                 self._move_on(session, look, come_back, now)
 
@@ -428,7 +360,8 @@ class Reconciler:
                 agenda.put(session, self._account.name, [agenda.Entry(case.deal_id, now, "merged")])
         if case is not None:
             intents.withdraw(session, self._account.name, decision.withdraw, now)
-            intents.plan(session, self._account.name, case.id, decision.writes, now)
+            elsewhere = {name for written in cases.written_elsewhere(session, case) for name in asked_for(written)}
+            intents.plan(session, self._account.name, case.id, without_lifting(decision.writes, elsewhere), now)
             for link in look.links:
                 intake.keep_link(session, link)
             if decision.starting is not None:
@@ -436,65 +369,6 @@ class Reconciler:
             if decision.close_links:
                 intake.close_links(session, case.id, now)
             cases.log(session, self._account.name, decision.events, now, case_id=case.id, deal_id=look.row.deal_id)
-
-    def _send(self, crm: Crm, planned: Sequence[IntentRow]) -> Sequence[Outcome]:
-        if not planned:
-            return ()
-        writes: list[Write] = [intents.content(intent) for intent in planned]
-        outcomes = send(crm, self._library.documents, writes, begins=lambda: self._begin_to_send(planned))
-        for result, count in Counter(outcome.result for outcome in outcomes).items():
-            WRITES.labels(self._account.name, result.value).inc(count)
-        return outcomes
-
-    def _begin_to_send(self, planned: Sequence[IntentRow]) -> None:
-        """Making documents took a while: count from now for how long a call may still land."""
-        with self._store.write() as session:
-            keys = [intent.key for intent in planned]
-            intents.begin_to_send(session, self._account.name, keys, self._clock.now())
-
-    def _keep_outcomes(self, session: Session, ended: Sequence[tuple[IntentRow, Outcome]], now: datetime) -> None:
-        """Keep what the CRM answered, and let each case know."""
-        name = self._account.name
-        by_case: dict[str, list[tuple[IntentRow, Outcome]]] = {}
-        for intent, outcome in ended:
-            if outcome.result is Result.AGAIN:
-                intents.back_to_planned(session, name, [intent.key], outcome.reason)
-            elif outcome.result is Result.UNKNOWN:
-                intents.unclear(session, name, intent.key, outcome.reason)
-            else:
-                state = _ENDS[outcome.result]
-                intents.ended(session, name, intent.key, state, now, record_id=outcome.record_id, reason=outcome.reason)
-                by_case.setdefault(intent.case_id, []).append((intent, outcome))
-        for case in cases.by_ids(session, list(by_case)):
-            pairs = by_case[case.id]
-            after = case
-            for intent, outcome in pairs:
-                refused = outcome.reason or "refused by the CRM" if outcome.result is Result.REFUSED else None
-                gone = outcome.result is Result.GONE
-                after = record(after, intent.key, record_id=outcome.record_id, refused=refused, gone=gone)
-            if after != case:
-                cases.save(session, after)
-            events = [_outcome_event(intent, outcome) for intent, outcome in pairs]
-            cases.log(session, name, events, now, case_id=case.id, deal_id=case.deal_id)
-
-    def _come_back(
-        self, planned: Sequence[IntentRow], outcomes: Sequence[Outcome], now: datetime
-    ) -> dict[str, tuple[datetime, str]]:
-        """When to look again at deals of which a write is not settled, and why."""
-        found: dict[str, tuple[datetime, str]] = {}
-        for intent, outcome in zip(planned, outcomes, strict=True):
-            if outcome.result is Result.AGAIN:
-                until = outcome.until or now + backoff(intent.attempts + 1)
-            elif outcome.result is not Result.UNKNOWN:
-                continue
-            elif self._may_be_sent_again(intent):  # nothing to wait for: it may land twice and be there once
-                until = now + backoff(intent.attempts)
-            else:
-                until = now + self._account.crm().capabilities.settles_after
-            known = found.get(intent.deal_id)
-            if known is None or until > known[0]:
-                found[intent.deal_id] = (until, outcome.reason)
-        return found
 
     def _move_on(
         self, session: Session, look: DealLook, come_back: Mapping[str, tuple[datetime, str]], now: datetime
@@ -581,14 +455,3 @@ def _deal_ids(looks: Iterable[DealLook]) -> list[str]:
     ids = {look.row.deal_id for look in looks}
     ids |= {look.decision.case.deal_id for look in looks if look.decision.case is not None}
     return sorted(ids)
-
-
-def backoff(attempts: int) -> timedelta:
-    """How long to wait after so many failures in a row: doubling, up to a quarter of an hour."""
-    return min(SOON * (1 << min(attempts, 12)), LONGEST_BACKOFF)
-
-
-def _outcome_event(intent: IntentRow, outcome: Outcome) -> Event:
-    data = {"key": intent.key, "record": outcome.record_id or "", "correlation_id": outcome.correlation_id or ""}
-    what = f"{intent.kind} {'written' if outcome.result is Result.DONE else outcome.result.value}"
-    return Event(what=what, detail=outcome.reason, data={name: value for name, value in data.items() if value})
