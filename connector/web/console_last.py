@@ -9,6 +9,7 @@ from flask import Blueprint, Response, abort, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
 from adapters.errors import AurevoirError
+from adapters.port import Installing
 from connector import switch_on
 from connector.account import Account
 from connector.web import languages
@@ -141,7 +142,7 @@ def _add_switch_on(blueprint: Blueprint, console: Console, jobs: Jobs) -> None:
             return html, 422
         if not watching:
             return html
-        return follow(html, job, _deploy_words, lambda ended: _switched(ended, name))
+        return follow(html, job, _deploy_words, lambda ended: _switched(ended, account))
 
 
 def _ready(account: Account) -> list[str]:
@@ -161,19 +162,29 @@ def _offered(console: Console, account: Account) -> dict[str, Any]:
         return {"faults": faults}
     try:
         report = account.provision(dry_run=True)
-        return {"report": report, "waiting": switch_on.waiting(console.runtime, account), "faults": []}
+        found = switch_on.waiting(console.runtime, account)
+        return {"report": report, "waiting": found, "installs": isinstance(account.crm(), Installing), "faults": []}
     except AurevoirError as error:
         return {"faults": words_of(error)}
 
 
 def _switch(console: Console, name: str, most: int, tell: Tell) -> switch_on.SwitchedOn:
-    return switch_on.switch_on(console.runtime, name, most, follow=tell)
+    tell("fields", 0, None)
+    return switch_on.switch_on(
+        console.runtime, name, most, follow=lambda _status, done, total: tell("app", done, total or None)
+    )
 
 
 def _deploy_words(step: str, done: int, total: int | None) -> str:
-    return f"{step}: {done}" + (languages.say(" of %d") % total if total else "")
+    """Each part is counted twice: the CRM first looks through all of them, then takes them."""
+    if step == "fields":
+        return languages.say("Creating our fields in the CRM")
+    words = languages.say("The CRM looks through the rest of our app, and takes it: %d")
+    return words % done + (languages.say(" of %d") % total if total is not None else "")
 
 
-def _switched(job: Job, name: str) -> str:
+def _switched(job: Job, account: Account) -> str:
+    """The outcome as a part of the page. A trouble after the switch-on does not undo it."""
     done = job.outcome if isinstance(job.outcome, switch_on.SwitchedOn) else None
-    return render_template("console/setup/switched_on.html", done=done, trouble=job.trouble, name=name)
+    on = account.is_switched_on()
+    return render_template("console/setup/switched_on.html", done=done, trouble=job.trouble, name=account.name, on=on)

@@ -18,6 +18,7 @@ from connector.config import load
 from connector.store import agenda, cases
 from connector.store.tables import EventRow
 from connector.switch_on import waiting
+from sandbox.kit import Fault
 
 
 @pytest.fixture(params=conformance_kit.RIGS)
@@ -360,6 +361,65 @@ def test_deals_that_already_sit_in_the_stage_come_in_only_when_asked_and_up_to_t
     assert len(asked) == 2
     assert opened == asked
     assert opened == set(older[-2:]), "the latest endings"
+
+
+def test_the_switch_on_installs_the_whole_app_and_says_what_is_left_to_the_admin(desk: kit.Desk) -> None:
+    rig, path = desk.rig, "/console/accounts/acme/switch-on"
+    if rig.name == "salesforce":
+        rig.sandbox.world.settings.flows_deploy_active = False  # as in production
+    assert "the rest of our app" in desk.get(path).text
+    html = unescape(desk.get(send(desk, path).location).text)
+    assert desk.runtime.accounts["acme"].is_switched_on()
+    assert "What the CRM refused" not in html
+    left = html.partition("What is left to you")[2]
+    if rig.name == "salesforce":
+        assert {rig.not_renewing} <= {one.value for flow in rig.sandbox.hooks.flows.values() for one in flow.filters}
+        for part in ("the outbound message", "the flow", "the report", "the list view", "the part for the record page"):
+            assert f"<li>{part} " in html
+        assert "activate Aurevoir_Deal_Created and Aurevoir_Stage_Moved" in left
+    else:
+        assert "hs project upload" in left
+    desk.sign_in()
+    send(desk, path)
+    again = desk.get(f"{path}?begun=1").text
+    assert "The account is switched on" in again
+    assert "created in the CRM" not in again, "a second run finds all of it there"
+
+
+def test_the_page_follows_the_switch_on_while_it_goes_on(desk: kit.Desk) -> None:
+    slow = "^GET .*/metadata/deployRequest" if desk.rig.name == "salesforce" else "^POST .*/crm/.*propert"
+    desk.rig.sandbox.faults.set(Fault(match=slow, times=3, delay=0.6))
+    begun = send(desk, "/console/accounts/acme/switch-on")
+    log = desk.get(begun.location).text.partition('role="log"')[2]
+    told = [log.find(words) for words in ("Creating our fields", "takes it: ", "The account is switched on")]
+    if desk.rig.name == "hubspot":
+        del told[1]  # its app is installed by hand
+    assert told == sorted(told)
+    assert min(told) > 0, log
+
+
+def test_an_app_that_is_refused_is_told_and_the_account_is_switched_on_all_the_same(desk: kit.Desk) -> None:
+    desk.runtime.accounts["acme"].provision()
+    desk.rig.sandbox.faults.set(Fault(match="^POST .*/metadata/deployRequest", times=None, status=500))
+    path = "/console/accounts/acme/switch-on"
+    html = desk.get(send(desk, path).location).text
+    assert "The account is switched on" in html
+    installs = desk.rig.name == "salesforce"  # the other CRM takes no app through its API
+    assert ("<code>the app</code>" in html.partition("What the CRM refused")[2]) == installs
+    desk.rig.sandbox.faults.clear()
+    desk.sign_in()
+    send(desk, path)
+    assert "What the CRM refused" not in desk.get(f"{path}?begun=1").text
+    assert not installs or desk.rig.sandbox.hooks.flows
+
+
+def test_a_crm_that_goes_away_while_switching_on_is_told_for_what_it_is(desk: kit.Desk) -> None:
+    path = "/console/accounts/acme/switch-on"
+    form = fields(desk.get(path).text)
+    desk.rig.sandbox.faults.set(Fault(match=".", times=None, status=503))
+    begun = desk.browser.post(path, base_url=kit.PUBLIC, data=form)
+    assert "It could not be switched on" in desk.get(begun.location).text
+    assert not desk.runtime.accounts["acme"].is_switched_on()
 
 
 def test_an_account_without_stages_is_not_switched_on(rig: Any, tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def test_a_second_run_creates_nothing_and_forgets_nothing(rig: Any, set_up_only:
     again = provision(set_up_only, "acme")
     assert (again.created, again.refused) == ((), {})
     assert state(set_up_only) == before
-    set_up_only.accounts["acme"].provision()  # as the console does, fields alone
+    set_up_only.accounts["acme"].provision()  # fields alone
     assert state(set_up_only) == before, "what was installed stays known"
     assert rig.calls() > 0
 
