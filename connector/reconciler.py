@@ -52,6 +52,7 @@ from workflows.model import (
     StepStatus,
     TaskState,
 )
+from workflows.quiet import asked_for, without_lifting
 
 log = structlog.get_logger(__name__)
 

@@ -7,12 +7,12 @@ hand stays as they left it (P-7B): we write only when what we want has changed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
 from workflows.draft import Draft
 from workflows.guard import leaving
-from workflows.model import CaseKind, CaseStatus, DealState, NewsKind, Quiet, RecordKind, Ref
+from workflows.model import CaseKind, CaseStatus, DealState, NewsKind, Quiet, RecordKind, Ref, UpdateFields, Write
 
 SOON = timedelta(hours=1)
 """So long after the plan has begun, company and contacts are asked to be left alone as well."""
@@ -56,6 +56,23 @@ def keep_quiet(draft: Draft) -> datetime | None:
     if quiet and until is not None and case.status is CaseStatus.COMPLETED:
         return datetime.fromisoformat(until)
     return None
+
+
+def asked_for(written: Mapping[str, str]) -> set[str]:
+    """The companies and contacts on which a case asks for quiet now, from what it wrote last."""
+    return {name for name, last in written.items() if name.startswith(_NAME) and last.endswith("quiet=True")}
+
+
+def without_lifting(writes: Iterable[Write], elsewhere: Collection[str]) -> list[Write]:
+    """These writes, but for those that would end a quiet that another case asks for (:func:`asked_for`) too."""
+    return [write for write in writes if _lifted(write) not in elsewhere]
+
+
+def _lifted(write: Write) -> str | None:
+    """What a write ends the quiet on, as :func:`asked_for` names it."""
+    if not isinstance(write, UpdateFields) or write.values != {"quiet": False}:
+        return None
+    return f"{_NAME}{write.target.kind}:{write.target.id}"
 
 
 def _note_moments(draft: Draft, quiet: bool) -> None:

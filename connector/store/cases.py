@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import delete, func, select
@@ -114,6 +114,19 @@ def deals_of_tasks(session: Session, account: str, task_ids: Sequence[str]) -> d
         .where(CaseRow.status.in_([*_OPEN, CaseStatus.COMPLETED.value]))
     )
     return {task_id: deal_id for task_id, deal_id in rows if task_id is not None}
+
+
+def written_elsewhere(session: Session, case: Case) -> list[Mapping[str, str]]:
+    """What the other open cases of the same company wrote last, each by the name of the write."""
+    if case.company_id is None:
+        return []
+    others = select(CaseRow.written).where(
+        CaseRow.account == case.account,
+        CaseRow.company_id == case.company_id,
+        CaseRow.status.in_(_OPEN),
+        CaseRow.id != case.id,
+    )
+    return list(session.scalars(others))
 
 
 def waits_for_people(session: Session, account: str) -> bool:
