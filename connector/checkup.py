@@ -57,7 +57,11 @@ def is_well(findings: list[Checked]) -> bool:
 
 def _installation(runtime: Runtime) -> Iterator[Finding]:
     count = len(runtime.accounts)
-    yield _ok("configuration", f"read; {count} account{'s' if count != 1 else ''}")
+    if count:
+        yield _ok("configuration", f"read; {count} account{'s' if count != 1 else ''}")
+    else:
+        remedy = "Add one in the console, at /console/ under your address, or under accounts in the settings."
+        yield _warning("configuration", "read; no account yet, so nothing is watched.", remedy)
     yield _database(runtime)
     yield from _files(runtime)
     yield from _documents(runtime)

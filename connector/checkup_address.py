@@ -16,6 +16,8 @@ SUBJECT = "public address"
 TIMEOUT_SECONDS = 5.0
 EXPIRES_SOON = timedelta(days=14)
 LARGEST = 4096
+EXAMPLES = (".example.com", ".example.org", ".example.net")
+"""Names under which nobody can ever be reached (RFC 2606); one stands in a new file of settings."""
 
 
 def check_address(url: str, now: datetime, context: ssl.SSLContext | None = None) -> Iterator[Finding]:
@@ -25,6 +27,10 @@ def check_address(url: str, now: datetime, context: ssl.SSLContext | None = None
     good elsewhere; a certificate that has ended, or is for another name, is good nowhere.
     """
     parts = urlsplit(url)
+    if (parts.hostname or "").endswith(EXAMPLES):
+        text = f"{url} is the example's address: every link in tasks and surveys would lead nowhere."
+        yield Finding(SUBJECT, Level.FAULT, text, "Set server.public_url to your own address, then restart.")
+        return
     secure = parts.scheme == "https"
     try:
         answer, ends = _ask(url, context if context is not None else ssl.create_default_context())

@@ -101,6 +101,19 @@ def found(runtime: Runtime, subject: str) -> list[Finding]:
     return [one.finding for one in check_up(runtime) if one.finding.subject == subject]
 
 
+def test_an_installation_without_accounts_is_told_where_to_add_one(make: Any) -> None:
+    (finding,) = found(make(accounts={}), "configuration")
+    assert finding.level is Level.WARNING
+    assert "/console/" in finding.remedy
+
+
+def test_the_address_of_the_example_is_a_fault(make: Any) -> None:
+    server = {"listen": "127.0.0.1:0", "public_url": "https://goodbye.example.com"}
+    (finding,) = found(make(server=server), "public address")
+    assert finding.level is Level.FAULT
+    assert "Set server.public_url" in finding.remedy
+
+
 @pytest.mark.row("P-73")
 def test_a_provisioned_account_is_well_and_each_part_says_so(make: Any) -> None:
     runtime = make()
