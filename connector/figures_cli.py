@@ -45,6 +45,8 @@ def figures_command(
     elif to_csv is None:
         from connector.figures_print import print_figures
 
+        if not found:
+            typer.echo("No account is set up yet, so there are no figures.")
         for name, figures in found.items():
             print_figures(name, figures, language)
 

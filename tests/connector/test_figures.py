@@ -197,6 +197,13 @@ def test_people_get_tables(run: Callable[..., Any]) -> None:
     assert "Below 10 answers there are counts and no percentages." in ran.stdout
 
 
+def test_an_installation_without_accounts_says_so(run: Callable[..., Any], tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"accounts": {}}), encoding="utf-8")
+    ran = run()
+    assert (ran.exit_code, ran.stdout.strip()) == (0, "No account is set up yet, so there are no figures.")
+
+
 @pytest.mark.row("P-44")
 def test_spreadsheets_get_files(run: Callable[..., Any], tmp_path: Path) -> None:
     folder = tmp_path / "out" / "csv"
