@@ -227,7 +227,10 @@ def from_network(error: BaseException, at: Circumstances) -> AdapterError:
     """The error for a call that broke off. One that never left this machine is not unclear."""
     reason = error.reason if isinstance(error, urllib3.exceptions.MaxRetryError) and error.reason else error
     if isinstance(reason, urllib3.exceptions.NewConnectionError | urllib3.exceptions.ConnectTimeoutError):
-        return Unavailable("HubSpot cannot be reached", account=at.account, operation=at.operation)
+        pool = error.pool if isinstance(error, urllib3.exceptions.MaxRetryError) else None
+        where = f" at {pool.host}" if isinstance(pool, urllib3.HTTPConnectionPool) else ""
+        text = f"HubSpot cannot be reached{where}: check api_url, and that this machine may call it"
+        return Unavailable(text, account=at.account, operation=at.operation)
     if isinstance(reason, urllib3.exceptions.TimeoutError):
         return unclear("HubSpot did not answer in time", at)
     return unclear("the connection to HubSpot broke off", at)

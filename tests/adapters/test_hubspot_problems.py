@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import urllib3.exceptions
@@ -97,6 +97,13 @@ def test_a_missing_scope_is_named() -> None:
     assert isinstance(error, ScopeMissing)
     assert error.scopes == ("files", "oauth")
     assert "files, oauth" in str(error)
+
+
+def test_a_host_that_cannot_be_reached_is_named_with_what_to_check() -> None:
+    pool = urllib3.HTTPConnectionPool("127.0.0.1", 9)
+    refused = urllib3.exceptions.NewConnectionError(cast(Any, None), "refused")
+    told = str(from_network(urllib3.exceptions.MaxRetryError(pool, "/", refused), READ))
+    assert "cannot be reached at 127.0.0.1: check api_url" in told
 
 
 def test_a_call_that_never_left_is_no_unclear_write() -> None:
