@@ -132,7 +132,8 @@ def _push(client: Client, settings: SalesforceSettings) -> Iterator[Finding]:
         text = (
             f"{', '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} not in the org: changes are found by polling"
         )
-        yield Finding("outbound messages", Level.WARNING, text, RUN_PROVISION)
+        remedy = RUN_PROVISION + ", and read why if it leaves them out"
+        yield Finding("outbound messages", Level.WARNING, text, remedy)
     elif asleep:
         text = f"{' and '.join(asleep)} sleep{'s' if len(asleep) == 1 else ''}: changes are found by polling"
         yield Finding("outbound messages", Level.WARNING, text, "activate them in Setup > Flows")
