@@ -506,6 +506,26 @@ def test_taking_it_out_gives_the_access_back(desk: Desk) -> None:
     assert desk.token() is not None, "and it can be connected again"
 
 
+@pytest.mark.row("P-7A")
+def test_who_was_interrupted_after_giving_the_access_back_is_switched_off_by_running_it_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    switched_on(desk)
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr("connector.uninstall._switch_off", _interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            uninstall(desk.runtime, desk.crm)
+    assert desk.token() is not None, "here it still looks connected"
+    assert "in the CRM: whatever of ours is still there" in uninstall(desk.runtime, desk.crm, dry_run=True).stays
+    assert not uninstall(desk.runtime, desk.crm).removed
+    assert desk.token() is None
+    assert not desk.runtime.accounts[desk.crm].is_switched_on()
+
+
+def _interrupted(*_given: Any) -> None:
+    raise KeyboardInterrupt
+
+
 @pytest.mark.parametrize("rotating", [True, False])
 def test_a_quiet_account_is_kept_alive_every_day(desk: Desk, rotating: bool) -> None:
     desk.rig.rotate(rotating)
