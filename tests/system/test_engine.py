@@ -187,6 +187,22 @@ def test_deal_company_and_contacts_are_left_alone_until_the_customer_stays(syste
     assert shown() == [False, False, False]
 
 
+def test_a_customer_is_left_alone_until_the_last_of_their_deals_is_settled(system: Any) -> None:
+    follow(system, {"key": "thank", "due": "confirmed + 1bd"})
+    company = system.rig.add_company("Quiet", owner_id=system.rig.users[0])
+    contact = system.rig.add_contact("Ann Quiet", email="ann@quiet.example")
+    deals = [lost(system, company_id=company, contacts=0, contact_ids=[contact]) for _ in range(2)]
+    system.rig.advance(timedelta(hours=2))
+    system.work()
+    records = ((RecordKind.COMPANY, company), (RecordKind.CONTACT, contact))
+    for deal, still in zip(deals, (True, False), strict=True):
+        system.rig.move_deal(deal, system.rig.negotiating)
+        system.signal(deal)
+        system.work()
+        shown = [str(system.rig.value(kind, one, "quiet")).lower() == "true" for kind, one in records]
+        assert shown == [still, still]
+
+
 # --- versions -----------------------------------------------------------------------------------------------------
 
 
