@@ -22,6 +22,8 @@ from connector.web.console import Console, guard
 from workflows.model import Answer, AnswerValue, Case, CaseKind, CaseStatus, Playbook, Question, Step
 from workflows.survey import wording
 
+MOST_PAGES = 1_000_000
+"""Beyond, a database would not take the number."""
 _FILLED_IN = re.compile(r"\{\{.*?\}\}")
 _CASE_ACTIONS: dict[str, Callable[[Any, str], Case]] = {
     "pause": casework.pause,
@@ -105,7 +107,7 @@ def _add_cases(blueprint: Blueprint, console: Console) -> None:
     def case_list() -> ResponseReturnValue:
         given = {name: request.args.get(name, "").strip() for name in ("account", "status", "kind", "playbook", "text")}
         wanted = CaseFilter(**given | ({} if "status" in request.args else {"status": case_search.OPEN}))
-        page = max(1, request.args.get("page", 1, type=int))
+        page = min(max(1, request.args.get("page", 1, type=int)), MOST_PAGES)
         with runtime.store.read() as db:
             found, total = case_search.search(db, wanted, page)
             followed = sorted({key for _, key, *_ in case_search.playbooks_in_use(db)})

@@ -297,6 +297,11 @@ def test_many_cases_come_a_page_at_a_time(inside: kit.Desk) -> None:
     assert "Page 2 of 2" in second
 
 
+def test_a_page_that_there_is_not_is_empty(inside: kit.Desk) -> None:
+    for page in ("-1", "0", "9" * 30, "two"):
+        assert inside.get(f"/console/cases?page={page}").status_code == 200, page
+
+
 def test_a_case_shows_its_steps_its_answers_and_why(inside: kit.Desk) -> None:
     case = open_case(inside)
     html = inside.get(f"/console/cases/{case.id}").text
