@@ -62,8 +62,9 @@ def by_hand(order: PackageOrder) -> tuple[str, ...]:
         )
     return (
         "webhooks, the card on deals and the workflow action come with an app that only HubSpot's own command can "
-        "upload. If it is not there yet: `aurevoir app hubspot --set support_email=ADDRESS`, then `hs project upload` in the folder that it "
-        "writes, then install it in the account. Until then changes are found by polling",
+        "upload. If it is not there yet: `aurevoir app hubspot --set support_email=ADDRESS`, then `hs "
+        "project upload` in the folder that it writes, then install it in the account. Until then changes are "
+        "found by polling",
     )
 
 
