@@ -23,11 +23,18 @@ log = structlog.get_logger(__name__)
 
 KEPT_SECONDS = 3600.0
 SHOWN_EVERY_SECONDS = 0.4
+MOST_FOLLOWED = 3
+"""So many pages follow at once, since each holds a thread of the server; others show how far it is, and end."""
 PLACE = "<!-- what is under way -->"
 """Stands in a page where progress and outcome go."""
 
 Tell = Callable[[str, int, int | None], None]
 """Says how far the work is: the step, how much is done, and of how much, where that is known."""
+
+Words = Callable[[str, int, int | None], str]
+"""The same in the words of a page."""
+
+_FOLLOWED = threading.BoundedSemaphore(MOST_FOLLOWED)
 
 
 @dataclass
@@ -83,9 +90,7 @@ class Jobs:
             return self._jobs.get((kind, account))
 
 
-def follow(
-    html: str, job: Job | None, words: Callable[[str, int, int | None], str], end: Callable[[Job], str]
-) -> Response:
+def follow(html: str, job: Job | None, words: Words, end: Callable[[Job], str]) -> Response:
     """The page around :data:`PLACE`: with what came of the job, or with its progress as it goes, and then that.
 
     ``words`` says a progress in the page's language, ``end`` makes the page's part on the outcome.
@@ -94,19 +99,27 @@ def follow(
     if job is None or job.ended.is_set():
         return Response(before + (end(job) if job is not None else "") + after, content_type="text/html; charset=utf-8")
 
-    def pieces() -> Iterator[str]:
-        yield before + '<ol class="progress" role="log">'
-        told = ""
+    response = Response(
+        stream_with_context(pieces(before, after, job, words, end)), content_type="text/html; charset=utf-8"
+    )
+    response.headers["X-Accel-Buffering"] = "no"  # a proxy shall pass pieces on as they come
+    return response
+
+
+def pieces(before: str, after: str, job: Job, words: Words, end: Callable[[Job], str]) -> Iterator[str]:
+    """The page in pieces: what goes before, the progress of the work as it goes, and, once it ended, the rest."""
+    yield before + '<ol class="progress" role="log">'
+    follows, told = _FOLLOWED.acquire(blocking=False), ""
+    try:
         while True:
             over = job.ended.wait(SHOWN_EVERY_SECONDS)
             now = words(*job.progress) if job.progress[0] else ""
-            if now and now != told:
-                told = now
-                yield str(Markup("<li>{}</li>\n").format(now))
-            if over:
+            # a piece each time, if an empty one: that is how we learn that nobody looks any more
+            yield str(Markup("<li>{}</li>\n").format(now)) if now and now != told else "\n"
+            told = now or told
+            if over or not follows:
                 break
-        yield "</ol>" + end(job) + after
-
-    response = Response(stream_with_context(pieces()), content_type="text/html; charset=utf-8")
-    response.headers["X-Accel-Buffering"] = "no"  # a proxy shall pass pieces on as they come
-    return response
+    finally:
+        if follows:
+            _FOLLOWED.release()
+    yield "</ol>" + (end(job) if job.ended.is_set() else "") + after
