@@ -277,7 +277,7 @@ class PlaybookChoice(ConfigModel):
 
 
 class AccountConfig(ConfigModel):
-    """One portal or organisation. The adapter's own keys (addresses, credentials) are in :attr:`vendor`."""
+    """One account of a CRM. The adapter's own keys (addresses, credentials) are in :attr:`vendor`."""
 
     crm: str = Field(description="Which CRM it is.")
     account_id: str = Field(

@@ -58,6 +58,11 @@ def keep_quiet(draft: Draft) -> datetime | None:
     return None
 
 
+def is_partial(written: Mapping[str, str]) -> bool:
+    """Whether a case was about a part of what the customer has, so that they never left (P-09)."""
+    return written.get(_WHERE) == Quiet.DEAL
+
+
 def asked_for(written: Mapping[str, str]) -> set[str]:
     """The companies and contacts on which a case asks for quiet now, from what it wrote last."""
     return {name for name, last in written.items() if name.startswith(_NAME) and last.endswith("quiet=True")}

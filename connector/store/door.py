@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from connector.store.database import insert_or
 from connector.store.tables import AnswerRow, CaseRow, ReturnRow, VoiceRow, WhereaboutsRow, WishRow
 from workflows.model import CaseKind, CaseStatus, News, NewsKind
+from workflows.quiet import is_partial
 
 CHUNK = 500
 _LEFT = (CaseStatus.ACTIVE.value, CaseStatus.COMPLETED.value)
@@ -204,7 +205,10 @@ def keep_whereabouts(
 
 
 def former_cases(session: Session, account: str, company_ids: Sequence[str]) -> dict[str, list[CaseRow]]:
-    """The offboardings of these companies that reached a plan, by company, the newest first."""
+    """The offboardings of these companies that reached a plan, by company, the newest first.
+
+    A partial ending is none of them: such a customer never left.
+    """
     found: dict[str, list[CaseRow]] = {}
     query = (
         select(CaseRow)
@@ -217,7 +221,8 @@ def former_cases(session: Session, account: str, company_ids: Sequence[str]) -> 
         .order_by(CaseRow.opened_at.desc())
     )
     for row in session.scalars(query):
-        found.setdefault(row.company_id or "", []).append(row)
+        if not is_partial(row.written):
+            found.setdefault(row.company_id or "", []).append(row)
     return found
 
 

@@ -98,7 +98,9 @@ class TouchDesk:
         )
         with self._runtime.store.write() as session:
             link = intake.link(session, page.link.id)
-            if link is not None and values != dict(self._chosen(page)):
+            before = intake.answer(session, page.link.id)
+            is_new = before is None or values != dict(intake.to_answer(before).values)
+            if link is not None and link.closed_at is None and is_new:
                 intake.save_answer(session, link, answer)
                 agenda.put(session, link.account, [agenda.Entry(page.case.deal_id, now, "choice")])
         log.info("choice saved", account=page.link.account, case=page.case.id)
