@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 import uuid
@@ -10,6 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
+import structlog
 from sqlalchemy import create_engine, make_url, text
 
 
@@ -19,6 +21,20 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(("AUREVOIR_", "HUBSPOT_", "SALESFORCE_", "SF_")):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _own_logging() -> Iterator[None]:
+    """A command that a test runs sets logging up for its process: the next test must not inherit it."""
+    root, configured = logging.getLogger(), structlog.get_config() if structlog.is_configured() else None
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    if configured is None:
+        structlog.reset_defaults()
+    else:
+        structlog.configure(**configured)
 
 
 @pytest.fixture(scope="session")
