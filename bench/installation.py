@@ -42,6 +42,7 @@ class Installation:
         self.database_url = database_url or f"sqlite:///{folder / 'aurevoir.db'}"
         self.config = folder / "config.yaml"
         self.config.write_text(yaml.safe_dump(self._settings()), encoding="utf-8")
+        self.config.chmod(0o600)  # it holds secrets, and serve starts on no file that others may read
         self.process: subprocess.Popen[bytes] | None = None
         self.workers: list[subprocess.Popen[bytes]] = []
         self._people: list[str] = []
