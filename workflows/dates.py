@@ -13,6 +13,7 @@ Rules that hold everywhere (P-07, P-21):
 from __future__ import annotations
 
 import difflib
+import warnings
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property, lru_cache
 from zoneinfo import ZoneInfo, available_timezones
@@ -31,6 +32,9 @@ MAX_DAYS = 3660
 PLAUSIBLE = timedelta(days=3660)
 """A contract end further from today than this is a placeholder (31.12.9999, 1.1.1970), not an end."""
 _MAX_CLOSED = 60
+
+# Holidays that follow the moon are known for some years ahead only; the others still count, and nobody can mend it.
+warnings.filterwarnings("ignore", message="Requested Holidays are available only", category=UserWarning)
 
 
 class Calendar:
