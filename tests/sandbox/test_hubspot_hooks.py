@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -177,7 +178,8 @@ def test_only_hubspots_escapes_are_decoded_before_signing() -> None:
 
 def test_the_sandbox_serves_as_a_process_of_its_own_until_interrupted() -> None:
     command = [sys.executable, "-c", "from sandbox.hubspot import serve; serve()"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a test run in the background ignores it
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=heed) as process:  # noqa: PLW1509
         assert process.stdout is not None
         url = process.stdout.readline().split()[-1]
         assert requests.get(f"{url}/sandbox/clock", timeout=5).status_code == 200
