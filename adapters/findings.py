@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from adapters.port import Finding, Level
+from adapters.results import Finding, Level
 
 DRIFT_NOTED = 60
 DRIFT_HARMFUL = 240

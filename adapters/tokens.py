@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from adapters.errors import ConsentEnded
-from adapters.port import Services, Token
+from adapters.services import Services, Token
 
 ENDED = "ended_at"
 """The fact that keeps the moment at which the CRM said that the consent has ended."""

@@ -9,19 +9,9 @@ from datetime import UTC, datetime, timedelta
 from bench.figures import Figure
 from workflows.decide import decide
 from workflows.look import Look
-from workflows.model import (
-    AccountRules,
-    Company,
-    Contact,
-    Deal,
-    LinkKind,
-    People,
-    PeopleRule,
-    StageEntry,
-    User,
-    WatchRule,
-)
 from workflows.playbook import shipped_playbooks
+from workflows.records import Company, Contact, Deal, People, StageEntry, User
+from workflows.rules import AccountRules, LinkKind, PeopleRule, WatchRule
 from workflows.survey import shipped_questionnaires
 
 SUBJECT = "Deciding"

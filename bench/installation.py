@@ -21,7 +21,7 @@ import yaml
 from connector.store import Store, cases, intents
 from connector.store.tables import IntentState
 from sandbox.hubspot.hooks import sign_v3
-from workflows.model import Case, CaseStatus
+from workflows.cases import Case, CaseStatus
 
 SECRET_KEY = "kJ8vQ2mX7nR4tW9zB3cF6hL1pS5yD0gA-installation"
 READ_TIMEOUT = 2.0

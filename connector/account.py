@@ -9,17 +9,20 @@ from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 
 from adapters.errors import ConfigError, CredentialsInvalid, Fault, Permanent, RateLimited, Retryable, Unavailable
-from adapters.port import Adapter, Crm, SchemaReport, Services, Token
+from adapters.port import Adapter, Crm
+from adapters.results import SchemaReport
+from adapters.services import Services, Token
+from connector.account_settings import AccountConfig
 from connector.clock import Clock
 from connector.readonly import ReadOnly
 from connector.resolve import resolve_rules
-from connector.settings import AccountConfig
 from connector.store import Store, accounts
 from connector.store.database import Busy
 from connector.store.tables import AccountRow
 from connector.vault import Vault, VaultError
 from workflows.fields import FIELDS
-from workflows.model import AccountRules, Pipeline, User
+from workflows.records import Pipeline, User
+from workflows.rules import AccountRules
 
 KNOWN_FOR = timedelta(hours=1)
 LONGEST_WAIT = timedelta(seconds=10)
@@ -29,7 +32,7 @@ PATIENCE_SECONDS = 0.5
 
 
 class StoredToken:
-    """The account's token in the database, sealed by the vault (:class:`adapters.port.TokenStore`)."""
+    """The account's token in the database, sealed by the vault (:class:`adapters.services.TokenStore`)."""
 
     def __init__(self, store: Store, vault: Vault, account: str, clock: Clock) -> None:
         self._store, self._vault, self._account, self._clock = store, vault, account, clock
@@ -71,7 +74,7 @@ class StoredToken:
 
 
 class SharedBudget:
-    """The account's call budget in the database (:class:`adapters.port.Budget`)."""
+    """The account's call budget in the database (:class:`adapters.services.Budget`)."""
 
     def __init__(self, store: Store, account: str, clock: Clock) -> None:
         self._store, self._account, self._clock = store, account, clock

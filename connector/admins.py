@@ -25,7 +25,7 @@ from adapters.errors import AurevoirError
 from connector.clock import Clock
 from connector.store import Store, admins, cases
 from connector.store.tables import AdminRow
-from workflows.model import Event
+from workflows.cases import Event
 
 if TYPE_CHECKING:
     from argon2 import PasswordHasher

@@ -14,8 +14,8 @@ from connector.presence import SERVE
 from connector.reconciler import Reconciler
 from connector.store import accounts, agenda, cases, intents
 from connector.store.database import Busy
+from workflows.cases import Case, Event, StepStatus
 from workflows.draft import PAUSED_AT, put_off
-from workflows.model import Case, Event, StepStatus
 
 WAIT_SECONDS = 60.0
 """How long to wait for a round of work under way on the account."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from adapters.errors import AurevoirError, ConfigError
-from adapters.port import Consenting, Finding, Level
+from adapters.offers import Consenting
+from adapters.results import Finding, Level
 from connector.account import Account
 from connector.bootstrap import Runtime
 from connector.checkup_address import check_address
@@ -19,7 +20,7 @@ from connector.resolve import doubtful_people
 from connector.store import accounts, agenda, cases, intake, intents
 from connector.store.tables import AccountRow
 from workflows.dates import calendar, zone
-from workflows.model import Playbook
+from workflows.rules import Playbook
 
 LATE = timedelta(minutes=15)
 """Work that has been due for longer is worth a word."""

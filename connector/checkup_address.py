@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
-from adapters.port import Finding, Level
+from adapters.results import Finding, Level
 
 SUBJECT = "public address"
 TIMEOUT_SECONDS = 5.0

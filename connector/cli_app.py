@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from adapters.port import PackageOrder, Packager
+    from adapters.offers import PackageOrder, Packager
     from connector.bootstrap import Runtime
 
 
@@ -56,7 +56,7 @@ def app_command(
 
 def _packager(crm: str) -> Packager:
     """The adapter, if it brings an app. Wrong use when it does not."""
-    from adapters.port import Packager
+    from adapters.offers import Packager
     from connector.bootstrap import Adapters
 
     adapters = Adapters()
@@ -76,7 +76,7 @@ def _parsed(options: Sequence[str]) -> dict[str, str]:
 
 
 def _order(url: str, options: Mapping[str, str]) -> PackageOrder:
-    from adapters.port import PackageOrder
+    from adapters.offers import PackageOrder
 
     return PackageOrder(public_url=url, options=options)
 
@@ -89,7 +89,7 @@ def _order_for(
     An account that cannot be asked yet, since this app is what will connect it, gets one that tells every change.
     """
     from adapters.errors import AdapterError
-    from adapters.port import PackageOrder
+    from adapters.offers import PackageOrder
 
     account = runtime.accounts[name]
     if account.config.crm != crm:

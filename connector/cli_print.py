@@ -14,14 +14,14 @@ from rich.table import Table
 from rich.text import Text
 
 from adapters.errors import ConfigError
-from adapters.port import Level, SchemaReport
+from adapters.results import Level, SchemaReport
 from connector.checkup import Checked
 from connector.init import Written
 from connector.preview import Preview
 from connector.store.tables import EventRow, IntentRow
 from connector.switch_on import Waiting
 from connector.tokens import Rotated
-from workflows.model import Case
+from workflows.cases import Case
 
 MOST_FIELDS = 8
 _MARKS = {Level.OK: ("ok", "green"), Level.WARNING: ("note", "yellow"), Level.FAULT: ("MEND", "bold red")}

@@ -19,8 +19,10 @@ from pydantic import BaseModel, ValidationError
 from sqlalchemy.engine import make_url
 
 from adapters.errors import ConfigError, Fault
-from adapters.port import Adapter, Consenting, OAuthApp
-from connector.settings import AccountConfig, Settings, WatchConfig
+from adapters.offers import Consenting, OAuthApp
+from adapters.port import Adapter
+from connector.account_settings import AccountConfig, WatchConfig
+from connector.settings import Settings
 from connector.values import near
 from workflows.playbook import shipped_playbooks
 

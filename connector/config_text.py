@@ -16,7 +16,8 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from adapters.port import Adapter
-from connector.settings import AccountConfig, OAuthConfig, Settings
+from connector.account_settings import AccountConfig
+from connector.settings import OAuthConfig, Settings
 from connector.values import format_duration
 
 _HEAD = """\

@@ -22,7 +22,7 @@ from itsdangerous import BadData, TimestampSigner
 from sqlalchemy import select
 
 from adapters.errors import AdapterError, AurevoirError, ConsentRefused, ConsentTrouble, Retryable
-from adapters.port import BrowserConsent, Consenting, ConsentRequest, Granted
+from adapters.offers import BrowserConsent, Consenting, ConsentRequest, Granted
 from connector.account import Account
 from connector.store import accounts, consents
 from connector.store.tables import AccountRow, OAuthStateRow

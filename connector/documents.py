@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from adapters.errors import ConfigError, Fault
-from adapters.port import Crm, Outcome, Result
+from adapters.port import Crm
+from adapters.results import Outcome, Result
 from connector.chart import MOST, draw
-from workflows.model import AttachDocument, AttachFile, DocumentKind, Write
+from workflows.writes import AttachDocument, AttachFile, DocumentKind, Write
 
 LAYOUTS = Path(__file__).parent / "layouts"
 MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"

@@ -18,7 +18,7 @@ from connector.clock import Clock
 from connector.store import Store, agenda, door, intake
 from connector.store.door import Known, Voice
 from connector.store.tables import AnswerRow, WishRow
-from workflows.model import Questionnaire
+from workflows.questions import Questionnaire
 from workflows.wishes import wishes_in
 
 log = structlog.get_logger(__name__)

@@ -18,7 +18,8 @@ from adapters.errors import AurevoirError
 from connector import outbox
 from connector.links import LinkSigner
 from connector.store import Store, agenda, cases, erasing
-from workflows.model import Event, People
+from workflows.cases import Event
+from workflows.records import People
 from workflows.wording import say
 
 _NOT_ASKED = (

@@ -12,9 +12,11 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from connector.store.tables import AnswerRow, CaseRow, LinkRow, ReturnRow, StepRow
+from workflows.cases import CaseStatus
 from workflows.facts import AnswerFacts, CaseFacts, StepFacts, Who
 from workflows.figures import Figures, Gathering
-from workflows.model import AnswerValue, CaseKind, CaseStatus, LinkKind, Question, Questionnaire
+from workflows.questions import AnswerValue, Question, Questionnaire
+from workflows.rules import CaseKind, LinkKind
 
 PAGE = 500
 _WHO = {LinkKind.INTERVIEW: Who.INTERVIEWER, LinkKind.TEAM: Who.TEAM}

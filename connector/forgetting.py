@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from adapters.port import Forgetting
+from adapters.offers import Forgetting
 from connector.account import Account
 from connector.clock import Clock
 from connector.erasure import Erasure

@@ -9,8 +9,10 @@ from datetime import datetime
 import structlog
 
 from adapters.errors import CredentialsInvalid, Permanent
-from adapters.port import Change, Crm
-from workflows.model import FigureChange, RecordKind, Ref
+from adapters.port import Crm
+from adapters.results import Change
+from workflows.cases import FigureChange
+from workflows.records import RecordKind, Ref
 
 log = structlog.get_logger(__name__)
 

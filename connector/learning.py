@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 
 from adapters.errors import AurevoirError, CredentialsInvalid, RateLimited
-from adapters.port import Observed
+from adapters.results import Observed
 from connector import outbox
 from connector.account import Account
 from connector.clock import Clock
@@ -28,21 +28,11 @@ from workflows.dates import calendar, due_time, local_date, zone, zone_or
 from workflows.digest import Digest, Said, digests, period, say, told_before
 from workflows.early import early_signs, name_of, read_since, sign_task
 from workflows.guard import stages_of, watch_rule
-from workflows.model import (
-    AccountRules,
-    CaseKind,
-    Company,
-    CreateTask,
-    Deal,
-    DealState,
-    DigestRule,
-    EarlyRule,
-    LinkKind,
-    People,
-    User,
-)
 from workflows.people import Choice, Staff, choose
+from workflows.records import Company, Deal, DealState, People, User
+from workflows.rules import AccountRules, CaseKind, DigestRule, EarlyRule, LinkKind
 from workflows.signs import Sign
+from workflows.writes import CreateTask
 
 log = structlog.get_logger(__name__)
 

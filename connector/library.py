@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import TypeVar
 
 from adapters.errors import ConfigError, Fault
+from connector.account_settings import AccountConfig
 from connector.documents import Documents
-from connector.settings import AccountConfig, Settings
+from connector.settings import Settings
 from connector.survey_settings import tool_faults
 from connector.values import near
 from workflows.asking import load_reasons, with_reasons
 from workflows.documents import Fault as DocumentFault
 from workflows.documents import PlaybookError
-from workflows.model import CaseKind, Playbook, Questionnaire
 from workflows.playbook import load_playbooks, shipped_playbooks
+from workflows.questions import Questionnaire
+from workflows.rules import CaseKind, Playbook
 from workflows.survey import load_questionnaires, shipped_questionnaires
 
 Loaded = TypeVar("Loaded")

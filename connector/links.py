@@ -17,7 +17,7 @@ from itsdangerous import Signer
 from itsdangerous.encoding import base64_decode, base64_encode
 from itsdangerous.signer import HMACAlgorithm
 
-from workflows.model import LinkKind
+from workflows.rules import LinkKind
 
 _BYTES = 16
 _CHARS = 26

@@ -8,8 +8,9 @@ from connector.bootstrap import Runtime
 from connector.casework import WAIT_SECONDS, NoSuchCase, NotPossible, find
 from connector.engine import work_lock
 from connector.store import agenda, cases
-from workflows.model import Case, Playbook
+from workflows.cases import Case
 from workflows.move import Move, move, obstacle
+from workflows.rules import Playbook
 
 
 def planned(runtime: Runtime, case_id: str, playbook: str | None = None, *, with_past: bool = False) -> Move:

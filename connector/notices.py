@@ -23,10 +23,12 @@ from connector.store import Store, cases, failed, intents, notices
 from connector.store.database import AWAY
 from connector.store.failed import Failed, FailedKind
 from connector.store.tables import IntentState, NoticeRow
+from workflows.cases import Case
 from workflows.dates import calendar, closing, local_date, opening, zone
-from workflows.model import Case, CreateTask, Priority, TaskState, UpdateTask, User, Write
+from workflows.records import TaskState, User
 from workflows.texts import shorten
 from workflows.wording import say
+from workflows.writes import CreateTask, Priority, UpdateTask, Write
 
 log = structlog.get_logger(__name__)
 

@@ -14,7 +14,7 @@ from connector.bootstrap import Runtime
 from connector.casework import WAIT_SECONDS, NotPossible
 from connector.engine import work_lock
 from connector.store import accounts, cases, failed, pauses
-from workflows.model import Event
+from workflows.cases import Event
 
 T = TypeVar("T")
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from connector.store import agenda, intents
-from workflows.model import Write
+from workflows.writes import Write
 
 
 def put(session: Session, account: str, writes: Iterable[Write], now: datetime, *, case_id: str = "", why: str) -> None:

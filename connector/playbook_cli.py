@@ -14,8 +14,8 @@ import typer
 if TYPE_CHECKING:
     from connector.settings import Settings
     from workflows.documents import Fault
-    from workflows.model import LinkKind, Playbook, StepRule
     from workflows.playbook_diff import Change
+    from workflows.rules import LinkKind, Playbook, StepRule
     from workflows.tone_check import Note
 
 NOT_WELL = 1
@@ -265,7 +265,7 @@ def _frozen(settings: Settings | None, key: str, beginning: str) -> Playbook:
 
     from connector.bootstrap import Adapters, build
     from connector.store.tables import PlaybookRow
-    from workflows.model import Playbook
+    from workflows.rules import Playbook
 
     rows: list[PlaybookRow] = []
     if settings is not None:

@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from adapters.errors import NotFound
+from connector.account_settings import AccountConfig
 from connector.bootstrap import Runtime
 from connector.links import LinkSigner
 from connector.readonly import ReadOnly
-from connector.settings import AccountConfig
 from connector.store import cases
 from connector.survey_links import address
 from workflows.guard import occasion, refusal
 from workflows.look import Look
-from workflows.model import Deal, DealState, LinkKind, People
 from workflows.plan import PlannedStep, preview
+from workflows.records import Deal, DealState, People
+from workflows.rules import LinkKind
 
 
 @dataclass(frozen=True)

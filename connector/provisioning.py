@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from adapters.errors import AdapterError
-from adapters.port import APP_STATE, Installing, PackageOrder, SchemaReport
+from adapters.offers import APP_STATE, Installing, PackageOrder
+from adapters.results import SchemaReport
 from connector.account import Account
 from connector.bootstrap import Runtime
 from connector.store import accounts

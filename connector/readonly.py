@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import NoReturn
 
 from adapters.errors import AurevoirError
-from adapters.port import (
+from adapters.port import Crm
+from adapters.results import (
     Capabilities,
     Change,
-    Crm,
     Employer,
     FieldInfo,
     Finding,
@@ -22,7 +22,8 @@ from adapters.port import (
     Wanted,
 )
 from workflows.fields import FieldSpec
-from workflows.model import Deal, Involvement, People, Pipeline, Ref, TaskState, User, Write
+from workflows.records import Deal, Involvement, People, Pipeline, Ref, TaskState, User
+from workflows.writes import Write
 
 
 class ReadOnlyError(AurevoirError):

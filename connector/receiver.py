@@ -15,9 +15,9 @@ import structlog
 from sqlalchemy.orm import Session
 
 from adapters.errors import AurevoirError
-from adapters.port import BadEvent, Receipt, Signal, SignalKind
+from adapters.signals import BadEvent, Receipt, Signal, SignalKind
 from connector.store import Store, accounts, agenda, cases, intake
-from workflows.model import Event
+from workflows.cases import Event
 
 log = structlog.get_logger(__name__)
 

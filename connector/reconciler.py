@@ -18,7 +18,7 @@ import structlog
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from adapters.port import Observed
+from adapters.results import Observed
 from connector.account import Account
 from connector.clock import Clock
 from connector.erasure import Erasure
@@ -32,27 +32,16 @@ from connector.sending import Sender, backoff
 from connector.store import Store, agenda, baselines, cases, door, erasing, intake, intents, inventory, pauses
 from connector.store.tables import AgendaRow, IntentState, LinkRow
 from connector.survey_links import about_person, address, language_of, lately_surveyed, surveyed_elsewhere
+from workflows.cases import Baseline, Case, CaseStatus, FigureChange, InventoryItem, News, StepStatus
 from workflows.decide import cancel, decide
 from workflows.draft import FINISHED
 from workflows.key_figures import first_values
 from workflows.look import Decision, Look
-from workflows.model import (
-    Answer,
-    Baseline,
-    Case,
-    CaseStatus,
-    CreateTask,
-    Deal,
-    FigureChange,
-    InventoryItem,
-    Involvement,
-    LinkKind,
-    News,
-    People,
-    StepStatus,
-    TaskState,
-)
+from workflows.questions import Answer
 from workflows.quiet import asked_for, without_lifting
+from workflows.records import Deal, Involvement, People, TaskState
+from workflows.rules import LinkKind
+from workflows.writes import CreateTask
 
 log = structlog.get_logger(__name__)
 

@@ -18,8 +18,9 @@ from connector.bootstrap import Runtime
 from connector.readonly import ReadOnly
 from workflows.dates import at, zone
 from workflows.guard import stages_of
-from workflows.model import AccountRules, CaseKind, Deal, DealState, People
+from workflows.records import Deal, DealState, People
 from workflows.rehearsal import Lack, LeftOut, PastDeal, Rehearsed, Stage, Workload, gone, rehearse, without_bodies
+from workflows.rules import AccountRules, CaseKind
 
 BATCH = 500
 """Deals read at a time: few enough to show progress, and enough for full batches at the CRM."""

@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import TypeVar, get_args
 
 from adapters.errors import ConfigError, Fault
-from adapters.port import Finding, Level
-from connector.settings import AccountConfig, WatchConfig, Weekday
+from adapters.results import Finding, Level
+from connector.account_settings import AccountConfig, WatchConfig, Weekday
 from connector.values import near
-from workflows.model import (
+from workflows.records import Pipeline, Stage, User
+from workflows.rules import (
     Absence,
     AccountRules,
     Department,
@@ -20,11 +21,8 @@ from workflows.model import (
     EarlyRule,
     ExitRights,
     PeopleRule,
-    Pipeline,
     PlaybookRule,
     SignRule,
-    Stage,
-    User,
     WatchRule,
 )
 

@@ -8,8 +8,11 @@ from datetime import datetime
 import structlog
 
 from connector.store import Store, agenda, cases, door, intents
+from workflows.cases import Event
 from workflows.door import Left, came_back
-from workflows.model import AccountRules, Deal, Event, RecordKind, Ref, UpdateFields
+from workflows.records import Deal, RecordKind, Ref
+from workflows.rules import AccountRules
+from workflows.writes import UpdateFields
 
 log = structlog.get_logger(__name__)
 

@@ -14,15 +14,16 @@ import structlog
 from sqlalchemy.orm import Session
 
 from adapters.errors import Unavailable
-from adapters.port import Outcome, Result, Wanted
+from adapters.results import Outcome, Result, Wanted
 from connector.account import Account
 from connector.clock import Clock
 from connector.documents import Documents, send
 from connector.metrics import WRITES
 from connector.store import Store, agenda, cases, intents
 from connector.store.tables import AgendaRow, IntentRow, IntentState
+from workflows.cases import Event
 from workflows.decide import record
-from workflows.model import Event, Write
+from workflows.writes import Write
 
 log = structlog.get_logger(__name__)
 

@@ -12,14 +12,15 @@ from typing import Any, get_args
 from pydantic import SecretStr
 
 from adapters.errors import AurevoirError, ConfigError, Fault
-from adapters.port import Adapter, Consenting
+from adapters.offers import Consenting
+from adapters.port import Adapter
 from connector.account import Account
 from connector.bootstrap import Runtime
 from connector.config import read_raw
 from connector.config_edit import Change, at, change_file, literal
 from connector.resolve import named, resolve_rules
 from connector.settings import Settings
-from workflows.model import Pipeline, Stage
+from workflows.records import Pipeline, Stage
 
 Raw = dict[str, Any]
 STEPS = ("connect", "stages", "fields", "people", "playbooks", "place", "rehearsal", "switch_on")

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from connector.account_settings import AccountConfig
 from connector.links import LinkSigner
-from connector.settings import AccountConfig
 from connector.store import Store, intake
 from connector.store.tables import LinkRow
-from workflows.model import Contact, LinkKind, People
+from workflows.records import Contact, People
+from workflows.rules import LinkKind
 
 
 def address(

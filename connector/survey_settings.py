@@ -1,6 +1,6 @@
 """The part of an account's settings that is about surveys: rest, care after a low score, and a survey tool of its own.
 
-Its keys stand below ``surveys:`` of an account in config.yaml; see :mod:`connector.settings`.
+Its keys stand below ``surveys:`` of an account in config.yaml; see :mod:`connector.account_settings`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from standardwebhooks.webhooks import Webhook
 
 from adapters.errors import Fault
 from connector.values import Duration, is_loopback, near
-from workflows.model import LinkKind, Questionnaire
+from workflows.questions import Questionnaire
+from workflows.rules import LinkKind
 from workflows.texts import check_text, render
 
 _EXAMPLE = "https://forms.example.com/to/abc123#case={{ case_key }}&lang={{ language }}"

@@ -21,7 +21,7 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from connector.survey_settings import OwnToolConfig
 from workflows.documents import shorten
-from workflows.model import AnswerValue, Question, Questionnaire, QuestionType
+from workflows.questions import AnswerValue, Question, Questionnaire, QuestionType
 from workflows.survey import read_answers
 
 Given = Mapping[str, Any]

@@ -8,13 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from adapters.port import SchemaReport
+from adapters.results import SchemaReport
 from connector.account import Account
 from connector.bootstrap import Runtime
 from connector.provisioning import Follow, provision
 from connector.store import accounts, agenda, cases
 from workflows.guard import occasion
-from workflows.model import CaseKind, DealState
+from workflows.records import DealState
+from workflows.rules import CaseKind
 
 MOST_PAGES = 40
 MOST_READ = 2_000

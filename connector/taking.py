@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from connector.store import agenda, intake
 from connector.web.runtime import Runtime
 from workflows.asking import is_own_view
-from workflows.model import Answer, Questionnaire
+from workflows.questions import Answer, Questionnaire
 
 log = structlog.get_logger(__name__)
 

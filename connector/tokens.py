@@ -9,7 +9,7 @@ from datetime import timedelta
 import structlog
 
 from adapters.errors import AdapterError, Permanent
-from adapters.port import Consenting
+from adapters.offers import Consenting
 from connector.account import Account, StoredToken
 from connector.clock import Clock
 from connector.store import Store, accounts

@@ -21,15 +21,16 @@ from pydantic import BaseModel, SecretStr
 
 from adapters.errors import ConfigError, Fault
 from connector.account import Account
+from connector.account_settings import AccountConfig
 from connector.bootstrap import Runtime
 from connector.config import _SECRET_KEY, _model_in, read_raw
 from connector.config_edit import Change, Place, _rewritten, at, change_file, literal, plain
 from connector.library import Library
 from connector.resolve import resolve_rules
-from connector.settings import AccountConfig, Settings
+from connector.settings import Settings
 from connector.source import Source
 from connector.values import near
-from workflows.model import Pipeline
+from workflows.records import Pipeline
 
 FORMAT = 1
 SANDBOX_MAIL = ".invalid"

@@ -13,15 +13,15 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from adapters.errors import ConsentEnded
-from adapters.port import Leaving, Removal
+from adapters.offers import Leaving, Removal
 from connector.bootstrap import Runtime
 from connector.casework import WAIT_SECONDS, NotPossible
 from connector.engine import work_lock
 from connector.reconciler import Reconciler
 from connector.store import accounts, cases, pauses
 from connector.store.database import Busy
+from workflows.cases import Case, Event
 from workflows.fields import FIELDS
-from workflows.model import Case, Event
 
 MOST = 100_000
 

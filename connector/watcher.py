@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from adapters.port import Page
+from adapters.results import Page
 from connector.account import Account
 from connector.clock import Clock
 from connector.metrics import POLLS

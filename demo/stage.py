@@ -28,7 +28,7 @@ from sandbox.pages import PageSource, TaskView
 from sandbox.salesforce import SalesforceSandbox
 from sandbox.salesforce.views import Views
 from sandbox.seed_salesforce import salesforce_world
-from workflows.model import Case
+from workflows.cases import Case
 
 PATIENCE_SECONDS = 60
 HUBSPOT_STAGES = ("1001", "1002", "1004", "1003")

@@ -22,8 +22,9 @@ from connector.figures import gather
 from connector.store import agenda, cases, intents
 from connector.store.tables import IntentRow
 from demo.stage import Crm, Stage, raised
+from workflows.cases import Case, StepStatus
 from workflows.dates import zone
-from workflows.model import Case, CaseKind, LinkKind, StepStatus
+from workflows.rules import CaseKind, LinkKind
 
 console = Console(width=110)
 

@@ -21,20 +21,15 @@ from pydantic import BaseModel
 import connector.metrics
 from adapters import errors
 from adapters.hubspot.oauth import SCOPES
-from adapters.port import Adapter, Capabilities, Crm, FieldMap, Services
+from adapters.port import Adapter, Crm
+from adapters.results import Capabilities
+from adapters.services import FieldMap, Services
+from connector.account_settings import AccountConfig, FieldsConfig, PeopleConfig, WatchConfig
 from connector.bootstrap import Adapters
 from connector.cli import app
 from connector.config import environment, load
 from connector.init import write_first_config
-from connector.settings import (
-    AccountConfig,
-    FieldsConfig,
-    OAuthConfig,
-    PeopleConfig,
-    ServerConfig,
-    Settings,
-    WatchConfig,
-)
+from connector.settings import OAuthConfig, ServerConfig, Settings
 from workflows.fields import FIELDS
 
 ROOT = Path(__file__).parents[1]

@@ -1,6 +1,6 @@
 """What people answered, taken into a case: notes and fields (P-37), scores (P-33, P-36), and what it ends (P-3A).
 
-Who answered when, and with which score, is kept in :attr:`~workflows.model.Case.written` under ``answered:<contact>``
+Who answered when, and with which score, is kept in :attr:`~workflows.cases.Case.written` under ``answered:<contact>``
 and ``score:<contact>``, so that steps of one contact follow that contact's own answer.
 """
 
@@ -13,22 +13,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from workflows.asking import feeds, is_farewell, is_own_view
+from workflows.cases import Case, StepStatus
 from workflows.draft import Draft
 from workflows.feedback import feedback_writes, given_score, start_score
-from workflows.model import (
-    Anchor,
-    Answer,
-    Case,
-    CaseKind,
-    Contact,
-    DealState,
-    LinkKind,
-    People,
-    Questionnaire,
-    StepRule,
-    StepStatus,
-    Texts,
-)
+from workflows.questions import Answer, Questionnaire
+from workflows.records import Contact, DealState, People
+from workflows.rules import Anchor, CaseKind, LinkKind, StepRule, Texts
 from workflows.sides import compare
 from workflows.survey import wording
 

@@ -20,7 +20,8 @@ from workflows.documents import (
     translation_faults,
 )
 from workflows.fields import REASON_OPTIONS
-from workflows.model import LinkKind, Option, Question, Questionnaire
+from workflows.questions import Option, Question, Questionnaire
+from workflows.rules import LinkKind
 from workflows.survey import OWN_VIEW_FIELDS, REASON_FILES, OptionDoc, all_texts, check_choices, to_option
 
 

@@ -6,12 +6,13 @@ it asked for is there.
 
 from __future__ import annotations
 
+from workflows.cases import Step, StepStatus
 from workflows.dates import due_time, plausible, zone_or
 from workflows.desk import Desk
-from workflows.model import CreateTask, Priority, Step, StepStatus
 from workflows.people import Choice, choose
 from workflows.texts import date_words, shorten
 from workflows.wording import say
+from workflows.writes import CreateTask, Priority
 
 REASON = "_reason"
 CONTRACT_END = "_contract_end"

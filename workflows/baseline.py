@@ -9,18 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from workflows.cases import Baseline, StartingFigure, StartingPerson
 from workflows.draft import Draft
-from workflows.model import (
-    AnswerValue,
-    Baseline,
-    CaseKind,
-    People,
-    Question,
-    Questionnaire,
-    StartingFigure,
-    StartingPerson,
-    Texts,
-)
+from workflows.questions import AnswerValue, Question, Questionnaire
+from workflows.records import People
+from workflows.rules import CaseKind, Texts
 from workflows.survey import wording
 
 FRAME = "frame"

@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo, available_timezones
 import holidays
 from holidays.registry import COUNTRIES
 
-from workflows.model import Moment
+from workflows.rules import Moment
 
 OPENS = time(9)
 """When tasks appear."""

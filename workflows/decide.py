@@ -11,6 +11,7 @@ from functools import lru_cache
 from workflows.answers import stop_reminders, take_answers
 from workflows.asks import CONTRACT_END, REASON, ask
 from workflows.baseline import take_start
+from workflows.cases import Case, CaseStatus, Event, Step, StepStatus
 from workflows.desk import Desk, hangs_on_end
 from workflows.door import close_door
 from workflows.draft import Draft
@@ -23,20 +24,9 @@ from workflows.inventory import show_inventory
 from workflows.look import Decision, Links, Look
 from workflows.lookback import look_back_at
 from workflows.loop import take_tasks
-from workflows.model import (
-    Case,
-    CaseKind,
-    CaseStatus,
-    DealState,
-    Event,
-    FieldValue,
-    RecordKind,
-    Ref,
-    Step,
-    StepStatus,
-    UpdateFields,
-)
 from workflows.quiet import is_quiet, keep_quiet
+from workflows.records import DealState, RecordKind, Ref
+from workflows.rules import CaseKind
 from workflows.running import (
     UNKNOWN_REASON,
     complete,
@@ -50,6 +40,7 @@ from workflows.running import (
 )
 from workflows.sides import next_comparison
 from workflows.timeline import show_timeline
+from workflows.writes import FieldValue, UpdateFields
 
 
 def decide(look: Look, links: Links) -> Decision:

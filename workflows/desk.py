@@ -16,6 +16,7 @@ from typing import cast
 
 from workflows.answers import answered_at, scores
 from workflows.baseline import frame_view
+from workflows.cases import Step, StepStatus
 from workflows.dates import calendar, day_of, due_time, local_date, opening, remind_time, zone, zone_or
 from workflows.door import TOUCH, door_values, news_of, win_back_day
 from workflows.draft import FINISHED, Draft, delay_of
@@ -24,30 +25,14 @@ from workflows.inventory import day_of_group, is_group, item_views, items_of_gro
 from workflows.learned import learned_view
 from workflows.look import Links
 from workflows.loop import due_of, handed_to
-from workflows.model import (
-    RIGHTS_ANCHORS,
-    Anchor,
-    CaseKind,
-    Contact,
-    CreateTask,
-    Linked,
-    LinkKind,
-    Moment,
-    People,
-    Playbook,
-    Role,
-    Step,
-    StepRule,
-    StepStatus,
-    TaskType,
-    Texts,
-    User,
-)
 from workflows.people import Choice, Staff, choose, is_open_choice
+from workflows.records import Contact, People, Role, User
 from workflows.rounds import NEWS_ANCHORS, all_rules
+from workflows.rules import RIGHTS_ANCHORS, Anchor, CaseKind, Linked, LinkKind, Moment, Playbook, StepRule, Texts
 from workflows.texts import TextError, holds, render, render_anyway, shorten, uses
 from workflows.views import Contacts, case_view, company_view, contact_view, deal_view
 from workflows.wording import say
+from workflows.writes import CreateTask, TaskType
 
 MAX_CONTACTS = 10
 """A per-contact step makes at most so many tasks: primary contact first, then by role, then by id."""

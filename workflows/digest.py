@@ -13,7 +13,8 @@ from datetime import date, datetime, timedelta
 
 from workflows.figure_tables import reason_words
 from workflows.figures import FEW
-from workflows.model import Answer, Department, DigestRule, Question, Questionnaire, QuestionType, Texts
+from workflows.questions import Answer, Question, Questionnaire, QuestionType
+from workflows.rules import Department, DigestRule, Texts
 from workflows.survey import wording
 from workflows.texts import shorten
 

@@ -18,7 +18,7 @@ import yaml
 from babel import Locale, UnknownLocaleError
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, WithJsonSchema
 
-from workflows.model import Model
+from workflows.records import Model
 
 try:
     from yaml import CSafeLoader as _Base

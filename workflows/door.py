@@ -13,36 +13,18 @@ from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
+from workflows.cases import Case, News, NewsKind, Step, StepStatus
 from workflows.draft import FINISHED, Draft
 from workflows.figures import category
 from workflows.guard import watch_rule
 from workflows.key_figures import key_figures, present_figures
 from workflows.look import Look
-from workflows.model import (
-    AccountRules,
-    Anchor,
-    Answer,
-    Case,
-    CaseKind,
-    Contact,
-    Deal,
-    DealState,
-    DocumentKind,
-    DoorRules,
-    LinkKind,
-    Model,
-    Moment,
-    News,
-    NewsKind,
-    QuestionType,
-    RecordKind,
-    Ref,
-    Step,
-    StepRule,
-    StepStatus,
-)
+from workflows.questions import Answer, QuestionType
+from workflows.records import Contact, Deal, DealState, Model, RecordKind, Ref
 from workflows.rounds import NEWS_ANCHORS, mark_of, next_budget_year, nth
+from workflows.rules import AccountRules, Anchor, CaseKind, DoorRules, LinkKind, Moment, StepRule
 from workflows.texts import shorten
+from workflows.writes import DocumentKind
 
 TOUCH = "touch"
 """The name under which what people chose on their page is kept, as if it were a questionnaire (P-51)."""

@@ -6,21 +6,10 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from workflows.cases import Baseline, Case, CaseStatus, Event, Step, StepStatus
 from workflows.look import Look
-from workflows.model import (
-    Baseline,
-    Case,
-    CaseStatus,
-    Event,
-    FieldValue,
-    Ref,
-    Step,
-    StepStatus,
-    TaskState,
-    UpdateFields,
-    UpdateTask,
-    Write,
-)
+from workflows.records import Ref, TaskState
+from workflows.writes import FieldValue, UpdateFields, UpdateTask, Write
 
 FINISHED = frozenset(
     {

@@ -6,12 +6,15 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from workflows.cases import FigureChange
 from workflows.dates import Calendar, due_time, local_date, zone_or
-from workflows.model import AccountRules, Company, CreateTask, Deal, EarlyRule, FigureChange, Priority, Texts
 from workflows.people import Choice
+from workflows.records import Company, Deal
+from workflows.rules import AccountRules, EarlyRule, Texts
 from workflows.signs import Sign, SignKind, label, readings, signs, stalled
 from workflows.survey import wording
 from workflows.texts import date_words, shorten
+from workflows.writes import CreateTask, Priority
 
 MOST = 3
 """So many signs of one customer are told at a time: who gets ten tasks reads none."""

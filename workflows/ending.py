@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from workflows.asks import ASKS
+from workflows.cases import Case, CaseStatus, StepStatus
 from workflows.draft import Draft
-from workflows.model import Case, CaseStatus, CreateNote, RecordKind, Ref, StepStatus
+from workflows.records import RecordKind, Ref
 from workflows.texts import shorten
 from workflows.wording import say, say_of
+from workflows.writes import CreateNote
 
 SURVEY_LINK = "_link:"
 """Name of what was last written into a contact's survey link, followed by the contact's id."""

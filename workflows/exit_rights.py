@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
+from workflows.cases import Case
 from workflows.dates import local_date
-from workflows.model import RIGHTS_ANCHORS, AccountRules, Anchor, Case, CaseKind, ExitRights, StepRule
+from workflows.rules import RIGHTS_ANCHORS, AccountRules, Anchor, CaseKind, ExitRights, StepRule
 
 
 def add_months(day: date, count: int) -> date:

@@ -8,7 +8,9 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from workflows.model import AnswerValue, CaseKind, CaseStatus
+from workflows.cases import CaseStatus
+from workflows.questions import AnswerValue
+from workflows.rules import CaseKind
 
 
 class Who(StrEnum):

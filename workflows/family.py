@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from zoneinfo import ZoneInfo
 
+from workflows.cases import Case, StepStatus
 from workflows.look import Look
-from workflows.model import AccountRules, Case, CaseKind, Deal, Playbook, StepStatus
+from workflows.records import Deal
+from workflows.rules import AccountRules, CaseKind, Playbook
 from workflows.texts import TextError, holds
 from workflows.views import case_view, deal_view
 

@@ -15,29 +15,14 @@ from datetime import UTC, datetime
 from itertools import accumulate
 
 from workflows.asking import is_farewell, is_own_view
+from workflows.cases import Case
 from workflows.documents import shorten
 from workflows.fields import FIELDS
-from workflows.model import (
-    Answer,
-    AnswerValue,
-    Case,
-    CaseKind,
-    Contact,
-    CreateNote,
-    Deal,
-    FieldValue,
-    LinkKind,
-    People,
-    Question,
-    Questionnaire,
-    QuestionType,
-    RecordKind,
-    Ref,
-    Texts,
-    UpdateFields,
-    Write,
-)
+from workflows.questions import Answer, AnswerValue, Question, Questionnaire, QuestionType
+from workflows.records import Contact, Deal, People, RecordKind, Ref
+from workflows.rules import CaseKind, LinkKind, Texts
 from workflows.survey import FEEDBACK_FIELDS, clean_text, wording
+from workflows.writes import CreateNote, FieldValue, UpdateFields, Write
 
 MAX_TEXT = 30_000
 """Characters of one field or note: below what the narrowest CRM holds in a long text, which is 32,768."""

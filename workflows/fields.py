@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from workflows.model import Model, Option, RecordKind
+from workflows.questions import Option
+from workflows.records import Model, RecordKind
 
 
 class FieldType(StrEnum):

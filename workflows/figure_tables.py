@@ -12,7 +12,8 @@ from decimal import Decimal
 from workflows.facts import Who
 from workflows.fields import DEGREE_OPTIONS, REASON_OPTIONS
 from workflows.figures import NO_CURRENCY, UNKNOWN, Figures, Scores, Share
-from workflows.model import Model, Texts
+from workflows.records import Model
+from workflows.rules import Texts
 from workflows.survey import wording
 
 Cell = str | int | float | Decimal | None

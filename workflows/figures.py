@@ -21,9 +21,12 @@ from zoneinfo import ZoneInfo
 
 from pydantic import computed_field
 
+from workflows.cases import CaseStatus, StepStatus
 from workflows.facts import AnswerFacts, CaseFacts, Who
 from workflows.fields import REASON_OPTIONS
-from workflows.model import AnswerValue, CaseKind, CaseStatus, Model, StepStatus
+from workflows.questions import AnswerValue
+from workflows.records import Model
+from workflows.rules import CaseKind
 
 FEW = 10
 """Below so many answers, counts are shown and no percentages (P-45)."""

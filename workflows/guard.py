@@ -9,8 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from workflows.cases import Case, CaseStatus
 from workflows.look import Look
-from workflows.model import AccountRules, Case, CaseKind, CaseStatus, Deal, DealState, WatchRule
+from workflows.records import Deal, DealState
+from workflows.rules import AccountRules, CaseKind, WatchRule
 from workflows.texts import TextError, holds
 from workflows.views import deal_view
 

@@ -8,16 +8,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from workflows.cases import InventoryItem, Step
 from workflows.desk import Desk
 from workflows.draft import DOCUMENT
 from workflows.inventory import item_views, kind_words
 from workflows.key_figures import MISSING, KeyFigure, key_figures, present_figures
-from workflows.model import AttachDocument, DocumentKind, InventoryItem, Step, StepRule
 from workflows.paper import Block, shipped_papers
 from workflows.people import Choice
+from workflows.rules import StepRule
 from workflows.texts import TextError, date_words, render, render_anyway, shorten
 from workflows.timeline import Milestone, milestones
 from workflows.wording import say
+from workflows.writes import AttachDocument, DocumentKind
 
 WITH_FIGURES = frozenset({DocumentKind.LETTER, DocumentKind.ACHIEVEMENTS, DocumentKind.CASE_STUDY})
 MOST_HIGHLIGHTS = 3

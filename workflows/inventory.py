@@ -14,10 +14,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from workflows.cases import Case, InventoryItem, ItemKind, Step, StepStatus
 from workflows.dates import calendar, local_date, opening, zone
-from workflows.model import Case, CreateNote, InventoryItem, ItemKind, LinkKind, Step, StepStatus, Texts
+from workflows.rules import LinkKind, Texts
 from workflows.texts import date_words, shorten
 from workflows.wording import say
+from workflows.writes import CreateNote
 
 if TYPE_CHECKING:
     from workflows.desk import Desk

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 
-from workflows.model import Absence, Company, Deal, Involvement, Part
+from workflows.records import Company, Deal, Involvement, Part
+from workflows.rules import Absence
 from workflows.texts import date_words
 from workflows.wording import say
 

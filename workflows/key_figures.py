@@ -12,7 +12,8 @@ from decimal import Decimal, InvalidOperation
 
 from babel.numbers import format_decimal, format_percent
 
-from workflows.model import Deal, FigureChange, Model, People
+from workflows.cases import FigureChange
+from workflows.records import Deal, Model, People
 from workflows.texts import locale_of, shorten
 
 MISSING = "…"

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from workflows.asking import is_own_view
 from workflows.lookback import LOOK_BACK
-from workflows.model import Answer, LinkKind, People, Question, Questionnaire, QuestionType, Texts
+from workflows.questions import Answer, Question, Questionnaire, QuestionType
+from workflows.records import People
+from workflows.rules import LinkKind, Texts
 from workflows.survey import wording
 from workflows.texts import shorten
 

@@ -7,26 +7,11 @@ from typing import Protocol
 
 from pydantic import AwareDatetime, Field
 
-from workflows.model import (
-    AccountRules,
-    Answer,
-    Baseline,
-    Case,
-    Deal,
-    Event,
-    FigureChange,
-    InventoryItem,
-    Involvement,
-    LinkKind,
-    Model,
-    News,
-    People,
-    Playbook,
-    Questionnaire,
-    TaskState,
-    User,
-    Write,
-)
+from workflows.cases import Baseline, Case, Event, FigureChange, InventoryItem, News
+from workflows.questions import Answer, Questionnaire
+from workflows.records import Deal, Involvement, Model, People, TaskState, User
+from workflows.rules import AccountRules, LinkKind, Playbook
+from workflows.writes import Write
 
 
 class Links(Protocol):

@@ -13,10 +13,12 @@ from zoneinfo import ZoneInfo
 
 from workflows.baseline import figures_of
 from workflows.draft import Draft
-from workflows.model import CaseKind, CreateNote, Model, Texts
+from workflows.records import Model
+from workflows.rules import CaseKind, Texts
 from workflows.signs import Reading, Sign, SignKind, label, readings, signs
 from workflows.survey import wording
 from workflows.texts import date_words
+from workflows.writes import CreateNote
 
 LOOK_BACK = "_lookback"
 """Where a case keeps the timeline, in words: for the post-mortem, and so that it is told once."""

@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta, tzinfo
 
+from workflows.cases import Step, StepStatus
 from workflows.dates import zone, zone_or
 from workflows.draft import Draft
-from workflows.model import Step, StepStatus, TaskState
+from workflows.records import TaskState
 from workflows.texts import shorten
 
 MAX_REASON = 500

@@ -9,24 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from workflows.cases import Case, CaseStatus, Event, Step, StepStatus
 from workflows.desk import Desk
 from workflows.draft import Draft
 from workflows.family import language_of
 from workflows.look import Look
-from workflows.model import (
-    AccountRules,
-    Case,
-    CaseStatus,
-    Deal,
-    Event,
-    Model,
-    Playbook,
-    Step,
-    StepRule,
-    StepStatus,
-)
 from workflows.playbook_diff import Change, changes
+from workflows.records import Deal, Model
 from workflows.rounds import first_of
+from workflows.rules import AccountRules, Playbook, StepRule
 
 FAR_BACK = timedelta(days=7)
 """A step that should have appeared longer ago than this is not made up for, unless that is wanted."""

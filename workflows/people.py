@@ -13,7 +13,8 @@ from functools import cached_property
 from babel.core import Locale, UnknownLocaleError
 
 from workflows.involvement import Tie, away, ties
-from workflows.model import Absence, Company, Deal, Involvement, Model, PeopleRule, User
+from workflows.records import Company, Deal, Involvement, Model, User
+from workflows.rules import Absence, PeopleRule
 from workflows.texts import date_words
 from workflows.wording import say
 

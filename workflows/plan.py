@@ -7,14 +7,17 @@ from datetime import datetime
 from pydantic import AwareDatetime
 
 from workflows.asks import CONTACTS, CONTRACT_END, REASON, ask_task, whom_to_ask
+from workflows.cases import Case, CaseStatus, Step, StepStatus
 from workflows.dates import plausible, zone
 from workflows.desk import MAX_CONTACTS, Desk, Waiting, hangs_on_end
 from workflows.draft import Draft
 from workflows.family import fitting_playbook, language_of
 from workflows.look import Links, Look
-from workflows.model import Case, CaseKind, CaseStatus, Model, Priority, Step, StepRule, StepStatus, TaskType, User
 from workflows.people import Choice
+from workflows.records import Model, User
+from workflows.rules import CaseKind, StepRule
 from workflows.texts import TextError
+from workflows.writes import Priority, TaskType
 
 
 class PlannedStep(Model):

@@ -1,4 +1,4 @@
-"""Reads a playbook: YAML that people write into :class:`workflows.model.Playbook`, or everything that is wrong with it.
+"""Reads a playbook: YAML that people write into :class:`workflows.rules.Playbook`, or everything that is wrong with it.
 
 The documents below are the format; ``docs/playbooks.md`` explains every key, and :func:`playbook_schema` publishes it
 for editors. A playbook file is checked as a whole, so that all its faults are named at once.
@@ -32,25 +32,12 @@ from workflows.documents import (
     model_faults,
     shipped_texts,
 )
-from workflows.model import (
-    Anchor,
-    CaseKind,
-    DocumentKind,
-    Linked,
-    LinkKind,
-    Moment,
-    Phase,
-    Playbook,
-    Priority,
-    Quiet,
-    Repeat,
-    StepRule,
-    TaskType,
-)
 from workflows.override import overridden
 from workflows.playbook_checks import Placed, check_playbook, raw_steps
+from workflows.rules import Anchor, CaseKind, Linked, LinkKind, Moment, Phase, Playbook, Quiet, Repeat, StepRule
 from workflows.survey import shipped_questionnaires
 from workflows.tone_check import Allowed, Note, check_tone, step_texts
+from workflows.writes import DocumentKind, Priority, TaskType
 
 __all__ = [
     "Fault",

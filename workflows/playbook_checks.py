@@ -13,23 +13,14 @@ from typing import Any
 from jinja2 import Environment, nodes
 
 from workflows.answers import SCORE_NAMES
+from workflows.cases import Case
 from workflows.documents import Document, Fault, Loc, as_list, guess, language_faults, translation_faults
-from workflows.model import (
-    RIGHTS_ANCHORS,
-    Anchor,
-    Case,
-    CaseKind,
-    Company,
-    Contact,
-    Deal,
-    DocumentKind,
-    LinkKind,
-    Moment,
-    StepRule,
-)
 from workflows.people import RULES
+from workflows.records import Company, Contact, Deal
+from workflows.rules import RIGHTS_ANCHORS, Anchor, CaseKind, LinkKind, Moment, StepRule
 from workflows.texts import CONDITION_NAMES, ITEM_NAMES, TEXT_NAMES, check_expression, check_text
 from workflows.views import Contacts
+from workflows.writes import DocumentKind
 
 MAX_TITLE = 120
 MAX_REMINDERS = 2

@@ -6,8 +6,9 @@ import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from workflows.model import Model, Playbook, StepRule
 from workflows.playbook_checks import spell
+from workflows.records import Model
+from workflows.rules import Playbook, StepRule
 
 _MOMENTS = ("release", "not_before", "due")
 

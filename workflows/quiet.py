@@ -10,9 +10,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
+from workflows.cases import CaseStatus, NewsKind
 from workflows.draft import Draft
 from workflows.guard import leaving
-from workflows.model import CaseKind, CaseStatus, DealState, NewsKind, Quiet, RecordKind, Ref, UpdateFields, Write
+from workflows.records import DealState, RecordKind, Ref
+from workflows.rules import CaseKind, Quiet
+from workflows.writes import UpdateFields, Write
 
 SOON = timedelta(hours=1)
 """So long after the plan has begun, company and contacts are asked to be left alone as well."""

@@ -16,30 +16,16 @@ from enum import StrEnum
 
 from pydantic import AwareDatetime
 
+from workflows.cases import Case, CaseStatus, Event
 from workflows.decide import decide
 from workflows.desk import Desk, hangs_on_end
 from workflows.draft import Draft
 from workflows.guard import CONDITION, occasion, refusal, stages_of, watch_rule
 from workflows.look import Decision, Look
-from workflows.model import (
-    AccountRules,
-    Case,
-    CaseKind,
-    CaseStatus,
-    Deal,
-    DealState,
-    Event,
-    Involvement,
-    LinkKind,
-    Model,
-    PastValue,
-    People,
-    Playbook,
-    Questionnaire,
-    StepRule,
-    User,
-)
 from workflows.plan import PlannedStep, preview
+from workflows.questions import Questionnaire
+from workflows.records import Deal, DealState, Involvement, Model, PastValue, People, User
+from workflows.rules import AccountRules, CaseKind, LinkKind, Playbook, StepRule
 
 MOST_LOOKS = 60
 """So many looks until a plan starts are more than enough: it waits for a settle time, then for a reason."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from workflows.model import Role
+from workflows.records import Role
 
 COUNTERPART = "Handover counterpart"
 """The name that our texts suggest for a role or label of the one who says "received"."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date
 
-from workflows.model import Anchor, Moment, NewsKind, Playbook, Step, StepRule
+from workflows.cases import NewsKind, Step
+from workflows.rules import Anchor, Moment, Playbook, StepRule
 
 NEWS_ANCHORS = {Anchor.WISH: NewsKind.WISH, Anchor.MOVED: NewsKind.MOVED}
 """Steps that hang on one of these come once for each piece of news of that kind."""

@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 
 from workflows.answers import needless
 from workflows.asks import ASKS, CONTACTS, CONTRACT_END, REASON, answered, ask
+from workflows.cases import CaseStatus, Step, StepStatus
 from workflows.dates import day_of, plausible
 from workflows.desk import MAX_CONTACTS, Base, Desk, Waiting, reachable
 from workflows.door import addressee, is_addressed, next_change, open_door, win_back_day, write_win_back
@@ -14,20 +15,11 @@ from workflows.ending import SURVEY_LINK
 from workflows.handover import attach_document, needs_start
 from workflows.inventory import follow_items, items_over
 from workflows.loop import is_our_due
-from workflows.model import (
-    Anchor,
-    CaseKind,
-    CaseStatus,
-    LinkKind,
-    RecordKind,
-    Ref,
-    Step,
-    StepRule,
-    StepStatus,
-    UpdateTask,
-)
+from workflows.records import RecordKind, Ref
+from workflows.rules import Anchor, CaseKind, LinkKind, StepRule
 from workflows.texts import TextError, uses
 from workflows.wording import say
+from workflows.writes import UpdateTask
 
 UNKNOWN_REASON = "unknown"
 """The reason of a case that could wait for it no longer (P-04)."""

@@ -15,21 +15,11 @@ from workflows.asking import is_farewell, is_own_view
 from workflows.documents import shorten
 from workflows.draft import Draft
 from workflows.feedback import parted, signed, start_score
-from workflows.model import (
-    Answer,
-    AnswerValue,
-    CaseKind,
-    Contact,
-    CreateNote,
-    LinkKind,
-    Option,
-    Question,
-    Questionnaire,
-    QuestionType,
-    Role,
-    Texts,
-)
+from workflows.questions import Answer, AnswerValue, Option, Question, Questionnaire, QuestionType
+from workflows.records import Contact, Role
+from workflows.rules import CaseKind, LinkKind, Texts
 from workflows.survey import clean_text, wording
+from workflows.writes import CreateNote
 
 CALM = timedelta(days=3)
 """So long after the newest answer the note is written anew."""

@@ -15,7 +15,9 @@ from itertools import pairwise
 
 from pydantic import AwareDatetime
 
-from workflows.model import FigureChange, Model, SignRule
+from workflows.cases import FigureChange
+from workflows.records import Model
+from workflows.rules import SignRule
 
 _BAD_WORDS = re.compile(
     r"ticket|incident|complaint|escalation|bug|error|overdue|unpaid|late|churn|risk|silence|since|downtime"

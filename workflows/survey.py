@@ -1,4 +1,4 @@
-"""Questionnaires: YAML into :class:`workflows.model.Questionnaire`, and what people posted into clean answers.
+"""Questionnaires: YAML into :class:`workflows.questions.Questionnaire`, and what people posted into clean answers.
 
 A survey is kind to the one who answers (P-26, P-3A): at most five required questions, nothing chosen beforehand, and
 the long form folded away and never required. The reasons are the stable taxonomy of :mod:`workflows.fields` (P-34).
@@ -34,18 +34,9 @@ from workflows.documents import (
     translation_faults,
 )
 from workflows.fields import DEGREE_OPTIONS, REASON_OPTIONS
-from workflows.model import (
-    AnswerValue,
-    Department,
-    LinkKind,
-    Option,
-    Question,
-    Questionnaire,
-    QuestionType,
-    Role,
-    Section,
-    Texts,
-)
+from workflows.questions import AnswerValue, Option, Question, Questionnaire, QuestionType, Section
+from workflows.records import Role
+from workflows.rules import Department, LinkKind, Texts
 from workflows.tone_check import Allowed, Note, check_tone, survey_texts
 
 MAX_REQUIRED = 5

@@ -9,26 +9,13 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from enum import StrEnum
 
+from workflows.cases import Case, CaseStatus, Step, StepStatus
 from workflows.dates import local_date
 from workflows.desk import Desk, Waiting
 from workflows.draft import Draft
 from workflows.look import Look
-from workflows.model import (
-    AccountRules,
-    Case,
-    CaseKind,
-    CaseStatus,
-    Deal,
-    LinkKind,
-    Model,
-    Playbook,
-    RecordKind,
-    Ref,
-    Step,
-    StepRule,
-    StepStatus,
-    User,
-)
+from workflows.records import Deal, Model, RecordKind, Ref, User
+from workflows.rules import AccountRules, CaseKind, LinkKind, Playbook, StepRule
 from workflows.texts import TextError, render
 
 _NEAR = frozenset({"csm", "deal_owner", "company_owner"})

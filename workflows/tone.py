@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import cache, lru_cache
 
 from workflows import tone_en, tone_fr
-from workflows.model import Model
+from workflows.records import Model
 from workflows.tone_rules import Habit, Level, Rule, Tongue
 
 __all__ = ["LANGUAGES", "Finding", "Level", "Rule", "review"]

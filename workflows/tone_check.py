@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, WithJsonSchema
 
 from workflows.documents import Document, Fault, Loc, as_list
-from workflows.model import Model
+from workflows.records import Model
 from workflows.tone import LANGUAGES, Finding, Level, Rule, review
 
 ALLOWABLE = tuple(rule.value for rule in Rule if rule is not Rule.THREAT)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from workflows.figures import category
-from workflows.model import Answer, Questionnaire, QuestionType
+from workflows.questions import Answer, Questionnaire, QuestionType
 
 GAP = "product_gap"
 ALWAYS = frozenset({"technical-gaps"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from workflows.model import CaseKind
+from workflows.rules import CaseKind
 
 _WORDS: Mapping[str, Mapping[str, str]] = {
     # Why someone was chosen (P-15).

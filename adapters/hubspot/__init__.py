@@ -11,18 +11,10 @@ from pydantic import BaseModel
 from adapters.hubspot import asks, project, webhooks
 from adapters.hubspot.oauth import HubSpotConsent
 from adapters.hubspot.settings import HubSpotSettings
-from adapters.port import (
-    Adapter,
-    Ask,
-    BrowserConsent,
-    Crm,
-    FieldMap,
-    PackageOrder,
-    Receipt,
-    Services,
-    WebhookAccount,
-    WebhookRequest,
-)
+from adapters.offers import Ask, BrowserConsent, PackageOrder
+from adapters.port import Adapter, Crm
+from adapters.services import FieldMap, Services
+from adapters.signals import Receipt, WebhookAccount, WebhookRequest
 
 
 class HubSpotAdapter:

@@ -18,26 +18,24 @@ from adapters.hubspot.reads import GET_OWNERS, Reader
 from adapters.hubspot.schema import Provisioner, deal_fields
 from adapters.hubspot.settings import HubSpotSettings
 from adapters.hubspot.writes import Writer
-from adapters.port import (
-    APP_STATE,
+from adapters.offers import APP_STATE, PackageOrder, Removal
+from adapters.results import (
     Capabilities,
     Change,
     Employer,
     FieldInfo,
-    FieldMap,
     Finding,
     Observed,
     Outcome,
-    PackageOrder,
     Page,
-    Removal,
     SchemaReport,
-    Services,
     Traced,
     Wanted,
 )
+from adapters.services import FieldMap, Services
 from workflows.fields import FieldSpec
-from workflows.model import Deal, Involvement, People, Pipeline, Ref, TaskState, User, Write
+from workflows.records import Deal, Involvement, People, Pipeline, Ref, TaskState, User
+from workflows.writes import Write
 
 
 class HubSpotCrm:

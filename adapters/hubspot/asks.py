@@ -17,7 +17,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from adapters.errors import PayloadError, SignatureError
 from adapters.hubspot.webhooks import verify_sender
-from adapters.port import Ask, Reply, WebhookAccount, WebhookRequest
+from adapters.offers import Ask
+from adapters.signals import Reply, WebhookAccount, WebhookRequest
 
 STARTED = Reply(body=b'{"outputFields": {}}')
 """What a workflow wants to hear; it goes on at once."""

@@ -24,7 +24,7 @@ from adapters.hubspot.client import Answer, Client, Op
 from adapters.hubspot.mapping import marker, own, properties_of
 from adapters.hubspot.problems import Problem, Refused, parse_problem
 from adapters.hubspot.reads import BATCH, chunks
-from adapters.port import Outcome, Result
+from adapters.results import Outcome, Result
 
 MOST_SPLITS = 24
 REPAIRS = 3

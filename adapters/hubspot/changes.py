@@ -17,7 +17,7 @@ from typing import Any
 from adapters.errors import Permanent
 from adapters.hubspot.client import Answer, Client, Op
 from adapters.hubspot.mapping import parse_moment, properties_of
-from adapters.port import Page
+from adapters.results import Page
 
 SEARCH_DEALS = Op("crm.deals.search_api", "do_search", read=True, search=True)
 SEARCH_TASKS = Op("crm.objects.tasks.search_api", "do_search", read=True, search=True)

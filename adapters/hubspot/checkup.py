@@ -14,9 +14,10 @@ from adapters.hubspot.mapping import TaskKeys, own
 from adapters.hubspot.oauth import SCOPES
 from adapters.hubspot.reads import Reader
 from adapters.hubspot.schema import missing_properties
-from adapters.port import FieldMap, Finding, Level
+from adapters.results import Finding, Level
+from adapters.services import FieldMap
 from workflows.fields import FIELDS
-from workflows.model import RecordKind
+from workflows.records import RecordKind
 
 ACCOUNT = "/account-info/v3/details"
 

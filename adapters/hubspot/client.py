@@ -37,7 +37,7 @@ from adapters.errors import AdapterError, CredentialsInvalid, RateLimited, Unava
 from adapters.hubspot.oauth import Login
 from adapters.hubspot.problems import Circumstances, from_network, from_status, unclear
 from adapters.hubspot.settings import HubSpotSettings
-from adapters.port import Services
+from adapters.services import Services
 
 log = structlog.get_logger(__name__)
 

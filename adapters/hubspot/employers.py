@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from adapters.hubspot.mapping import properties_of
 from adapters.hubspot.reads import BATCH, Reader, Target, chunks
-from adapters.port import Employer
-from workflows.model import RecordKind
+from adapters.results import Employer
+from workflows.records import RecordKind
 
 CONTACT_TO_PRIMARY_COMPANY = 1
 """HubSpot's type id of a contact's primary company."""

@@ -14,7 +14,7 @@ from adapters.errors import NotFound, Rejected, ScopeMissing, Unsupported
 from adapters.hubspot.client import Op
 from adapters.hubspot.mapping import own, parse_moment, properties_of
 from adapters.hubspot.reads import BATCH, BATCH_READ, GET_DEAL, Reader, chunks
-from workflows.model import Deal, Involvement, Part, RecordKind
+from workflows.records import Deal, Involvement, Part, RecordKind
 
 ACTIVITIES: Mapping[Part, tuple[str, Op]] = {
     Part.TASK: ("tasks", BATCH_READ[RecordKind.TASK]),

@@ -14,9 +14,9 @@ from adapters.hubspot.client import Client, Op
 from adapters.hubspot.mapping import OBJECTS, own
 from adapters.hubspot.schema import GROUP, GROUPS, LIST
 from adapters.hubspot.settings import HubSpotSettings
-from adapters.port import Removal
+from adapters.offers import Removal
 from workflows.fields import FieldSpec
-from workflows.model import RecordKind
+from workflows.records import RecordKind
 
 ARCHIVE = Op("crm.properties.core_api", "archive")
 ARCHIVE_GROUP = Op("crm.properties.groups_api", "archive")
@@ -26,7 +26,7 @@ HISTORY = "tasks and notes"
 
 
 def remove_app(client: Client, ours: Sequence[FieldSpec], *, dry_run: bool) -> Removal:
-    """See :meth:`adapters.port.Leaving.remove_app`."""
+    """See :meth:`adapters.offers.Leaving.remove_app`."""
     removed: list[str] = []
     stays: dict[str, str] = {}
     for kind in dict.fromkeys(spec.record for spec in ours if spec.record in OBJECTS):

@@ -15,22 +15,9 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from adapters.port import FieldMap
-from workflows.model import (
-    Company,
-    Contact,
-    CreateNote,
-    CreateTask,
-    Deal,
-    FieldValue,
-    OwnerEntry,
-    Priority,
-    RecordKind,
-    Role,
-    StageEntry,
-    TaskState,
-    TaskType,
-)
+from adapters.services import FieldMap
+from workflows.records import Company, Contact, Deal, OwnerEntry, RecordKind, Role, StageEntry, TaskState
+from workflows.writes import CreateNote, CreateTask, FieldValue, Priority, TaskType
 
 OBJECTS: Mapping[RecordKind, str] = {
     RecordKind.DEAL: "deals",

@@ -27,7 +27,8 @@ from adapters.errors import (
     Unavailable,
 )
 from adapters.hubspot.settings import HubSpotSettings
-from adapters.port import ConsentRequest, Granted, OAuthApp, Services, Token
+from adapters.offers import ConsentRequest, Granted, OAuthApp
+from adapters.services import Services, Token
 from adapters.tokens import consent_ended, has_ended, newest, not_connected
 
 log = structlog.get_logger(__name__)
@@ -237,7 +238,7 @@ class Login:
 
 
 class HubSpotConsent:
-    """See :class:`adapters.port.BrowserConsent`."""
+    """See :class:`adapters.offers.BrowserConsent`."""
 
     scopes = SCOPES
 

@@ -29,8 +29,9 @@ from adapters.hubspot.mapping import (
 )
 from adapters.hubspot.reads import BATCH_WITH_HISTORY, Reader, chunks, primary
 from adapters.hubspot.schema import LIST
-from adapters.port import FieldMap, Page, Traced
-from workflows.model import PastField, PastValue, RecordKind
+from adapters.results import Page, Traced
+from adapters.services import FieldMap
+from workflows.records import PastField, PastValue, RecordKind
 
 STAGES_A_SEARCH = 5
 """A search takes five groups of filters, and each stage needs one."""

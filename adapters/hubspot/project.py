@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from adapters.errors import ConfigError, Fault
-from adapters.port import PackageOrder
+from adapters.offers import PackageOrder
 
 SOURCE = Path(__file__).with_name("app")
 EXAMPLE = "https://aurevoir.example.com"

@@ -29,8 +29,9 @@ from adapters.hubspot.mapping import (
     task_from,
     with_former,
 )
-from adapters.port import Change, FieldMap, Observed, Wanted
-from workflows.model import Deal, DealState, People, Pipeline, RecordKind, Ref, Stage, TaskState, User
+from adapters.results import Change, Observed, Wanted
+from adapters.services import FieldMap
+from workflows.records import Deal, DealState, People, Pipeline, RecordKind, Ref, Stage, TaskState, User
 
 GET_DEAL = Op("crm.deals.basic_api", "get_by_id", read=True)
 BATCH_READ = {

@@ -13,9 +13,9 @@ from typing import Any
 from adapters.errors import NotFound, Permanent, Rejected, ScopeMissing
 from adapters.hubspot.client import Client, Op
 from adapters.hubspot.mapping import OBJECTS, TaskKeys, own
-from adapters.port import DataType, FieldInfo, SchemaReport
+from adapters.results import DataType, FieldInfo, SchemaReport
 from workflows.fields import FieldSpec, FieldType
-from workflows.model import RecordKind
+from workflows.records import RecordKind
 
 LIST = Op("crm.properties.core_api", "get_all", read=True)
 CREATE = Op("crm.properties.core_api", "create")

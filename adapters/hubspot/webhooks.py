@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from adapters.errors import PayloadError, SignatureError
-from adapters.port import BadEvent, Receipt, Signal, SignalKind, WebhookAccount, WebhookRequest
+from adapters.signals import BadEvent, Receipt, Signal, SignalKind, WebhookAccount, WebhookRequest
 
 TOLERANCE_MS = 5 * 60 * 1000
 MOST_EVENTS = 1_000

@@ -27,8 +27,9 @@ from adapters.hubspot.mapping import (
 )
 from adapters.hubspot.problems import Problem
 from adapters.hubspot.reads import Reader
-from adapters.port import Outcome, Result
-from workflows.model import AttachFile, CreateNote, CreateTask, RecordKind, UpdateFields, UpdateTask, Write
+from adapters.results import Outcome, Result
+from workflows.records import RecordKind
+from workflows.writes import AttachFile, CreateNote, CreateTask, UpdateFields, UpdateTask, Write
 
 CREATE_TASKS = Op("crm.objects.tasks.batch_api", "create")
 CREATE_NOTES = Op("crm.objects.notes.batch_api", "create")

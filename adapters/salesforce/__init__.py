@@ -9,20 +9,13 @@ from typing import Any
 from pydantic import BaseModel
 
 from adapters.errors import Rejected
-from adapters.port import (
-    Adapter,
-    BrowserConsent,
-    Crm,
-    FieldMap,
-    PackageOrder,
-    Receipt,
-    Services,
-    WebhookAccount,
-    WebhookRequest,
-)
+from adapters.offers import BrowserConsent, PackageOrder
+from adapters.port import Adapter, Crm
 from adapters.salesforce import mapping, packaging, webhooks
 from adapters.salesforce.consent import SalesforceConsent
 from adapters.salesforce.settings import SalesforceSettings
+from adapters.services import FieldMap, Services
+from adapters.signals import Receipt, WebhookAccount, WebhookRequest
 
 
 class SalesforceAdapter:

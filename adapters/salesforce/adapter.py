@@ -6,20 +6,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from adapters.errors import Rejected
-from adapters.port import (
+from adapters.offers import PackageOrder, Removal
+from adapters.results import (
     Capabilities,
     Change,
     Employer,
     FieldInfo,
-    FieldMap,
     Finding,
     Observed,
     Outcome,
-    PackageOrder,
     Page,
-    Removal,
     SchemaReport,
-    Services,
     Traced,
     Wanted,
 )
@@ -33,8 +30,10 @@ from adapters.salesforce.reads import Reader
 from adapters.salesforce.settings import SalesforceSettings
 from adapters.salesforce.shape import Shape, deal_fields, discover, discover_deals
 from adapters.salesforce.writes import Batch
+from adapters.services import FieldMap, Services
 from workflows.fields import FieldSpec
-from workflows.model import Deal, Involvement, People, Pipeline, Ref, TaskState, User, Write
+from workflows.records import Deal, Involvement, People, Pipeline, Ref, TaskState, User
+from workflows.writes import Write
 
 
 class SalesforceCrm:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from adapters.errors import Rejected
-from adapters.port import Page
+from adapters.results import Page
 from adapters.salesforce.client import Client
 from adapters.salesforce.mapping import Row, parse_datetime
 from adapters.salesforce.soql import is_above, is_in, moment, select

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from adapters.errors import AdapterError
 from adapters.findings import clock, some
-from adapters.port import FieldMap, Finding, Level, Services
+from adapters.results import Finding, Level
 from adapters.salesforce.client import Client
 from adapters.salesforce.install import FLOWS, PushParts
 from adapters.salesforce.mapping import OBJECTS, our_field
@@ -14,8 +14,9 @@ from adapters.salesforce.metadata import PERMISSION_SET
 from adapters.salesforce.schema import permission_set_assigned
 from adapters.salesforce.settings import SalesforceSettings
 from adapters.salesforce.shape import Describes, describe, fields_of
+from adapters.services import FieldMap, Services
 from workflows.fields import FIELDS
-from workflows.model import RecordKind
+from workflows.records import RecordKind
 
 RUN_PROVISION = "run `aurevoir provision`"
 

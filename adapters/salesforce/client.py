@@ -31,12 +31,12 @@ from adapters.errors import (
     Unavailable,
     Unsupported,
 )
-from adapters.port import Services
 from adapters.salesforce.answers import CURES, LATER, UNCLEAR, Problem, problems
 from adapters.salesforce.mapping import Row
 from adapters.salesforce.oauth import Bearer, Tokens, grant_of
 from adapters.salesforce.settings import SalesforceSettings
 from adapters.salesforce.transport import RedirectRefusedError, TooLargeError, Wire, make_session
+from adapters.services import Services
 
 log = structlog.get_logger(__name__)
 

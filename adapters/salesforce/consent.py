@@ -16,10 +16,11 @@ from urllib.parse import urlencode
 from pydantic import SecretStr
 
 from adapters.errors import ConsentRefused, ConsentTrouble
-from adapters.port import ConsentRequest, Granted, OAuthApp, Services
+from adapters.offers import ConsentRequest, Granted, OAuthApp
 from adapters.salesforce.oauth import TokenRefused, Tokens, grant_of
 from adapters.salesforce.settings import SalesforceSettings
 from adapters.salesforce.transport import Wire, make_session
+from adapters.services import Services
 
 AUTHORIZE_PATH = "/services/oauth2/authorize"
 SCOPES: Mapping[str, str] = {
@@ -46,7 +47,7 @@ _TROUBLES: tuple[tuple[str, ConsentTrouble], ...] = (
 
 
 class SalesforceConsent:
-    """See :class:`adapters.port.BrowserConsent`."""
+    """See :class:`adapters.offers.BrowserConsent`."""
 
     scopes = SCOPES
 

@@ -15,9 +15,9 @@ import structlog
 from urllib3 import encode_multipart_formdata
 
 from adapters.errors import ScopeMissing, Unavailable
-from adapters.port import Services
 from adapters.salesforce.client import Client
 from adapters.salesforce.metadata import Package
+from adapters.services import Services
 
 log = structlog.get_logger(__name__)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from adapters.port import Employer
+from adapters.results import Employer
 from adapters.salesforce.client import Client
 from adapters.salesforce.mapping import PREFIXES, is_whole, to18
 from adapters.salesforce.soql import chunks, is_in, select

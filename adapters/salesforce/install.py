@@ -18,7 +18,8 @@ from urllib.parse import quote
 from simple_salesforce.format import format_soql
 
 from adapters.errors import AdapterError, Permanent
-from adapters.port import APP_STATE, PackageOrder, SchemaReport, Services
+from adapters.offers import APP_STATE, PackageOrder
+from adapters.results import SchemaReport
 from adapters.salesforce import parts
 from adapters.salesforce.client import Client
 from adapters.salesforce.deploying import Deployer, Failure, Follow
@@ -27,6 +28,7 @@ from adapters.salesforce.metadata import CustomField, Package, Piece, Value
 from adapters.salesforce.packaging import address_faults
 from adapters.salesforce.settings import SalesforceSettings
 from adapters.salesforce.shape import describe, fields_of
+from adapters.services import Services
 from workflows.fields import FIELDS
 
 ROUNDS = 5
@@ -72,7 +74,7 @@ class PushParts:
 
 @dataclass
 class Install:
-    """One run; see :meth:`adapters.port.Installing.install_app`."""
+    """One run; see :meth:`adapters.offers.Installing.install_app`."""
 
     client: Client
     services: Services

@@ -16,7 +16,7 @@ from adapters.salesforce.client import Client
 from adapters.salesforce.mapping import PREFIXES, Row, is_whole, parse_date, to18
 from adapters.salesforce.shape import COMPANY_TEAM, DEAL_TEAM, Shape
 from adapters.salesforce.soql import chunks, is_in, select
-from workflows.model import Deal, Involvement, Part
+from workflows.records import Deal, Involvement, Part
 
 NEWEST = 100
 """So many activities of a kind are looked at on a deal, the newest."""

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from simple_salesforce.format import format_soql
 
-from adapters.port import Removal, Services
+from adapters.offers import Removal
 from adapters.salesforce import parts
 from adapters.salesforce.client import Client
 from adapters.salesforce.deploying import Deployer
@@ -20,6 +20,7 @@ from adapters.salesforce.install import members, shown
 from adapters.salesforce.mapping import OBJECTS
 from adapters.salesforce.metadata import PERMISSION_SET, CustomField, Package, Piece
 from adapters.salesforce.shape import describe, fields_of
+from adapters.services import Services
 from workflows.fields import FieldSpec
 
 ROUNDS = 6
@@ -29,7 +30,7 @@ _GONE = ("no ", "not found", "does not exist")
 
 
 def remove_app(client: Client, services: Services, ours: Sequence[FieldSpec], *, dry_run: bool) -> Removal:
-    """See :meth:`adapters.port.Leaving.remove_app`."""
+    """See :meth:`adapters.offers.Leaving.remove_app`."""
     wanted = _there(client, ours)
     stays: dict[str, str] = {}
     if wanted and not dry_run:

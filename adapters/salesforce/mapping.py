@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from workflows.model import (
+from workflows.records import (
     Company,
     Contact,
     Deal,
@@ -21,9 +21,9 @@ from workflows.model import (
     Role,
     StageEntry,
     TaskState,
-    TaskType,
     User,
 )
+from workflows.writes import TaskType
 
 Row = Mapping[str, Any]
 

@@ -16,7 +16,7 @@ from lxml import etree
 
 from adapters.salesforce.mapping import KEY_LENGTH, LONG_TEXT_LENGTH, OBJECTS, TEXT_LENGTH, our_field
 from workflows.fields import FieldSpec, FieldType
-from workflows.model import RecordKind
+from workflows.records import RecordKind
 
 NAMESPACE = "http://soap.sforce.com/2006/04/metadata"
 PERMISSION_SET = "Aurevoir_Connector"

@@ -17,10 +17,10 @@ from urllib.parse import urlsplit, urlunsplit
 import requests
 
 from adapters.errors import AdapterError, CredentialsInvalid, RateLimited, Unavailable
-from adapters.port import Services, Token
 from adapters.salesforce.mapping import is_id, same_id, to18
 from adapters.salesforce.settings import SalesforceSettings, checked_origin
 from adapters.salesforce.transport import Wire
+from adapters.services import Services, Token
 from adapters.tokens import consent_ended, has_ended, newest, not_connected
 
 LABEL = "Salesforce"

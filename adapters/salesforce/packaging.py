@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from adapters.errors import ConfigError, Fault
-from adapters.port import PackageOrder
+from adapters.offers import PackageOrder
 from adapters.salesforce import parts
 from adapters.salesforce.metadata import CustomField, Package, Piece, Value, render
 from adapters.salesforce.settings import SalesforceSettings

@@ -13,8 +13,9 @@ from typing import Any
 
 from adapters.salesforce.mapping import OBJECTS, our_field
 from adapters.salesforce.metadata import PERMISSION_SET, InOrder, Piece, render
+from workflows.cases import CaseStatus
 from workflows.fields import FIELDS
-from workflows.model import CaseStatus, RecordKind
+from workflows.records import RecordKind
 
 SOURCE = Path(__file__).with_name("package")
 COMPONENT = "aurevoirCase"

@@ -11,11 +11,12 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from adapters.port import FieldMap, Page
+from adapters.results import Page
 from adapters.salesforce.client import Client
 from adapters.salesforce.mapping import Row, as_text, is_id, parse_date, parse_datetime, to18
 from adapters.salesforce.soql import is_above, is_in, moment, select
-from workflows.model import PastField, PastValue
+from adapters.services import FieldMap
+from workflows.records import PastField, PastValue
 
 PAGE_SIZE = 2000
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 
 from adapters.errors import Rejected
-from adapters.port import Change, FieldMap, Observed, Traced, Wanted
+from adapters.results import Change, Observed, Traced, Wanted
 from adapters.salesforce import mapping, past
 from adapters.salesforce.client import Client
 from adapters.salesforce.mapping import KEY_FIELD, PREFIXES, Row, is_whole, parse_datetime, stored_key, to18
 from adapters.salesforce.shape import FALLBACK_KEY_FIELD, OPTIONAL, Shape
 from adapters.salesforce.soql import chunks, is_equal, is_in, moment, select
-from workflows.model import Deal, DealState, People, Pipeline, RecordKind, Ref, Stage, TaskState, User
+from adapters.services import FieldMap
+from workflows.records import Deal, DealState, People, Pipeline, RecordKind, Ref, Stage, TaskState, User
 
 ALL_PIPELINE = ""
 """Id of the pipeline that stands for all opportunities, whatever their record type."""

@@ -14,7 +14,8 @@ from adapters.salesforce.mapping import LINK_FIELD, OBJECTS, clean, clip, is_who
 from adapters.salesforce.shape import Shape
 from workflows.fields import FieldType
 from workflows.fields import field as spec_of
-from workflows.model import AttachFile, CreateNote, CreateTask, RecordKind, UpdateFields, UpdateTask
+from workflows.records import RecordKind
+from workflows.writes import AttachFile, CreateNote, CreateTask, UpdateFields, UpdateTask
 
 COLLECTION = 200
 MAX_PARTS = 25

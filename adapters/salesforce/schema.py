@@ -13,13 +13,14 @@ from typing import Any
 from simple_salesforce.format import format_soql
 
 from adapters.errors import Permanent
-from adapters.port import SchemaReport, Services
+from adapters.results import SchemaReport
 from adapters.salesforce.answers import DUPLICATE, problems
 from adapters.salesforce.client import Client
 from adapters.salesforce.deploying import Deployer
 from adapters.salesforce.mapping import OBJECTS
 from adapters.salesforce.metadata import PERMISSION_SET, CustomField, Package, Value
 from adapters.salesforce.shape import Describes, describe, discover, fields_of
+from adapters.services import Services
 from workflows.fields import FieldSpec, FieldType
 
 ROUNDS = 5

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from adapters.port import DataType, FieldInfo
+from adapters.results import DataType, FieldInfo
 from adapters.salesforce.client import Client
 from adapters.salesforce.mapping import (
     COUNTERPART_FIELD,
@@ -21,7 +21,8 @@ from adapters.salesforce.mapping import (
     TASK_TYPES,
     Row,
 )
-from workflows.model import Model, Priority
+from workflows.records import Model
+from workflows.writes import Priority
 
 STATE_KEY = "shape"
 DEAL_TEAM = "OpportunityTeamMembers"

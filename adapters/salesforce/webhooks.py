@@ -16,8 +16,8 @@ from datetime import datetime
 from lxml import etree
 
 from adapters.errors import PayloadError, SignatureError
-from adapters.port import BadEvent, Receipt, Reply, Signal, SignalKind, WebhookAccount, WebhookRequest
 from adapters.salesforce.mapping import is_id, parse_datetime, same_id, to18
+from adapters.signals import BadEvent, Receipt, Reply, Signal, SignalKind, WebhookAccount, WebhookRequest
 
 SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
 OUTBOUND = "http://soap.sforce.com/2005/09/outbound"

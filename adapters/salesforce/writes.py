@@ -12,8 +12,8 @@ from datetime import timedelta
 from typing import Any
 
 from adapters.errors import AdapterError, OutcomeUnknown, Permanent, RateLimited, Rejected, Retryable
-from adapters.port import Outcome, Services, Wanted
-from adapters.port import Result as End
+from adapters.results import Outcome, Wanted
+from adapters.results import Result as End
 from adapters.salesforce import records
 from adapters.salesforce.answers import DUPLICATE, GONE, LATER, UNCLEAR, Problem, problems
 from adapters.salesforce.client import Client
@@ -22,7 +22,8 @@ from adapters.salesforce.reads import Reader
 from adapters.salesforce.records import Part, Record
 from adapters.salesforce.shape import Shape
 from adapters.salesforce.soql import chunks, is_in, select
-from workflows.model import AttachFile, CreateNote, CreateTask, UpdateFields, UpdateTask, Write
+from adapters.services import Services
+from workflows.writes import AttachFile, CreateNote, CreateTask, UpdateFields, UpdateTask, Write
 
 ROUNDS = 10
 """Halving a collection of 200 down to the record that spoils it takes eight."""

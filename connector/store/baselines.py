@@ -11,7 +11,9 @@ from sqlalchemy.orm import Session
 
 from connector.store.tables import AnswerRow, BaselineRow, CaseRow
 from workflows.baseline import FRAME
-from workflows.model import AnswerValue, Baseline, Case, CaseKind, StartingFigure, StartingPerson
+from workflows.cases import Baseline, Case, StartingFigure, StartingPerson
+from workflows.questions import AnswerValue
+from workflows.rules import CaseKind
 
 
 def subject(company_id: str | None, deal_id: str) -> str:

@@ -10,7 +10,7 @@ from sqlalchemy import Select, case, func, select
 from sqlalchemy.orm import Session
 
 from connector.store.tables import CaseRow, StepRow
-from workflows.model import OPEN_STATUSES, StepStatus
+from workflows.cases import OPEN_STATUSES, StepStatus
 
 A_PAGE = 50
 OPEN = "open"

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from connector.store.database import insert_or
 from connector.store.tables import CaseRow, EventRow, PlaybookRow, StepRow
-from workflows.model import OPEN_STATUSES, Case, CaseStatus, Event, Playbook, Step, StepStatus
+from workflows.cases import OPEN_STATUSES, Case, CaseStatus, Event, Step, StepStatus
+from workflows.rules import Playbook
 
 _OPEN = [status.value for status in OPEN_STATUSES]
 _CASE_COLUMNS = [column.key for column in CaseRow.__mapper__.column_attrs]

@@ -11,8 +11,9 @@ from sqlalchemy.orm import Session
 
 from connector.store.database import insert_or
 from connector.store.tables import AnswerRow, CaseRow, ReturnRow, VoiceRow, WhereaboutsRow, WishRow
-from workflows.model import CaseKind, CaseStatus, News, NewsKind
+from workflows.cases import CaseStatus, News, NewsKind
 from workflows.quiet import is_partial
+from workflows.rules import CaseKind
 
 CHUNK = 500
 _LEFT = (CaseStatus.ACTIVE.value, CaseStatus.COMPLETED.value)

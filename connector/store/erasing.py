@@ -32,7 +32,8 @@ from connector.store.tables import (
     StepRow,
     WhereaboutsRow,
 )
-from workflows.model import OPEN_STATUSES, StepStatus, UpdateTask
+from workflows.cases import OPEN_STATUSES, StepStatus
+from workflows.writes import UpdateTask
 
 SCRUB = "erased"
 """In :attr:`CaseRow.written`: texts of this case are emptied as soon as they were sent."""

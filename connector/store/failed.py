@@ -12,7 +12,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from connector.store.tables import AccountRow, AgendaRow, BadEventRow, CaseRow, IntentRow, IntentState, StepRow
-from workflows.model import OPEN_STATUSES, StepStatus
+from workflows.cases import OPEN_STATUSES, StepStatus
 
 
 class FailedKind(StrEnum):

@@ -32,7 +32,7 @@ from connector.store.tables import (
     TallyRow,
     WhereaboutsRow,
 )
-from workflows.model import OPEN_STATUSES
+from workflows.cases import OPEN_STATUSES
 
 BATCH = 500
 CALLS_KEPT = timedelta(days=2)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from connector.store.database import insert_or
 from connector.store.tables import AnswerRow, BadEventRow, CaseRow, FeedbackRow, LinkRow, TallyRow
-from workflows.model import Answer
+from workflows.questions import Answer
 
 
 def keep_link(session: Session, link: LinkRow) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from connector.store.database import insert_or
 from connector.store.tables import IntentRow, IntentState
 from workflows.fields import FieldType, field
-from workflows.model import FieldValue, UpdateFields, Write
+from workflows.writes import FieldValue, UpdateFields, Write
 
 _WRITE: TypeAdapter[Write] = TypeAdapter(Write)
 _OPEN = (IntentState.PLANNED.value, IntentState.SENT.value)

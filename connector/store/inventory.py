@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from connector.store.database import insert_or
 from connector.store.tables import InventoryRow
-from workflows.model import InventoryItem, ItemKind
+from workflows.cases import InventoryItem, ItemKind
 
 FIELDS = ("kind", "title", "owner_id", "place", "due_on", "evidence", "received_on", "received_by")
 """What people fill in."""

@@ -10,7 +10,9 @@ from sqlalchemy.orm import Session
 
 from connector.store.intake import to_answer
 from connector.store.tables import AnswerRow, CaseRow, CursorRow, IntentRow
-from workflows.model import Answer, CaseKind, CaseStatus
+from workflows.cases import CaseStatus
+from workflows.questions import Answer
+from workflows.rules import CaseKind
 
 MOST_ANSWERS = 2000
 

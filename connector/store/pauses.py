@@ -16,8 +16,8 @@ from sqlalchemy.orm import Session
 from connector.store import accounts, agenda
 from connector.store.database import insert_or
 from connector.store.tables import AccountRow, AnswerRow, CaseRow, PauseRow
+from workflows.cases import OPEN_STATUSES
 from workflows.draft import put_off
-from workflows.model import OPEN_STATUSES
 
 _OPEN = [status.value for status in OPEN_STATUSES]
 

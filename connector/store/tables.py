@@ -127,7 +127,7 @@ class AgendaRow(Base):
 
 
 class CaseRow(Base):
-    """One case; see :class:`workflows.model.Case`. At most one is open per deal (P-08): the database holds that too."""
+    """One case; see :class:`workflows.cases.Case`. At most one is open per deal (P-08): the database holds that too."""
 
     __tablename__ = "cases"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -170,7 +170,7 @@ class CaseRow(Base):
 
 
 class StepRow(Base):
-    """One step of one case; see :class:`workflows.model.Step`."""
+    """One step of one case; see :class:`workflows.cases.Step`."""
 
     __tablename__ = "steps"
     case_id: Mapped[str] = mapped_column(ForeignKey("cases.id", ondelete="CASCADE"), primary_key=True)
@@ -291,7 +291,7 @@ class FeedbackRow(Base):
 
 
 class InventoryRow(Base):
-    """One thing that belongs to the customer (P-22); see :class:`workflows.model.InventoryItem`.
+    """One thing that belongs to the customer (P-22); see :class:`workflows.cases.InventoryItem`.
 
     ``version`` rises with each change, so that of two people who save at once neither overwrites the other unseen.
     """
@@ -419,7 +419,7 @@ class AdminSessionRow(Base):
 
 
 class BaselineRow(Base):
-    """Where the relation with a company began (P-60); see :class:`workflows.model.Baseline`.
+    """Where the relation with a company began (P-60); see :class:`workflows.cases.Baseline`.
 
     ``subject`` is ``company:<id>``, or ``deal:<id>`` where the deal has no company. ``figures``: value and moment by
     name; ``people``: roles by contact id.

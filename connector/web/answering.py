@@ -27,7 +27,9 @@ from connector.taking import Taken, take_answer
 from connector.web import languages
 from connector.web.runtime import Runtime
 from workflows.asking import fitted, is_own_view
-from workflows.model import Answer, AnswerValue, Case, LinkKind, Questionnaire, QuestionType, StepStatus, Texts
+from workflows.cases import Case, StepStatus
+from workflows.questions import Answer, AnswerValue, Questionnaire, QuestionType
+from workflows.rules import LinkKind, Texts
 from workflows.survey import read_answers, wording
 
 log = structlog.get_logger(__name__)

@@ -16,17 +16,22 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from adapters.errors import AurevoirError, PayloadError, SignatureError
-from adapters.port import Ask, Embedded, WebhookAccount, WebhookRequest
+from adapters.offers import Ask, Embedded
+from adapters.signals import WebhookAccount, WebhookRequest
 from connector.metrics import WEBHOOKS
 from connector.store import accounts, agenda, cases, intake, intents
 from connector.store.tables import LinkRow
 from connector.survey_links import address
 from connector.web.deliveries import delivery, provable_accounts
 from connector.web.runtime import Runtime
+from workflows.cases import Case, Step, StepStatus
 from workflows.feedback import feedback_writes
 from workflows.fields import REASON_OPTIONS
-from workflows.model import Answer, Case, CreateTask, Deal, LinkKind, RecordKind, Step, StepStatus, UpdateFields
+from workflows.questions import Answer
+from workflows.records import Deal, RecordKind
+from workflows.rules import LinkKind
 from workflows.survey import wording
+from workflows.writes import CreateTask, UpdateFields
 
 log = structlog.get_logger(__name__)
 

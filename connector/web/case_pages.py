@@ -16,7 +16,9 @@ from connector.store import cases, intake
 from connector.store.tables import LinkRow
 from connector.web import languages
 from connector.web.runtime import Runtime
-from workflows.model import Case, CaseStatus, LinkKind, Playbook, User
+from workflows.cases import Case, CaseStatus
+from workflows.records import User
+from workflows.rules import LinkKind, Playbook
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, abort, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
 from adapters.errors import AurevoirError
-from adapters.port import Installing
+from adapters.offers import Installing
 from connector import switch_on
 from connector.account import Account
 from connector.web import languages

@@ -11,7 +11,7 @@ from flask import Blueprint, abort, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from adapters.errors import AurevoirError
-from adapters.port import Consenting
+from adapters.offers import Consenting
 from connector import casework, operations
 from connector.account import Account
 from connector.presence import SERVE
@@ -19,7 +19,9 @@ from connector.store import accounts, admins, agenda, case_search, cases, failed
 from connector.store.case_search import A_PAGE, CaseFilter
 from connector.web import languages
 from connector.web.console import Console, guard
-from workflows.model import Answer, AnswerValue, Case, CaseKind, CaseStatus, Playbook, Question, Step
+from workflows.cases import Case, CaseStatus, Step
+from workflows.questions import Answer, AnswerValue, Question
+from workflows.rules import CaseKind, Playbook
 from workflows.survey import wording
 
 MOST_PAGES = 1_000_000

@@ -16,18 +16,19 @@ from flask import Blueprint, abort, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from adapters.errors import AdapterError, AurevoirError, ConfigError
-from adapters.port import DataType, FieldInfo
+from adapters.results import DataType, FieldInfo
 from connector import setup
 from connector.account import Account
+from connector.account_settings import FieldsConfig, PeopleConfig
 from connector.config_edit import ChangedMeanwhile, Difference, literal
 from connector.consent import Consents, NotInBrowser
-from connector.settings import FieldsConfig, PeopleConfig
 from connector.values import near
 from connector.web import languages
 from connector.web.console import Console, guard, known_account, way, words_of
 from connector.web.console_last import add_last_steps
 from connector.web.console_pages import in_browser
-from workflows.model import CaseKind, User
+from workflows.records import User
+from workflows.rules import CaseKind
 from workflows.survey import wording
 
 Values = list[Any]

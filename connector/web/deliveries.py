@@ -5,7 +5,8 @@ from __future__ import annotations
 from flask import abort, request
 from werkzeug.exceptions import BadRequest
 
-from adapters.port import Adapter, WebhookAccount, WebhookRequest
+from adapters.port import Adapter
+from adapters.signals import WebhookAccount, WebhookRequest
 from connector.web.runtime import Runtime
 
 

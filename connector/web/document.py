@@ -14,7 +14,7 @@ from connector.store import intents
 from connector.web.case_pages import CasePage, closed, open_page
 from connector.web.runtime import Runtime
 from workflows.draft import DOCUMENT
-from workflows.model import LinkKind
+from workflows.rules import LinkKind
 
 BAR_WIDTH = 320
 """Units of the drawing that the longest bar of a figure takes."""

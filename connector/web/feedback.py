@@ -31,7 +31,8 @@ from connector.survey_tools import (
 from connector.taking import Taken, take_answer
 from connector.web.deliveries import delivery
 from connector.web.runtime import Runtime
-from workflows.model import Answer, LinkKind
+from workflows.questions import Answer
+from workflows.rules import LinkKind
 
 log = structlog.get_logger(__name__)
 

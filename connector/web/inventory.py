@@ -20,8 +20,9 @@ from connector.web.answering import SealedForm
 from connector.web.case_pages import CasePage, closed, open_page
 from connector.web.inventory_form import LENGTHS, Line, blank, digest, owner_words, posted, problems_of, read, shown
 from connector.web.runtime import Runtime
+from workflows.cases import Event, InventoryItem
 from workflows.inventory import KINDS, MAX_ITEMS, hand_over_day, suggestions
-from workflows.model import Event, InventoryItem, LinkKind
+from workflows.rules import LinkKind
 
 log = structlog.get_logger(__name__)
 

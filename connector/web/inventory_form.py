@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from connector.web.languages import say
+from workflows.cases import InventoryItem, ItemKind
 from workflows.inventory import looks_secret
-from workflows.model import InventoryItem, ItemKind, User
+from workflows.records import User
 
 LENGTHS = {"title": 200, "owner": 200, "place": 300, "evidence": 500, "received_by": 100}
 """Characters that a field takes."""

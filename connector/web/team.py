@@ -6,7 +6,7 @@ from flask import Blueprint
 
 from connector.web.answering import Desk, make_blueprint
 from connector.web.runtime import Runtime
-from workflows.model import LinkKind
+from workflows.rules import LinkKind
 
 
 def make_team(runtime: Runtime) -> tuple[Desk, Blueprint]:

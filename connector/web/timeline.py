@@ -9,7 +9,7 @@ from connector.web import languages
 from connector.web.case_pages import CasePage, closed, open_page
 from connector.web.runtime import Runtime
 from workflows.dates import local_date, zone
-from workflows.model import AccountRules, ExitRights, LinkKind, PeopleRule
+from workflows.rules import AccountRules, ExitRights, LinkKind, PeopleRule
 from workflows.texts import date_words
 from workflows.timeline import Milestone, Stand, stored_look, timeline
 

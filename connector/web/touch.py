@@ -20,7 +20,8 @@ from connector.web.case_pages import CasePage, closed, open_page
 from connector.web.runtime import Runtime
 from workflows.dates import local_date, zone
 from workflows.door import TOUCH, Hear, day_said
-from workflows.model import Answer, AnswerValue, LinkKind
+from workflows.questions import Answer, AnswerValue
+from workflows.rules import LinkKind
 from workflows.texts import date_words
 
 log = structlog.get_logger(__name__)

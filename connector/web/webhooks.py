@@ -19,7 +19,8 @@ from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException
 
 from adapters.errors import PayloadError, SignatureError
-from adapters.port import Adapter, Receipt
+from adapters.port import Adapter
+from adapters.signals import Receipt
 from connector.erasure import Erasure
 from connector.metrics import EVENTS, WEBHOOK_SECONDS, WEBHOOKS
 from connector.receiver import Taken, take_in

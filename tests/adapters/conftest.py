@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from adapters.port import FieldMap, Services, Token
 from adapters.salesforce import ADAPTER
 from adapters.salesforce.adapter import SalesforceCrm
+from adapters.services import FieldMap, Services, Token
 from sandbox.kit import Clock, Server
 from sandbox.salesforce import SalesforceSandbox, Settings
 from workflows.fields import FIELDS

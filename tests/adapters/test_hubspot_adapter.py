@@ -18,21 +18,15 @@ from adapters.errors import CredentialsInvalid, NotFound, OutcomeUnknown, Perman
 from adapters.hubspot.changes import PAGE, Cursor
 from adapters.hubspot.client import dated
 from adapters.hubspot.settings import HubSpotSettings
-from adapters.port import FieldMap, Level, Result, Services, Token, Wanted
+from adapters.results import Level, Result, Wanted
+from adapters.services import FieldMap, Services, Token
 from sandbox.hubspot import TOKEN
 from sandbox.hubspot.definitions import CONTACT, DEAL, TASK
 from sandbox.hubspot.errors import rate_limited
 from sandbox.kit import Fault
 from workflows.fields import FIELDS
-from workflows.model import (
-    CreateNote,
-    DealState,
-    RecordKind,
-    Ref,
-    Role,
-    UpdateFields,
-    UpdateTask,
-)
+from workflows.records import DealState, RecordKind, Ref, Role
+from workflows.writes import CreateNote, UpdateFields, UpdateTask
 
 task = kit.task
 
@@ -406,7 +400,7 @@ def test_a_note_that_finds_no_room_in_the_tasks_text_is_told(rig: Any, desk: Any
 
 
 def test_a_second_upload_takes_the_place_of_the_first(rig: Any, desk: Any) -> None:
-    from workflows.model import AttachFile
+    from workflows.writes import AttachFile
 
     file = AttachFile(
         key="f", deal_id="901", name="a/b: letter.pdf", media_type="application/pdf", content=b"1", at=rig.now()
@@ -600,7 +594,7 @@ def test_an_upload_without_an_answer_that_names_the_file_is_not_taken_for_done(r
 
 
 def _file(rig: Any) -> Any:
-    from workflows.model import AttachFile
+    from workflows.writes import AttachFile
 
     return AttachFile(key="f", deal_id="901", name="x.pdf", media_type="application/pdf", content=b"1", at=rig.now())
 

@@ -19,7 +19,10 @@ from connector.config import load
 from connector.store import accounts, cases, intake, intents
 from connector.store.tables import AgendaRow, AnswerRow, CaseRow, IntentRow, IntentState, LinkRow, StepRow
 from sandbox.hubspot.hooks import sign_v3
-from workflows.model import Answer, Case, CaseStatus, CreateTask, LinkKind, Step, StepStatus
+from workflows.cases import Case, CaseStatus, Step, StepStatus
+from workflows.questions import Answer
+from workflows.rules import LinkKind
+from workflows.writes import CreateTask
 
 CONFIG = """
 server: {public_url: "https://goodbye.example.com"}

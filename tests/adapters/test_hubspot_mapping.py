@@ -19,8 +19,9 @@ from adapters.hubspot.mapping import (
     task_input,
     to_html,
 )
-from adapters.port import FieldMap
-from workflows.model import CreateNote, CreateTask, Role
+from adapters.services import FieldMap
+from workflows.records import Role
+from workflows.writes import CreateNote, CreateTask
 
 PARIS = ZoneInfo("Europe/Paris")
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)

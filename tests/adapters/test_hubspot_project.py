@@ -19,10 +19,13 @@ from rig_hubspot import RIG
 from adapters.errors import ConfigError
 from adapters.hubspot import ADAPTER, oauth, webhooks
 from adapters.hubspot.project import EXAMPLE, SOURCE, project_files
-from adapters.port import Level, PackageOrder, Packager, WebhookAccount
+from adapters.offers import PackageOrder, Packager
+from adapters.results import Level
+from adapters.signals import WebhookAccount
 from sandbox.hubspot import TOKEN
 from workflows.fields import FIELDS
-from workflows.model import AttachFile, CreateNote, RecordKind, Ref, UpdateFields
+from workflows.records import RecordKind, Ref
+from workflows.writes import AttachFile, CreateNote, UpdateFields
 
 PUBLIC = "https://goodbye.acme.com"
 MAIL = {"support_email": "help@acme.com"}

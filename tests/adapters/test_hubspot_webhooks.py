@@ -10,7 +10,7 @@ from hubspot.utils.signature import Signature
 
 from adapters.errors import PayloadError, SignatureError
 from adapters.hubspot import ADAPTER, webhooks
-from adapters.port import Receipt, SignalKind, WebhookAccount, WebhookRequest
+from adapters.signals import Receipt, SignalKind, WebhookAccount, WebhookRequest
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 STAMP = str(int(NOW.timestamp() * 1000))

@@ -9,7 +9,7 @@ from typing import Any
 import conformance_kit as kit
 import pytest
 
-from adapters.port import FieldMap
+from adapters.services import FieldMap
 from sandbox.hubspot.schema import ENTERED, Schema, Stage
 
 DAY = timedelta(days=1)

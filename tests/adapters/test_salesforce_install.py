@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from adapters.errors import OutcomeUnknown, ScopeMissing
-from adapters.port import APP_STATE, Finding, Installing, Level, PackageOrder, SchemaReport
+from adapters.offers import APP_STATE, Installing, PackageOrder
+from adapters.results import Finding, Level, SchemaReport
 from adapters.salesforce.adapter import SalesforceCrm
 from adapters.salesforce.install import FLOWS
 from sandbox.kit import Fault

@@ -26,10 +26,10 @@ from adapters.errors import (
     Unavailable,
     Unsupported,
 )
-from adapters.port import FieldMap, Services, Token
 from adapters.salesforce import ADAPTER
 from adapters.salesforce.adapter import SalesforceCrm
 from adapters.salesforce.transport import Heard
+from adapters.services import FieldMap, Services, Token
 from sandbox.kit import Fault
 
 LOGIN = "https://globex.my.salesforce.com"

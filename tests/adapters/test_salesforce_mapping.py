@@ -17,11 +17,13 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from adapters.errors import Rejected
-from adapters.port import Capabilities, FieldMap, Services
+from adapters.results import Capabilities
 from adapters.salesforce import ADAPTER, mapping
 from adapters.salesforce.records import new_note, note_html
 from adapters.salesforce.soql import LONGEST_QUERY, chunks, is_in, select
-from workflows.model import CreateNote, DealState, Role
+from adapters.services import FieldMap, Services
+from workflows.records import DealState, Role
+from workflows.writes import CreateNote
 
 NO_SERVICES = Services(now=lambda: datetime.now(UTC), sleep=lambda _: None, tokens=None, budget=None)  # type: ignore[arg-type]
 GOOD: dict[str, Any] = {

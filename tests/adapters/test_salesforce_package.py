@@ -18,12 +18,13 @@ from flask import Flask, request
 from lxml import etree
 
 from adapters.errors import ConfigError
-from adapters.port import PackageOrder, Packager, WebhookAccount, WebhookRequest
+from adapters.offers import PackageOrder, Packager
 from adapters.salesforce import ADAPTER, packaging, parts
 from adapters.salesforce.adapter import SalesforceCrm
 from adapters.salesforce.deploying import Deployer
 from adapters.salesforce.metadata import Package
 from adapters.salesforce.settings import SalesforceSettings
+from adapters.signals import WebhookAccount, WebhookRequest
 from sandbox.kit import Server
 from workflows.fields import FIELDS
 

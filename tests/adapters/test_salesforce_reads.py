@@ -11,12 +11,15 @@ from typing import Any
 import pytest
 
 from adapters.errors import Rejected
-from adapters.port import FieldMap, Page, Wanted, WebhookAccount, WebhookRequest
+from adapters.results import Page, Wanted
 from adapters.salesforce import ADAPTER
 from adapters.salesforce.mapping import to18
 from adapters.salesforce.reads import ALL_PIPELINE
+from adapters.services import FieldMap
+from adapters.signals import WebhookAccount, WebhookRequest
 from sandbox.salesforce.schema import Field
-from workflows.model import CreateTask, DealState, Part, RecordKind, Ref, Role
+from workflows.records import DealState, Part, RecordKind, Ref, Role
+from workflows.writes import CreateTask
 
 MINUTE = timedelta(minutes=1)
 

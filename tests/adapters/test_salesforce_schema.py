@@ -12,13 +12,14 @@ import pytest
 from lxml import etree
 
 from adapters.errors import ScopeMissing, Unavailable
-from adapters.port import Level
+from adapters.results import Level
 from adapters.salesforce.metadata import NAMESPACE, CustomField, Package, Value
 from adapters.salesforce.shape import Shape
 from sandbox.kit import Fault
 from sandbox.salesforce.schema import PicklistValue
 from workflows.fields import FIELDS, FieldSpec, FieldType
-from workflows.model import Option, RecordKind
+from workflows.questions import Option
+from workflows.records import RecordKind
 
 ROOTS = ("CustomObject", "PermissionSet", "Package")
 
@@ -175,7 +176,7 @@ def test_a_deployment_that_never_ends_is_given_up_with_a_hint(org: Any) -> None:
 
 
 def test_the_check_up_names_what_is_missing_and_the_remedy(org: Any) -> None:
-    from adapters.port import FieldMap
+    from adapters.services import FieldMap
 
     fields = FieldMap(contract_end="No_Such_End__c", figures=(("company", "NumberOfEmployees"),))
     found = {finding.subject: finding for finding in org.connect(fields).check()}

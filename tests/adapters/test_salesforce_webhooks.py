@@ -9,8 +9,8 @@ import pytest
 from lxml import etree
 
 from adapters.errors import PayloadError, SignatureError
-from adapters.port import SignalKind, WebhookAccount, WebhookRequest
 from adapters.salesforce.webhooks import ACK, OUTBOUND, SOAP, receive
+from adapters.signals import SignalKind, WebhookAccount, WebhookRequest
 
 SECRET = "Zm9vYmFyYmF6cXV4MTIzNA"
 NOW = datetime(2026, 11, 21, 9, 15, 5, tzinfo=UTC)

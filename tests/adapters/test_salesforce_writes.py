@@ -8,22 +8,13 @@ from typing import Any
 
 import pytest
 
-from adapters.port import Result, Wanted
+from adapters.results import Result, Wanted
 from adapters.salesforce.mapping import KEY_FIELD, to18
 from adapters.salesforce.records import MAX_FILE, Part, Record, collections, pack
 from sandbox.kit import Fault
 from sandbox.salesforce.rules import ValidationRule
-from workflows.model import (
-    AttachFile,
-    CreateNote,
-    CreateTask,
-    Priority,
-    RecordKind,
-    Ref,
-    TaskType,
-    UpdateFields,
-    UpdateTask,
-)
+from workflows.records import RecordKind, Ref
+from workflows.writes import AttachFile, CreateNote, CreateTask, Priority, TaskType, UpdateFields, UpdateTask
 
 DUE = datetime(2026, 12, 3, 9, 0, tzinfo=UTC)
 

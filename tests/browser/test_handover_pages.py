@@ -12,8 +12,10 @@ from playwright.sync_api import expect
 from connector.documents import _SAMPLE
 from connector.store import accounts, cases, intake, intents, inventory
 from connector.store.tables import LinkRow
-from workflows.model import AttachDocument, DocumentKind, LinkKind, Step
+from workflows.cases import Step
 from workflows.playbook import shipped_playbooks
+from workflows.rules import LinkKind
+from workflows.writes import AttachDocument, DocumentKind
 
 pytestmark = pytest.mark.browser
 

@@ -11,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from connector.store import intake
-from workflows.model import LinkKind
+from workflows.rules import LinkKind
 
 pytestmark = pytest.mark.browser
 

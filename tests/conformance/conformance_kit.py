@@ -23,9 +23,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from adapters.errors import RateLimited
-from adapters.port import Adapter, Crm, FieldMap, Services, Token, WebhookAccount, WebhookRequest
+from adapters.port import Adapter, Crm
+from adapters.services import FieldMap, Services, Token
+from adapters.signals import WebhookAccount, WebhookRequest
 from workflows.fields import FIELDS
-from workflows.model import CreateTask, RecordKind, Role
+from workflows.records import RecordKind, Role
+from workflows.writes import CreateTask
 
 
 class Trouble(StrEnum):
@@ -135,7 +138,7 @@ class Rig(Protocol):
     def browser_settings(self) -> Mapping[str, Any]:
         """Keys and values of an account without credentials, that is connected in the browser with :attr:`shared_app`.
 
-        This, and what follows to :meth:`uninstall`, only where the adapter is a :class:`adapters.port.Consenting`.
+        This, and what follows to :meth:`uninstall`, only where the adapter is a :class:`adapters.offers.Consenting`.
         """
 
     shared_app: Mapping[str, str]

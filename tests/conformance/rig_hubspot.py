@@ -15,14 +15,14 @@ from conformance_kit import Limits, MemoryTokens, SeenNote, SeenTask, Trouble, W
 
 from adapters.hubspot import ADAPTER
 from adapters.hubspot.settings import HubSpotSettings
-from adapters.port import WebhookRequest
+from adapters.signals import WebhookRequest
 from sandbox.hubspot import SECRET, TOKEN, HubSpotSandbox
 from sandbox.hubspot.definitions import COMPANY, CONTACT, DEAL, NOTE, TASK, ObjectType
 from sandbox.hubspot.errors import ApiError, invalid, missing_scopes, rate_limited
 from sandbox.hubspot.hooks import sign_v3
 from sandbox.hubspot.world import Record
 from sandbox.kit import Clock, Fault, Server
-from workflows.model import RecordKind
+from workflows.records import RecordKind
 
 START = datetime(2026, 11, 16, 9, 0, tzinfo=UTC)
 URL = "https://goodbye.example.com/webhooks/hubspot"

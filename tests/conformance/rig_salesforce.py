@@ -14,14 +14,14 @@ import requests
 from conformance_kit import Limits, MemoryTokens, SeenNote, SeenTask, Trouble, Where
 from lxml import etree, html
 
-from adapters.port import WebhookRequest
 from adapters.salesforce import ADAPTER
 from adapters.salesforce.mapping import COUNTERPART_FIELD, PREFIXES, our_field, to18
+from adapters.signals import WebhookRequest
 from sandbox.kit import Clock, Fault, Server
 from sandbox.salesforce import SalesforceSandbox
 from sandbox.salesforce.metadata import metadata_schema
 from sandbox.salesforce.schema import Field
-from workflows.model import RecordKind
+from workflows.records import RecordKind
 
 START = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 TARGETS = {

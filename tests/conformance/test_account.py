@@ -8,7 +8,7 @@ import pytest
 from conformance_kit import Desk, Rig, Trouble, Where, connect
 from pydantic import ValidationError
 
-from adapters.port import DataType, Level
+from adapters.results import DataType, Level
 from workflows.fields import FIELDS
 
 

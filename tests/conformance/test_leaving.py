@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from conformance_kit import Desk, Rig, connect
 
-from adapters.port import Leaving
+from adapters.offers import Leaving
 from workflows.fields import FIELDS
 
 pytestmark = pytest.mark.row("P-7A")

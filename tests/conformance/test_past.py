@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from adapters.port import Traced
-from workflows.model import DealState
+from adapters.results import Traced
+from workflows.records import DealState
 
 A_DAY = timedelta(days=1)
 

@@ -8,7 +8,8 @@ import pytest
 from conformance_kit import Desk, Rig, connect, provision, task
 
 from workflows.loop import not_applicable
-from workflows.model import Deal, Part, People, RecordKind, Ref, Role, UpdateFields
+from workflows.records import Deal, Part, People, RecordKind, Ref, Role
+from workflows.writes import UpdateFields
 
 
 def seen(desk: Desk, deal_id: str) -> tuple[Deal, People]:

@@ -10,7 +10,7 @@ import pytest
 from conformance_kit import Desk, Rig, task
 
 from adapters.errors import Unsupported
-from workflows.model import DealState, RecordKind, Ref, Role
+from workflows.records import DealState, RecordKind, Ref, Role
 
 SOON = timedelta(minutes=2)
 

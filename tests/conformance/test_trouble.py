@@ -19,8 +19,9 @@ from adapters.errors import (
     ScopeMissing,
     Unavailable,
 )
-from adapters.port import Result
-from workflows.model import RecordKind, Ref, UpdateFields
+from adapters.results import Result
+from workflows.records import RecordKind, Ref
+from workflows.writes import UpdateFields
 
 READING = {
     Trouble.UNAUTHORISED: CredentialsInvalid,

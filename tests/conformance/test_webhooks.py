@@ -9,7 +9,7 @@ import pytest
 from conformance_kit import ACCOUNT, Rig, hook_account
 
 from adapters.errors import SignatureError, WebhookError
-from adapters.port import SignalKind, WebhookAccount
+from adapters.signals import SignalKind, WebhookAccount
 
 AT = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 SOAP = b'<?xml version="1.0"?><Envelope xmlns="http://schemas.xmlsoap.org/soap/envelope/"><Body/></Envelope>'

@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from conformance_kit import Desk, Rig, Trouble, Where, connect, task
 
-from adapters.port import Result, Wanted
-from workflows.model import AttachFile, CreateNote, CreateTask, RecordKind, Ref, TaskType, UpdateFields, UpdateTask
+from adapters.results import Result, Wanted
+from workflows.records import RecordKind, Ref
+from workflows.writes import AttachFile, CreateNote, CreateTask, TaskType, UpdateFields, UpdateTask
 
 UNCLEAR = [
     Trouble.SERVER_ERROR,

@@ -20,13 +20,16 @@ from flask.testing import FlaskClient
 from pydantic import BaseModel
 
 from adapters.errors import PayloadError, SignatureError
-from adapters.port import BadEvent, Receipt, Reply, Signal, SignalKind, WebhookAccount, WebhookRequest
+from adapters.signals import BadEvent, Receipt, Reply, Signal, SignalKind, WebhookAccount, WebhookRequest
+from connector.account_settings import AccountConfig
 from connector.app import create_app
 from connector.bootstrap import Runtime, build
-from connector.settings import AccountConfig, Settings
+from connector.settings import Settings
 from connector.store import Store, accounts, cases, intake
 from connector.store.tables import AgendaRow, AnswerRow, EventRow, LinkRow, TallyRow
-from workflows.model import Case, CaseStatus, LinkKind, Pipeline, Stage, Step, StepStatus
+from workflows.cases import Case, CaseStatus, Step, StepStatus
+from workflows.records import Pipeline, Stage
+from workflows.rules import LinkKind
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 KEY = "k3y-of-the-house-7Qw9Zx1Lm4Rt8Vb2Ns6"

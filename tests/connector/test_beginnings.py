@@ -10,17 +10,11 @@ import pytest
 from connector import outbox
 from connector.store import baselines, cases, intake, lessons
 from connector.store.tables import LinkRow
-from workflows.model import (
-    Answer,
-    Baseline,
-    Case,
-    CaseKind,
-    CaseStatus,
-    CreateNote,
-    Role,
-    StartingFigure,
-    StartingPerson,
-)
+from workflows.cases import Baseline, Case, CaseStatus, StartingFigure, StartingPerson
+from workflows.questions import Answer
+from workflows.records import Role
+from workflows.rules import CaseKind
+from workflows.writes import CreateNote
 
 AT = datetime(2026, 3, 2, 9, tzinfo=UTC)
 

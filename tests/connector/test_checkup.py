@@ -21,7 +21,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 import workflows
-from adapters.port import Finding, Level, Token
+from adapters.results import Finding, Level
+from adapters.services import Token
 from connector.app import create_app
 from connector.bootstrap import Adapters, Runtime, build
 from connector.checkup import check_up, is_well
@@ -32,7 +33,7 @@ from sandbox.hubspot import HubSpotSandbox
 from sandbox.hubspot.access import ALL_SCOPES
 from sandbox.hubspot.hooks import sign_v3
 from sandbox.kit import Server
-from workflows.model import Case, CaseStatus
+from workflows.cases import Case, CaseStatus
 
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
 ALIVE = json.dumps({"status": "alive"}).encode()

@@ -14,12 +14,13 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from adapters.errors import ConfigError, Fault
-from adapters.port import FieldMap
+from adapters.services import FieldMap
+from connector.account_settings import AccountConfig
 from connector.bootstrap import Adapters
 from connector.config import load
 from connector.config_text import config_schema, config_text, placeholders
 from connector.library import Library
-from connector.settings import AccountConfig, Settings
+from connector.settings import Settings
 from connector.values import format_duration, parse_duration
 from workflows.roles import USUAL_ROLES
 

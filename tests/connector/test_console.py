@@ -15,7 +15,9 @@ from werkzeug.routing import Rule
 from connector.admins import AdminProblem, Admins
 from connector.store import cases, intake, intents
 from connector.store.tables import AdminSessionRow, EventRow, IntentState, LinkRow
-from workflows.model import Answer, Case, CaseStatus, CreateTask, Step, StepStatus
+from workflows.cases import Case, CaseStatus, Step, StepStatus
+from workflows.questions import Answer
+from workflows.writes import CreateTask
 
 OPEN = {"console.sign_in", "console.welcome"}
 

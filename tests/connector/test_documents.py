@@ -14,13 +14,14 @@ from docx import Document
 from docx.oxml.ns import qn
 
 from adapters.errors import ConfigError
-from adapters.port import Outcome, Result
+from adapters.results import Outcome, Result
 from connector.chart import draw
 from connector.documents import _SAMPLE, Documents, send
 from connector.layouts import make as layouts
 from connector.store import erasing, intake, intents
 from connector.store.tables import IntentState, LinkRow
-from workflows.model import AttachDocument, AttachFile, CreateNote, DocumentKind, LinkKind
+from workflows.rules import LinkKind
+from workflows.writes import AttachDocument, AttachFile, CreateNote, DocumentKind
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 NASTY = "=cmd|' /C calc'!A0 <w:p>&amp;</w:p> {{ 7 * 7 }} {% raw %} \x00\x07\x0c\ud800 ]]> É🙂"

@@ -14,7 +14,7 @@ from connector.cli import app
 from connector.door import NoSuchWish, add, deliver, ledger
 from connector.store import intake
 from connector.store.tables import AnswerRow, LinkRow, VoiceRow
-from workflows.model import Answer
+from workflows.questions import Answer
 
 pytestmark = pytest.mark.row("P-52")
 

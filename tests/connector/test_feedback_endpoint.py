@@ -21,7 +21,8 @@ from connector.store import intake
 from connector.store.tables import FeedbackRow
 from connector.survey_links import about_person, address, lately_surveyed, surveyed_elsewhere
 from connector.survey_settings import OwnToolConfig
-from workflows.model import Contact, LinkKind, People
+from workflows.records import Contact, People
+from workflows.rules import LinkKind
 
 SECRET = "whsec_" + base64.b64encode(b"thirty-two bytes of pure chance!").decode()
 OLDER = "whsec_" + base64.b64encode(b"what was in use before this one.").decode()

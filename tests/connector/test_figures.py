@@ -20,7 +20,9 @@ from connector.figures import gather
 from connector.store import Store, cases, intake
 from connector.store.door import credit
 from connector.store.tables import LinkRow
-from workflows.model import Answer, Case, CaseKind, CaseStatus, Option, Question, Questionnaire, Step, StepStatus
+from workflows.cases import Case, CaseStatus, Step, StepStatus
+from workflows.questions import Answer, Option, Question, Questionnaire
+from workflows.rules import CaseKind
 from workflows.survey import shipped_questionnaires
 
 NOW = datetime(2026, 6, 1, 9, tzinfo=UTC)

@@ -11,7 +11,8 @@ import pytest
 
 from connector.store import accounts, cases, intake, inventory
 from connector.store.tables import InventoryRow, LinkRow
-from workflows.model import InventoryItem, LinkKind
+from workflows.cases import InventoryItem
+from workflows.rules import LinkKind
 
 USERS = [
     {"id": "u1", "name": "Ana Lind", "email": "ana@example.com"},

@@ -9,9 +9,10 @@ import pytest
 from pydantic import ValidationError
 
 from adapters.errors import ConfigError
+from connector.account_settings import AccountConfig
 from connector.resolve import digest_times, resolve_rules
-from connector.settings import AccountConfig
-from workflows.model import AccountRules, Department, Pipeline, Stage, User
+from workflows.records import Pipeline, Stage, User
+from workflows.rules import AccountRules, Department
 
 PIPELINES = (Pipeline(id="p", label="Renewals", stages=tuple(Stage(id=one, label=one) for one in ("Lost", "Won"))),)
 USERS = (User(id="u1", name="Ana", email="ana@example.com"), User(id="u2", name="Ben", email="ben@example.com"))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.links import LinkSigner
-from workflows.model import LinkKind
+from workflows.rules import LinkKind
 
 NEW, OLD = "a-new-key-" * 4, "an-old-key-" * 4
 SIGNER = LinkSigner("https://goodbye.example.com/", [NEW, OLD])

@@ -17,7 +17,7 @@ import yaml
 from flask.testing import FlaskClient
 
 from adapters.errors import ConfigError, CredentialsInvalid
-from adapters.port import Token
+from adapters.services import Token
 from connector.app import create_app
 from connector.bootstrap import Adapters, Runtime, build
 from connector.config import load

@@ -24,8 +24,8 @@ from sandbox.hubspot import HubSpotSandbox
 from sandbox.kit import Server
 from sandbox.seed_hubspot import hubspot_past
 from sandbox.seed_past import PAST
-from workflows.model import Deal, PastValue, People, StageEntry
 from workflows.plan import PlannedStep
+from workflows.records import Deal, PastValue, People, StageEntry
 from workflows.rehearsal import Lack, Lacking, LeftOut, PastDeal, Rehearsed, Workload
 
 Run = Callable[..., tuple[int, str, str]]

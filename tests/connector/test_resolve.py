@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from adapters.errors import ConfigError
+from connector.account_settings import AccountConfig
 from connector.resolve import doubtful_people, resolve_rules
-from connector.settings import AccountConfig
-from workflows.model import AccountRules, Pipeline, Stage, User
+from workflows.records import Pipeline, Stage, User
+from workflows.rules import AccountRules
 
 PIPELINES = (
     Pipeline(

@@ -10,7 +10,9 @@ import pytest
 from connector.store import Store, cases, housekeeping, intake, intents
 from connector.store.housekeeping import Keep
 from connector.store.tables import AnswerRow, BadEventRow, EventRow, IntentRow, IntentState, LinkRow, StepRow
-from workflows.model import Answer, Case, CaseStatus, CreateNote, Event, Step, StepStatus
+from workflows.cases import Case, CaseStatus, Event, Step, StepStatus
+from workflows.questions import Answer
+from workflows.writes import CreateNote
 
 NOW = datetime(2030, 3, 2, 9, 0, tzinfo=UTC)
 DAYS = {"texts": 90, "answers": 730, "cases": 1095, "log": 730, "bad_events": 90}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from workflows.model import LinkKind
+from workflows.rules import LinkKind
 
 
 def opened(house: Any, path: str) -> dict[str, str]:

@@ -13,19 +13,10 @@ from connector.store import Store, accounts, agenda, cases, intake, intents
 from connector.store.agenda import Entry
 from connector.store.database import Busy, SchemaOutdated
 from connector.store.tables import OPEN, Base, IntentState, LinkRow
-from workflows.model import (
-    OPEN_STATUSES,
-    Answer,
-    Case,
-    CaseStatus,
-    CreateTask,
-    Event,
-    RecordKind,
-    Ref,
-    Step,
-    StepStatus,
-    UpdateFields,
-)
+from workflows.cases import OPEN_STATUSES, Case, CaseStatus, Event, Step, StepStatus
+from workflows.questions import Answer
+from workflows.records import RecordKind, Ref
+from workflows.writes import CreateTask, UpdateFields
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)

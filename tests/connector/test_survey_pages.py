@@ -15,11 +15,11 @@ from babel.messages.pofile import read_po
 from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
-from adapters.port import Consenting
+from adapters.offers import Consenting
 from connector.bootstrap import Adapters
 from connector.store import cases, intake
 from connector.web import languages
-from workflows.model import LinkKind
+from workflows.rules import LinkKind
 
 GOOD = {"recommend": "9", "reason": "price"}
 

@@ -11,7 +11,7 @@ import pytest
 from connector.store import intake
 from connector.store.tables import StepRow
 from connector.taking import Taken, take_answer
-from workflows.model import LinkKind
+from workflows.rules import LinkKind
 
 VIEW = {"recommend": "8", "reason": "price", "training": "5", "reason-told": "We were slow."}
 

@@ -11,8 +11,9 @@ import pytest
 
 from connector.store import accounts, cases, intake
 from connector.store.tables import LinkRow
-from workflows.model import CaseStatus, LinkKind, Step, StepStatus
+from workflows.cases import CaseStatus, Step, StepStatus
 from workflows.playbook import shipped_playbooks
+from workflows.rules import LinkKind
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from connector.store import intake
-from workflows.model import LinkKind
+from workflows.rules import LinkKind
 
 pytestmark = pytest.mark.row("P-51")
 

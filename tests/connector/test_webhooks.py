@@ -19,7 +19,7 @@ from sqlalchemy.exc import OperationalError
 from waitress.server import create_server
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
-from adapters.port import Reply
+from adapters.signals import Reply
 from connector.app import MAX_BODY_BYTES, server_options
 from connector.store import accounts, database
 from connector.store.tables import AgendaRow, BadEventRow

@@ -22,7 +22,7 @@ from connector.bootstrap import Adapters, Runtime, build
 from connector.config import load
 from connector.store import agenda, cases
 from sandbox.hubspot.definitions import TASK
-from workflows.model import Case
+from workflows.cases import Case
 
 SECRET_KEY = "kJ8vQ2mX7nR4tW9zB3cF6hL1pS5yD0gA-system-tests"
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from connector.door import add, deliver, ledger
-from workflows.model import CaseStatus, RecordKind
+from workflows.cases import CaseStatus
+from workflows.records import RecordKind
 
 WON = {"hubspot": "1003", "salesforce": "Closed Won"}
 PUBLIC = "https://goodbye.example.com"

@@ -10,8 +10,9 @@ import pytest
 
 from connector import moving
 from connector.casework import NotPossible
-from workflows.model import CaseStatus, RecordKind, StepStatus
+from workflows.cases import CaseStatus, StepStatus
 from workflows.playbook import parse_playbook
+from workflows.records import RecordKind
 
 
 def follow(system: Any, *steps: dict[str, Any], version: int = 1, **more: Any) -> None:

@@ -9,15 +9,19 @@ from typing import Any
 import pytest
 
 from adapters.errors import Unavailable
-from adapters.port import Forgetting, Signal, SignalKind
-from adapters.port import Receipt as Delivered
+from adapters.offers import Forgetting
+from adapters.signals import Receipt as Delivered
+from adapters.signals import Signal, SignalKind
 from connector import outbox
 from connector.erase_by_hand import erase_by_hand
 from connector.erasure import Erasure, Unknown
 from connector.receiver import take_in
 from connector.store import cases, intake
 from connector.store.tables import AnswerRow, IntentRow, LinkRow
-from workflows.model import Answer, CreateNote, LinkKind, StepStatus
+from workflows.cases import StepStatus
+from workflows.questions import Answer
+from workflows.rules import LinkKind
+from workflows.writes import CreateNote
 
 MARK = "Zephyrine Quillfeather"
 MAIL = "zephyrine@northwind.example"

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from connector.store import cases
-from workflows.model import CaseKind, CaseStatus, RecordKind
+from workflows.cases import CaseStatus
+from workflows.records import RecordKind
+from workflows.rules import CaseKind
 
 WON = {"hubspot": "1003", "salesforce": "Closed Won"}
 SAVE = {"save_playbook": "save-plan"}

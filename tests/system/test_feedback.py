@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from workflows.model import Case, RecordKind, StepStatus
+from workflows.cases import Case, StepStatus
+from workflows.records import RecordKind
 
 HOME = "https://goodbye.example.com"
 SECRET = "whsec_" + base64.b64encode(b"thirty-two bytes of pure chance!").decode()

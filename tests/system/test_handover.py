@@ -12,7 +12,7 @@ import pytest
 from docx import Document
 
 from connector.store import intents
-from workflows.model import RecordKind
+from workflows.records import RecordKind
 
 SIZE = {"hubspot": "numberofemployees", "salesforce": "NumberOfEmployees"}
 NOTES = r"^POST .*/notes/batch/create$"

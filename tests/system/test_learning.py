@@ -13,7 +13,9 @@ from connector.figures_cli import figures_of
 from connector.store import baselines, intake
 from connector.store.tables import IntentRow, LinkRow
 from sandbox.hubspot.definitions import COMPANY
-from workflows.model import Answer, LinkKind, RecordKind
+from workflows.questions import Answer
+from workflows.records import RecordKind
+from workflows.rules import LinkKind
 
 WON = {"hubspot": "1003", "salesforce": "Closed Won"}
 SIZE = {"hubspot": "numberofemployees", "salesforce": "NumberOfEmployees"}

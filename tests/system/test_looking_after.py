@@ -13,7 +13,8 @@ from connector.bootstrap import build
 from connector.store import accounts, failed
 from connector.store.failed import FailedKind
 from sandbox.hubspot.definitions import DEAL
-from workflows.model import CaseStatus, RecordKind, StepStatus
+from workflows.cases import CaseStatus, StepStatus
+from workflows.records import RecordKind
 
 
 def all_failed(system: Any) -> list[failed.Failed]:

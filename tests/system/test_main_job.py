@@ -15,7 +15,8 @@ from connector.polling import poll_now
 from connector.presence import SERVE, present
 from connector.store import cases, intents
 from connector.store.tables import IntentState
-from workflows.model import CaseStatus, RecordKind, StepStatus
+from workflows.cases import CaseStatus, StepStatus
+from workflows.records import RecordKind
 
 SINGLE = {"hubspot": 5, "salesforce": 2}
 on_both = pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)

@@ -10,7 +10,8 @@ import pytest
 from connector.store import cases
 from sandbox.hubspot.control import PERSON
 from sandbox.hubspot.definitions import DEAL, TASK
-from workflows.model import CaseStatus, RecordKind, StepStatus
+from workflows.cases import CaseStatus, StepStatus
+from workflows.records import RecordKind
 
 
 def open_tasks(system: Any, deal: str) -> list[Any]:

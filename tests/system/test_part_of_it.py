@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from workflows.model import CaseStatus, RecordKind
+from workflows.cases import CaseStatus
+from workflows.records import RecordKind
 
 WON = {"hubspot": "1003", "salesforce": "Closed Won"}
 

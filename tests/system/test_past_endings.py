@@ -12,8 +12,9 @@ from connector.bootstrap import Runtime
 from connector.readonly import ReadOnly, ReadOnlyError
 from connector.rehearsal import NoRehearsalError, Progress, Rehearsal, rehearse_account
 from connector.store import cases
-from workflows.model import RecordKind, Ref, UpdateFields
+from workflows.records import RecordKind, Ref
 from workflows.rehearsal import Lack, LeftOut
+from workflows.writes import UpdateFields
 
 DAY = timedelta(days=1)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from adapters.port import APP_STATE
+from adapters.offers import APP_STATE
 from connector.bootstrap import Runtime
 from connector.provisioning import provision
 from connector.store import accounts

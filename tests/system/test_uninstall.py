@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from adapters.port import Leaving
+from adapters.offers import Leaving
 from connector.store import accounts, intents
 from connector.uninstall import uninstall
+from workflows.cases import CaseStatus
 from workflows.fields import FIELDS
-from workflows.model import CaseStatus
 
 pytestmark = pytest.mark.row("P-7A")
 

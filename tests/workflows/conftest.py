@@ -9,46 +9,24 @@ from typing import Any
 
 import pytest
 
+from workflows.cases import OPEN_STATUSES, Baseline, Case, CaseStatus, Event, FigureChange, InventoryItem, News
 from workflows.decide import cancel, decide, record
 from workflows.look import Decision, Look
-from workflows.model import (
-    OPEN_STATUSES,
+from workflows.questions import Answer, Question, Questionnaire, QuestionType, Section
+from workflows.records import Company, Contact, Deal, Involvement, People, StageEntry, TaskState, User
+from workflows.rules import (
     AccountRules,
     Anchor,
-    Answer,
-    Baseline,
-    Case,
-    CaseStatus,
-    Company,
-    Contact,
-    CreateNote,
-    CreateTask,
-    Deal,
-    Event,
-    FigureChange,
-    InventoryItem,
-    Involvement,
     LinkKind,
     Moment,
-    News,
-    People,
     PeopleRule,
     Phase,
     Playbook,
-    Question,
-    Questionnaire,
-    QuestionType,
     Quiet,
-    Section,
-    StageEntry,
     StepRule,
-    TaskState,
-    UpdateFields,
-    UpdateTask,
-    User,
     WatchRule,
-    Write,
 )
+from workflows.writes import CreateNote, CreateTask, UpdateFields, UpdateTask, Write
 
 MONDAY = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 """Monday 2 March 2026, 09:00 in Paris."""

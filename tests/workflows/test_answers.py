@@ -8,24 +8,13 @@ from typing import Any
 
 import pytest
 
-from workflows.model import (
-    Answer,
-    AnswerValue,
-    CaseStatus,
-    Contact,
-    CreateNote,
-    CreateTask,
-    LinkKind,
-    People,
-    Priority,
-    Questionnaire,
-    Role,
-    StepStatus,
-    UpdateFields,
-    UpdateTask,
-)
+from workflows.cases import CaseStatus, StepStatus
 from workflows.playbook import PlaybookError, parse_playbook, shipped_playbooks
+from workflows.questions import Answer, AnswerValue, Questionnaire
+from workflows.records import Contact, People, Role
+from workflows.rules import LinkKind
 from workflows.survey import shipped_questionnaires
+from workflows.writes import CreateNote, CreateTask, Priority, UpdateFields, UpdateTask
 
 ZOE = Contact(
     id="p1",

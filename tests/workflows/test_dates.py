@@ -21,7 +21,7 @@ from workflows.dates import (
     zone,
     zone_or,
 )
-from workflows.model import Anchor, Moment
+from workflows.rules import Anchor, Moment
 
 ZONES = sorted(available_timezones() - {"localtime", "Factory"})
 DAYS = st.dates(date(2020, 1, 1), date(2040, 12, 31))

@@ -11,24 +11,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from workflows.cases import Case, CaseStatus
 from workflows.dates import calendar, day_of, local_date
 from workflows.desk import Desk
 from workflows.draft import Draft
 from workflows.look import Look
-from workflows.model import (
-    AccountRules,
-    Anchor,
-    Case,
-    CaseStatus,
-    Deal,
-    Moment,
-    PeopleRule,
-    Playbook,
-    StepRule,
-    User,
-    WatchRule,
-)
 from workflows.playbook import shipped_playbooks
+from workflows.records import Deal, User
+from workflows.rules import AccountRules, Anchor, Moment, PeopleRule, Playbook, StepRule, WatchRule
 from workflows.texts import holds
 
 ZONES = (

@@ -7,17 +7,11 @@ from typing import Any
 
 import pytest
 
+from workflows.cases import Case, CaseStatus, StepStatus
 from workflows.decide import cancel, record
-from workflows.model import (
-    Answer,
-    Case,
-    CaseStatus,
-    CreateTask,
-    DealState,
-    StageEntry,
-    StepStatus,
-    UpdateTask,
-)
+from workflows.questions import Answer
+from workflows.records import DealState, StageEntry
+from workflows.writes import CreateTask, UpdateTask
 
 World = Any
 

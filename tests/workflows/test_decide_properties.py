@@ -20,7 +20,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from workflows.model import Answer, CaseStatus, CreateTask, DealState, People, StepStatus
+from workflows.cases import CaseStatus, StepStatus
+from workflows.questions import Answer
+from workflows.records import DealState, People
+from workflows.writes import CreateTask
 
 World = Any
 

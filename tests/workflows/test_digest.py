@@ -9,7 +9,8 @@ import pytest
 
 from workflows.digest import CONCERNS, MOST_REMARKS, Said, departments_of, digests, period
 from workflows.fields import REASON_OPTIONS
-from workflows.model import Answer, Department, DigestRule, LinkKind, Question, Questionnaire, QuestionType, Section
+from workflows.questions import Answer, Question, Questionnaire, QuestionType, Section
+from workflows.rules import Department, DigestRule, LinkKind
 from workflows.survey import shipped_questionnaires
 
 AT = datetime(2026, 3, 2, 9, tzinfo=UTC)

@@ -9,27 +9,14 @@ from typing import Any
 
 import pytest
 
+from workflows.cases import Baseline, CaseStatus, News, NewsKind, StartingFigure
 from workflows.documents import PlaybookError
 from workflows.door import CONTENT, Left, came_back
-from workflows.model import (
-    Answer,
-    Baseline,
-    CaseStatus,
-    Company,
-    Contact,
-    Deal,
-    DocumentKind,
-    DoorRules,
-    LinkKind,
-    Moment,
-    News,
-    NewsKind,
-    People,
-    Repeat,
-    StageEntry,
-    StartingFigure,
-)
 from workflows.playbook import parse_playbook
+from workflows.questions import Answer
+from workflows.records import Company, Contact, Deal, People, StageEntry
+from workflows.rules import DoorRules, LinkKind, Moment, Repeat
+from workflows.writes import DocumentKind
 
 Make = Callable[..., Any]
 YEAR = timedelta(days=365)

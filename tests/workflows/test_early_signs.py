@@ -6,10 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from workflows.cases import FigureChange
 from workflows.dates import calendar
 from workflows.early import MOST, early_signs, name_of, read_since, sign_task
-from workflows.model import AccountRules, Company, Deal, EarlyRule, FigureChange, PeopleRule, SignRule, User
 from workflows.people import Choice
+from workflows.records import Company, Deal, User
+from workflows.rules import AccountRules, EarlyRule, PeopleRule, SignRule
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
 USERS, LIVE = "company.active_users", "company.use_cases_live"

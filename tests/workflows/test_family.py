@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
+from workflows.cases import CaseStatus
 from workflows.guard import occasion, refusal
-from workflows.model import CaseKind, CaseStatus, CreateTask, PlaybookRule, StageEntry
 from workflows.playbook import shipped_playbooks
+from workflows.records import StageEntry
+from workflows.rules import CaseKind, PlaybookRule
+from workflows.writes import CreateTask
 
 World = Any
 

@@ -9,10 +9,13 @@ import pytest
 
 from adapters.hubspot.mapping import note_input
 from workflows.asking import with_reasons
+from workflows.cases import Case, CaseStatus
 from workflows.feedback import MAX_TEXT, feedback_writes
 from workflows.fields import REASON_OPTIONS, field
-from workflows.model import Answer, AnswerValue, Case, CaseStatus, CreateNote, Deal, Option, UpdateFields, Write
+from workflows.questions import Answer, AnswerValue, Option
+from workflows.records import Deal
 from workflows.survey import clean_text, shipped_questionnaires
+from workflows.writes import CreateNote, UpdateFields, Write
 
 NOW = datetime(2026, 7, 6, 9, 30, tzinfo=UTC)
 SAID: dict[str, AnswerValue] = {

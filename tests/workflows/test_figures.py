@@ -11,10 +11,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from workflows.cases import CaseStatus
 from workflows.facts import AnswerFacts, CaseFacts, StepFacts, Who
 from workflows.figure_tables import BOM, csv_text, safe, tables
 from workflows.figures import Figures, Gathering, Scores, Share, category
-from workflows.model import CaseKind, CaseStatus
+from workflows.rules import CaseKind
 
 PARIS = ZoneInfo("Europe/Paris")
 MARCH = datetime(2026, 3, 2, 9, tzinfo=UTC)

@@ -13,38 +13,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from workflows.cases import Baseline, Case, CaseStatus, FigureChange, InventoryItem, ItemKind, StartingFigure
 from workflows.documents import PlaybookError
 from workflows.exit_rights import add_months, exit_days
 from workflows.inventory import looks_secret, suggestions
 from workflows.key_figures import first_values, key_figures, parse_amount
-from workflows.model import (
-    Anchor,
-    AttachDocument,
-    Baseline,
-    Case,
-    CaseStatus,
-    Contact,
-    CreateNote,
-    CreateTask,
-    DocumentKind,
-    ExitRights,
-    FigureChange,
-    InventoryItem,
-    ItemKind,
-    LinkKind,
-    StartingFigure,
-    StepRule,
-    UpdateFields,
-    UpdateTask,
-    Write,
-)
 from workflows.paper import parse_paper, shipped_papers
 from workflows.plan import preview
 from workflows.playbook import shipped_playbooks
+from workflows.records import Contact
+from workflows.rules import Anchor, ExitRights, LinkKind, StepRule
 from workflows.survey import shipped_questionnaires
 from workflows.timeline import Stand, timeline
 from workflows.tone import review
 from workflows.wording import _WORDS
+from workflows.writes import AttachDocument, CreateNote, CreateTask, DocumentKind, UpdateFields, UpdateTask, Write
 
 World = Any
 MakeRule = Callable[..., StepRule]

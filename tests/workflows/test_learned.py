@@ -8,18 +8,13 @@ from typing import Any
 import pytest
 
 from workflows.baseline import FRAME_KEYS, frame_view, take_start
+from workflows.cases import Baseline
 from workflows.draft import Draft
 from workflows.learned import MOST_LINES, learned_view
 from workflows.lookback import LOOK_BACK
-from workflows.model import (
-    Answer,
-    Baseline,
-    CaseKind,
-    Company,
-    Contact,
-    People,
-    Role,
-)
+from workflows.questions import Answer
+from workflows.records import Company, Contact, People, Role
+from workflows.rules import CaseKind
 from workflows.survey import shipped_questionnaires
 
 AT = datetime(2026, 3, 2, 9, tzinfo=UTC)

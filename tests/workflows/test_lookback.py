@@ -8,21 +8,12 @@ from typing import Any
 
 import pytest
 
+from workflows.cases import Baseline, CaseStatus, FigureChange, StartingPerson
 from workflows.lookback import LOOK_BACK
-from workflows.model import (
-    Baseline,
-    CaseStatus,
-    Company,
-    CreateNote,
-    FigureChange,
-    OwnerEntry,
-    People,
-    Role,
-    SignRule,
-    StartingPerson,
-    Write,
-)
+from workflows.records import Company, OwnerEntry, People, Role
+from workflows.rules import SignRule
 from workflows.signs import SignKind, label, readings, rising_is_bad, signs, stalled
+from workflows.writes import CreateNote, Write
 
 LOSS = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 SINCE = LOSS - timedelta(days=365)

@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from workflows.loop import not_applicable, same_due
-from workflows.model import CreateTask, TaskState, UpdateTask, User
+from workflows.records import TaskState, User
+from workflows.writes import CreateTask, UpdateTask
 
 
 def made(world: Any, step: str) -> CreateTask:

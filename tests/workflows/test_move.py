@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from workflows.model import CaseKind, CaseStatus
+from workflows.cases import CaseStatus
 from workflows.move import move, obstacle
+from workflows.rules import CaseKind
 
 
 @pytest.fixture

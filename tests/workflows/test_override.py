@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from workflows.documents import PlaybookError
-from workflows.model import Playbook, StepRule
 from workflows.playbook import load_playbooks, parse_moment, parse_playbook, shipped_playbooks
 from workflows.playbook import read_playbook as read
+from workflows.rules import Playbook, StepRule
 
 
 def override(*lines: str, version: int = 1) -> str:

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workflows.model import Absence, Company, Deal, Involvement, OwnerEntry, Part, PeopleRule, StageEntry, User
 from workflows.people import RULES, Choice, Staff, choose, is_open_choice
+from workflows.records import Company, Deal, Involvement, OwnerEntry, Part, StageEntry, User
+from workflows.rules import Absence, PeopleRule
 
 NAMES = {"u1": "Ana", "u2": "Ben", "u3": "Chloé", "u4": "Dan", "u5": "Eve"}
 

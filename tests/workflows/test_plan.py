@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from workflows.cases import StepStatus
 from workflows.decide import decide
-from workflows.model import CreateTask, People, StepStatus
 from workflows.plan import PlannedStep, preview
+from workflows.records import People
+from workflows.writes import CreateTask
 
 World = Any
 

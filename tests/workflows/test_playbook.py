@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from workflows.documents import MAX_CHARACTERS
-from workflows.model import Contact, CreateTask, LinkKind, People, Playbook, TaskType
 from workflows.plan import preview
 from workflows.playbook import (
     PlaybookError,
@@ -22,7 +21,10 @@ from workflows.playbook import (
     playbook_schema,
     shipped_playbooks,
 )
+from workflows.records import Contact, People
+from workflows.rules import LinkKind, Playbook
 from workflows.survey import shipped_questionnaires
+from workflows.writes import CreateTask, TaskType
 
 SMALL = """\
 playbook: small

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from workflows.model import Playbook
 from workflows.playbook import parse_playbook, shipped_playbooks
 from workflows.playbook_diff import Change, changes
+from workflows.rules import Playbook
 
 OWN = """\
 extends: saas

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from workflows.model import Anchor
 from workflows.people import RULES
 from workflows.playbook import (
     OverrideDoc,
@@ -21,6 +20,7 @@ from workflows.playbook import (
     parse_playbook,
     playbook_schema,
 )
+from workflows.rules import Anchor
 from workflows.survey import OptionDoc, QuestionDoc, QuestionnaireDoc, SectionDoc, questionnaire_schema
 from workflows.texts import TEXT_NAMES
 from workflows.tone import Rule

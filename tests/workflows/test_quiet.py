@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from workflows.model import News, NewsKind, Quiet, UpdateFields
+from workflows.cases import News, NewsKind
+from workflows.rules import Quiet
+from workflows.writes import UpdateFields
 
 
 def said(writes: Any) -> dict[str, object]:

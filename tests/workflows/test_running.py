@@ -7,19 +7,12 @@ from typing import Any
 
 import pytest
 
+from workflows.cases import CaseStatus, StepStatus
 from workflows.loop import same_due
-from workflows.model import (
-    Answer,
-    CaseStatus,
-    Contact,
-    CreateTask,
-    People,
-    PeopleRule,
-    Role,
-    StepStatus,
-    TaskType,
-    UpdateTask,
-)
+from workflows.questions import Answer
+from workflows.records import Contact, People, Role
+from workflows.rules import PeopleRule
+from workflows.writes import CreateTask, TaskType, UpdateTask
 
 World = Any
 

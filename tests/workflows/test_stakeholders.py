@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from workflows.model import Contact, Role, TaskType
+from workflows.records import Contact, Role
 from workflows.roles import USUAL_ROLES
 from workflows.texts import holds, render
 from workflows.views import Contacts
+from workflows.writes import TaskType
 
 ANN = Contact(id="p1", name="Ann Lee", first_name="Ann", roles=(Role.DECIDER, Role.COUNTERPART), primary=True)
 BOB = Contact(id="p2", name="Bob Ray", roles=(Role.USER,))

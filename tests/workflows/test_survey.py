@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from workflows.asking import fitted, load_reasons, parse_reasons, with_reasons
 from workflows.documents import PlaybookError
 from workflows.fields import REASON_OPTIONS
-from workflows.model import LinkKind, Questionnaire, QuestionType
 from workflows.playbook import shipped_playbooks
+from workflows.questions import Questionnaire, QuestionType
+from workflows.rules import LinkKind
 from workflows.survey import (
     clean_text,
     load_questionnaires,
