@@ -42,6 +42,8 @@ FROM_HOUR = 7
 MOST_PAGES = 5
 """Pages of customers a round: looks at cases must not wait for all of them."""
 AFTER_TROUBLE = timedelta(hours=1)
+STILL_SAVING = timedelta(minutes=1)
+"""An answer that is being saved at this moment may be seen only after it: the next digest has it."""
 PAGE = 100
 
 
@@ -101,13 +103,15 @@ class Learning:
         with self._store.read() as session:
             last = lessons.moved(session, self._account.name, DIGEST)
             since = last[1] if last is not None else max(told_before(rule, now), rules.starts_at or now)
-            rows = lessons.leavers_answers(session, self._account.name, since, now)
+            rows = lessons.leavers_answers(session, self._account.name, since, now - STILL_SAVING)
+        # The next digest goes on where this one ended: no answer is in two of them, or in none.
+        until = rows[-1].at if len(rows) == lessons.MOST_ANSWERS else now - STILL_SAVING
         crm, asked = self._account.crm(), self._library.questionnaires
         said = [
-            Said(answer, asked[answer.questionnaire], deal_id, deal_name, crm.deal_url(deal_id))
-            for answer, deal_id, deal_name in rows
-            if answer.questionnaire in asked
-            and asked[answer.questionnaire].kind in (LinkKind.SURVEY, LinkKind.INTERVIEW)
+            Said(one.answer, asked[one.answer.questionnaire], one.deal_id, one.deal_name, crm.deal_url(one.deal_id))
+            for one in rows
+            if one.answer.questionnaire in asked
+            and asked[one.answer.questionnaire].kind in (LinkKind.SURVEY, LinkKind.INTERVIEW)
         ]
         made = digests(said, local_date(since, tz), rules.language)
         tasks = [task for one in made if (task := self._digest_task(rules, rule, one, due, now)) is not None]
@@ -117,7 +121,7 @@ class Learning:
             return
         with self._store.write() as session:
             outbox.put(session, self._account.name, tasks, now, why="digest")
-            accounts.move_cursor(session, self._account.name, DIGEST, due, now)
+            accounts.move_cursor(session, self._account.name, DIGEST, due, max(until, since))
 
     def _digest_task(
         self, rules: AccountRules, rule: DigestRule, one: Digest, due: str, now: datetime

@@ -70,6 +70,6 @@ def _take(runtime: Runtime, link_id: str, questionnaire: Questionnaire, answer: 
                 return Taken.OLDER
         elif not answer.values:
             return Taken.UNCHANGED
-        intake.save_answer(session, link, answer)
+        intake.save_answer(session, link, answer, now)
         agenda.put(session, link.account, [agenda.Entry(deal_id, now, "answer")])
     return Taken.SAVED

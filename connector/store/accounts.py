@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -114,6 +114,13 @@ def save_token(
 def tokens(session: Session) -> list[TokenRow]:
     """All sealed tokens, by account."""
     return list(session.scalars(select(TokenRow).order_by(TokenRow.account)))
+
+
+def left_behind(session: Session, present: Collection[str]) -> list[str]:
+    """Accounts that are watched, or whose sealed token is kept, and that are not among the present ones."""
+    watched = select(AccountRow.name).where(AccountRow.started_at.is_not(None))
+    names = session.scalars(watched.union(select(TokenRow.account)))
+    return sorted(set(names) - set(present))
 
 
 def cursor(session: Session, account: str, stream: str) -> str | None:

@@ -137,6 +137,19 @@ def waits_for_people(session: Session, account: str) -> bool:
     return bool(session.scalar(select(open_case | open_step)))
 
 
+def open_tasks(session: Session, account: str) -> dict[str, int]:
+    """How many open tasks of ours each deal has, by its name, of cases that are open or were cancelled."""
+    rows = session.execute(
+        select(CaseRow.deal_name, CaseRow.deal_id, func.count())
+        .join(StepRow, CaseRow.id == StepRow.case_id)
+        .where(StepRow.account == account, StepRow.status == StepStatus.OPEN.value, StepRow.task_id.is_not(None))
+        .where(CaseRow.status.in_([*_OPEN, CaseStatus.CANCELLED.value]))
+        .group_by(CaseRow.deal_id, CaseRow.deal_name)
+        .order_by(CaseRow.deal_name, CaseRow.deal_id)
+    )
+    return {name or deal_id: count for name, deal_id, count in rows}
+
+
 def last_entry(session: Session, account: str) -> datetime | None:
     """When a deal last entered a stage that opened a case; None without cases."""
     return session.scalar(select(func.max(CaseRow.entered_at)).where(CaseRow.account == account))

@@ -57,13 +57,23 @@ def close_links(session: Session, case_id: str, now: datetime) -> None:
     )
 
 
+def close_all_links(session: Session, account: str, now: datetime) -> None:
+    """No page of the account takes answers any more."""
+    session.execute(
+        update(LinkRow).where(LinkRow.account == account, LinkRow.closed_at.is_(None)).values(closed_at=now)
+    )
+
+
 def answer(session: Session, link_id: str) -> AnswerRow | None:
     """What was answered through this link so far."""
     return session.get(AnswerRow, link_id)
 
 
-def save_answer(session: Session, link_row: LinkRow, answer: Answer) -> None:
-    """Keep what was answered through this link; it replaces what the same person answered before."""
+def save_answer(session: Session, link_row: LinkRow, answer: Answer, received_at: datetime | None = None) -> None:
+    """Keep what was answered through this link; it replaces what the same person answered before.
+
+    ``received_at``: when it reached us; None: when it was given.
+    """
     row = session.get(AnswerRow, link_row.id)
     case = session.get(CaseRow, answer.case_id)
     session.merge(
@@ -76,6 +86,7 @@ def save_answer(session: Session, link_row: LinkRow, answer: Answer) -> None:
             by=answer.by,
             language=answer.language,
             at=answer.at,
+            received_at=received_at or answer.at,
             version=row.version + 1 if row is not None else 1,
             playbook=f"{case.playbook} {case.playbook_version}".strip() if case is not None else "",
             given={key: list(value) if isinstance(value, tuple) else value for key, value in answer.values.items()},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func, select
@@ -17,26 +18,38 @@ from workflows.rules import CaseKind
 MOST_ANSWERS = 2000
 
 
-def leavers_answers(session: Session, account: str, since: datetime, until: datetime) -> list[tuple[Answer, str, str]]:
-    """Answers in offboardings given after ``since`` and up to ``until``, oldest first: answer, deal id, deal name.
+@dataclass(frozen=True)
+class Received:
+    """An answer of an offboarding, and when it reached us."""
 
-    Those of our own team are left out, and cases whose deal has gone.
+    answer: Answer
+    deal_id: str
+    deal_name: str
+    at: datetime
+
+
+def leavers_answers(session: Session, account: str, since: datetime, until: datetime) -> list[Received]:
+    """Answers in offboardings that reached us after ``since`` and up to ``until``, in the order in which they did.
+
+    A survey tool of the account's own may bring an answer days after it was given (P-38), so that its own moment
+    would put it into a digest that is out already. Those of our own team are left out, and cases whose deal has gone.
+    At most :data:`MOST_ANSWERS`: the rest comes after the last of them.
     """
     rows = session.execute(
         select(AnswerRow, CaseRow.deal_id, CaseRow.deal_name)
         .join(CaseRow, CaseRow.id == AnswerRow.case_id)
         .where(
             AnswerRow.account == account,
-            AnswerRow.at > since,
-            AnswerRow.at <= until,
+            AnswerRow.received_at > since,
+            AnswerRow.received_at <= until,
             AnswerRow.by.in_(("customer", "csm")),
             CaseRow.kind == CaseKind.OFFBOARDING.value,
             CaseRow.status != CaseStatus.STOPPED.value,
         )
-        .order_by(AnswerRow.at, AnswerRow.link_id)
+        .order_by(AnswerRow.received_at, AnswerRow.link_id)
         .limit(MOST_ANSWERS)
     )
-    return [(to_answer(row), deal_id, deal_name) for row, deal_id, deal_name in rows]
+    return [Received(to_answer(row), deal_id, deal_name, row.received_at) for row, deal_id, deal_name in rows]
 
 
 def left_at(session: Session, account: str, company_ids: Sequence[str]) -> dict[str, datetime]:

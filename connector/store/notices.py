@@ -52,6 +52,8 @@ def week(session: Session, account: str, since: datetime, until: datetime) -> di
         IntentRow.ended_at < until,
         IntentRow.case_id != "",
     )
-    answers = select(func.count()).where(AnswerRow.account == account, AnswerRow.at >= since, AnswerRow.at < until)
+    answers = select(func.count()).where(
+        AnswerRow.account == account, AnswerRow.received_at >= since, AnswerRow.received_at < until
+    )
     counts = {"begun": begun, "ended": ended, "tasks": tasks, "answers": answers}
     return {name: session.scalar(query) or 0 for name, query in counts.items()}

@@ -58,7 +58,7 @@ def resume_playbook(session: Session, account: str, playbook: str, now: datetime
     late = session.scalars(
         select(CaseRow.deal_id)
         .join(AnswerRow, AnswerRow.case_id == CaseRow.id)
-        .where(CaseRow.account == account, CaseRow.playbook == playbook, AnswerRow.at >= since)
+        .where(CaseRow.account == account, CaseRow.playbook == playbook, AnswerRow.received_at >= since)
     )
     deals = {case.deal_id for case in cases} | set(late)
     agenda.put(session, account, [agenda.Entry(deal_id, now, "playbook resumed", tasks=True) for deal_id in deals])

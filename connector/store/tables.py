@@ -264,7 +264,9 @@ class LinkRow(Base):
 class AnswerRow(Base):
     """What one person answered through one link; edited in place until closed (P-3A).
 
-    ``playbook``: key and version that the case followed then, for figures by version (P-46).
+    ``at``: when it was given; ``received_at``: when this state of it reached us, later where a survey tool of the
+    account's own brought it (P-38). ``playbook``: key and version that the case followed then, for figures by version
+    (P-46).
     """
 
     __tablename__ = "answers"
@@ -276,9 +278,12 @@ class AnswerRow(Base):
     by: Mapped[str]
     language: Mapped[str]
     at: Mapped[datetime]
+    received_at: Mapped[datetime]
     version: Mapped[int]
     given: Mapped[dict[str, Any]]
     playbook: Mapped[str] = mapped_column(server_default="", default="")
+
+    __table_args__ = (Index("ix_answers_account_received_at", "account", "received_at"),)
 
 
 class FeedbackRow(Base):

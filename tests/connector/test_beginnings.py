@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -41,7 +42,15 @@ def figure(value: str, days: int = 0) -> dict[str, StartingFigure]:
     return {"company.users": StartingFigure(value=value, at=AT + timedelta(days=days))}
 
 
-def answer(session: Any, number: int, questionnaire: str, by: str, days: int = 0, **values: Any) -> None:
+def answer(
+    session: Any,
+    number: int,
+    questionnaire: str,
+    by: str,
+    days: int = 0,
+    received: datetime | None = None,
+    **values: Any,
+) -> None:
     link = LinkRow(
         id=f"{questionnaire}{number}", account="acme", case_id=f"c{number}", kind="interview", contact_id=None,
         questionnaire=questionnaire, language="en", made_at=AT, closed_at=None,
@@ -51,7 +60,7 @@ def answer(session: Any, number: int, questionnaire: str, by: str, days: int = 0
         case_id=f"c{number}", contact_id=None, questionnaire=questionnaire, by=by, language="en",
         at=AT + timedelta(days=days), values=values,
     )  # fmt: skip
-    intake.save_answer(session, link, given)
+    intake.save_answer(session, link, given, received)
 
 
 @pytest.mark.row("P-60")
@@ -103,7 +112,24 @@ def test_digests_take_what_came_since_the_last_and_nothing_of_our_own(store: Any
     with store.read() as session:
         found = lessons.leavers_answers(session, "acme", AT, AT + timedelta(days=2))
         assert lessons.leavers_answers(session, "acme", AT + timedelta(days=1), AT + timedelta(days=2)) == []
-    assert [(one.values["missing"], deal, name) for one, deal, name in found] == [("x", "d1", "Aurora")]
+    assert [(one.answer.values["missing"], one.deal_id, one.deal_name) for one in found] == [("x", "d1", "Aurora")]
+
+
+@pytest.mark.row("P-40", "P-38")
+def test_an_answer_that_a_survey_tool_brings_late_is_in_the_next_digest_and_in_no_other(store: Any) -> None:
+    with store.write() as session:
+        for number in (1, 2):
+            cases.save(session, case(number, CaseKind.OFFBOARDING, deal_name="Aurora"))
+        answer(session, 1, "exit", "customer", days=1, missing="at once")
+        late = AT + timedelta(days=9)
+        answer(session, 2, "exit", "customer", days=2, received=late, missing="brought a week later")
+    weeks = [AT + timedelta(days=7 * number) for number in range(4)]
+    with store.read() as session:
+        told = [
+            [one.answer.values["missing"] for one in lessons.leavers_answers(session, "acme", since, until)]
+            for since, until in pairwise(weeks)
+        ]
+    assert told == [["at once"], ["brought a week later"], []]
 
 
 def test_who_left_and_what_was_told_is_known(store: Any) -> None:

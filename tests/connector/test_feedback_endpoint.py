@@ -84,7 +84,7 @@ def test_a_standard_delivery_becomes_an_answer_like_any_other(standard: Any) -> 
     (row,) = standard.answers()
     assert row.given == {"recommend": 3, "reason": "price", "missing": "=HYPERLINK(1)\n<b>"}
     assert (row.by, row.contact_id, row.language, row.questionnaire) == ("customer", "900", "en", "exit")
-    assert row.at == datetime(2026, 3, 2, 8, 59, tzinfo=UTC)
+    assert (row.at, row.received_at) == (datetime(2026, 3, 2, 8, 59, tzinfo=UTC), standard.clock.now())
     assert standard.agenda()["acme", "500"].why == "answer"
     assert standard.engine.accounts == ["acme"]
 
