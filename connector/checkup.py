@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from adapters.errors import AurevoirError, ConfigError
 from adapters.offers import Consenting
 from adapters.results import Finding, Level
+from connector import former_address
 from connector.account import Account
 from connector.bootstrap import Runtime
 from connector.checkup_address import check_address
@@ -66,6 +67,7 @@ def _installation(runtime: Runtime) -> Iterator[Finding]:
     yield _database(runtime)
     yield from _files(runtime)
     yield from _documents(runtime)
+    yield from _left_behind(runtime)
     server = runtime.settings.server
     if server.on_loopback:
         yield _warning(
@@ -100,6 +102,16 @@ def _database(runtime: Runtime) -> Finding:
     if path is not None and path.exists() and path.stat().st_mode & GROUP:
         return _warning("database", f"users of its group may read {path}.", f"chmod 600 {path}")
     return _ok("database", f"schema {runtime.store.schema_version()}")
+
+
+def _left_behind(runtime: Runtime) -> Iterator[Finding]:
+    """What is still kept of accounts that somebody took out of the settings: a sealed token is worth forgetting."""
+    with runtime.store.read() as session:
+        names = accounts.left_behind(session, runtime.accounts)
+    for name in names:
+        text = f"{name} is not in the settings any more, and what belongs to it is still kept here, its token included."
+        remedy = f"`aurevoir uninstall --account {name}` forgets it and says what to delete in the CRM by hand."
+        yield _warning("accounts", text, f"{remedy} Or put it back into the settings.")
 
 
 def _documents(runtime: Runtime) -> Iterator[Finding]:
@@ -169,9 +181,24 @@ def _account(runtime: Runtime, account: Account) -> Iterator[Finding]:
     else:
         yield _ok("names", "all pipelines, stages and people of the settings were found in the CRM")
         yield from doubtful_people(account.name, account.config, tuple(account.users().values()))
+    yield from _former_addresses(runtime, account)
     if row is not None and row.started_at is not None:
         yield from _heartbeat(account, row, now)
         yield from _deliveries(runtime, account, row)
+
+
+def _former_addresses(runtime: Runtime, account: Account) -> Iterator[Finding]:
+    """Links in open tasks that hang on an address which was ours before."""
+    with runtime.store.read() as session:
+        found = former_address.open_tasks(session, runtime.links, account.name)
+    for address, count in found.items():
+        tasks = "1 open task carries a link" if count == 1 else f"{count} open tasks carry links"
+        yield _warning(
+            "links",
+            f"{tasks} under the former address {address}: such links work only while it still leads here.",
+            "Let the former address lead here until these tasks are done. `aurevoir preview` shows a deal's links as "
+            "they are now.",
+        )
 
 
 def _playbooks(account: Account, library: Library) -> Iterator[Finding]:

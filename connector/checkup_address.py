@@ -20,6 +20,11 @@ EXAMPLES = (".example.com", ".example.org", ".example.net")
 """Names under which nobody can ever be reached (RFC 2606); one stands in a new file of settings."""
 
 
+def is_example(url: str) -> bool:
+    """Whether the address is one of those that stand in examples."""
+    return f".{urlsplit(url).hostname or ''}".endswith(EXAMPLES)
+
+
 def check_address(url: str, now: datetime, context: ssl.SSLContext | None = None) -> Iterator[Finding]:
     """Ask ``/healthz`` there, as the outside would. What fails because of the network alone is no fault.
 
@@ -27,7 +32,7 @@ def check_address(url: str, now: datetime, context: ssl.SSLContext | None = None
     good elsewhere; a certificate that has ended, or is for another name, is good nowhere.
     """
     parts = urlsplit(url)
-    if (parts.hostname or "").endswith(EXAMPLES):
+    if is_example(url):
         text = f"{url} is the example's address: every link in tasks and surveys would lead nowhere."
         yield Finding(SUBJECT, Level.FAULT, text, "Set server.public_url to your own address, then restart.")
         return

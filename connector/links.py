@@ -64,7 +64,12 @@ class LinkSigner:
     def address(self, kind: LinkKind, case_id: str, contact_id: str | None, questionnaire: str) -> str:
         """The full address of the page."""
         token = self.token(kind, self.link_id(kind, case_id, contact_id, questionnaire))
-        return f"{self._public_url}/{_SHORT.get(kind, kind.value)}/{token}"
+        return f"{self._public_url}/{self.path(kind)}/{token}"
+
+    @staticmethod
+    def path(kind: LinkKind) -> str:
+        """The path of this kind of page, below which a token stands."""
+        return _SHORT.get(kind, kind.value)
 
     def token(self, kind: LinkKind, link: str) -> str:
         """The token for a link's id."""

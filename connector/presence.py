@@ -5,6 +5,7 @@ A lock says it (see :mod:`connector.store.locks`): ``serve`` holds its own alone
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -22,8 +23,26 @@ SERVE = "serve"
 WEB = "web"
 """Held by each ``web``."""
 LOOK_SECONDS = 5.0
+ADDRESS = "address-"
+"""Held beside it by what works, with a digest of the public address that it writes into links."""
 SHARED_WAIT_SECONDS = 5.0
 """A short command may have it alone for a moment."""
+
+
+@contextmanager
+def working(store: Store, public_url: str, *, shared: bool = False) -> Iterator[None]:
+    """Hold what a process holds that writes into CRMs, while the block runs; raises as :func:`present`."""
+    with present(store, SERVE, shared=shared), present(store, _address(public_url), shared=shared):
+        yield
+
+
+def works_elsewhere_as(store: Store, public_url: str) -> bool:
+    """Whether what works on the database now writes another public address than this into its links."""
+    return store.is_held(SERVE) and not store.is_held(_address(public_url))
+
+
+def _address(public_url: str) -> str:
+    return ADDRESS + hashlib.sha256(public_url.encode()).hexdigest()[:16]
 
 
 @contextmanager

@@ -5,14 +5,32 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from adapters.errors import AdapterError
+from adapters.errors import AdapterError, ConfigError, Fault
 from adapters.offers import APP_STATE, Installing, PackageOrder
 from adapters.results import SchemaReport
 from connector.account import Account
 from connector.bootstrap import Runtime
+from connector.checkup_address import is_example
+from connector.presence import works_elsewhere_as
 from connector.store import accounts
 
 Follow = Callable[[str, int, int], None]
+
+
+def require_address(runtime: Runtime) -> None:
+    """Refuse what would put links into the CRM that lead nowhere, or soon do.
+
+    Raises :class:`~adapters.errors.ConfigError` while the public address is that of the example, and while a changed
+    one waits for a restart: here, or of the program that works on the same database.
+    """
+    runtime.reloader.require_no_restart_due()
+    url, key = runtime.settings.server.public_url, "server.public_url"
+    if is_example(url):
+        cure = "is the example's address, and every link in tasks would lead nowhere: put your own there, then restart"
+        raise ConfigError([Fault(key, url, cure)])
+    if works_elsewhere_as(runtime.store, url):
+        cure = "the running `aurevoir serve` or `worker` still writes another address into links: restart it first"
+        raise ConfigError([Fault(key, url, cure)])
 
 
 def provision(runtime: Runtime, name: str, *, dry_run: bool = False, follow: Follow | None = None) -> SchemaReport:
@@ -20,8 +38,10 @@ def provision(runtime: Runtime, name: str, *, dry_run: bool = False, follow: Fol
 
     May be run again at any time: what is there stays. The switch-on holds although the rest of the app is refused,
     since polling does without it. ``follow`` hears how a deployment goes. Raises as
-    :meth:`connector.account.Account.provision`.
+    :meth:`connector.account.Account.provision` and, unless it is a dry run, :func:`require_address`.
     """
+    if not dry_run:
+        require_address(runtime)
     account = runtime.accounts[name]
     report = account.provision(dry_run=dry_run)
     crm = account.crm()

@@ -12,6 +12,7 @@ from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, Va
 from typing import TYPE_CHECKING, TypeVar
 
 import structlog
+from pydantic import BaseModel, SecretStr
 
 from adapters.errors import AdapterError, ConfigError, Fault
 from connector.settings import Settings
@@ -72,8 +73,8 @@ class Reloader:
         self._seen = self._fingerprint()
         self.trouble: ConfigError | None = None
         """Why the file as it stands now was not taken on; None when it was."""
-        self.waiting: tuple[str, ...] = ()
-        """Keys whose change needs a restart."""
+        self.waiting: Mapping[str, str] = {}
+        """Keys whose change needs a restart, such as ``server.public_url``, with their new value; empty for secrets."""
 
     def start(self) -> None:
         """Look from now on."""
@@ -113,10 +114,19 @@ class Reloader:
 
     def _take_on(self, fresh: Settings) -> None:
         current = self._runtime.settings
-        self.waiting = tuple(key for key in FIXED if getattr(fresh, key) != getattr(current, key))
+        self.waiting = {
+            place: told for key in FIXED for place, told in _changed(key, getattr(fresh, key), getattr(current, key))
+        }
         if self.waiting:
-            log.warning("a changed setting needs a restart", keys=self.waiting)
+            log.warning("a changed setting needs a restart", keys=sorted(self.waiting))
         self._runtime.take_on(fresh.model_copy(update={key: getattr(current, key) for key in FIXED}))
+
+    def require_no_restart_due(self) -> None:
+        """Raise :class:`~adapters.errors.ConfigError` with every key that needs a restart before it takes effect."""
+        self.look()
+        cure = "the file says so, and the running program still has another value: restart it, then do this again"
+        if self.waiting:
+            raise ConfigError([Fault(key, told, cure) for key, told in self.waiting.items()])
 
     def _fingerprint(self) -> str:
         source = self._runtime.source
@@ -128,6 +138,16 @@ class Reloader:
                 self.look()
             except Exception as error:  # the next look may go well, and nobody else keeps in step
                 log.error("settings could not be looked at", exc_info=error)
+
+
+def _changed(key: str, fresh: object, current: object) -> Iterator[tuple[str, str]]:
+    """The keys that differ, down to the single value, with what may be shown of the new one."""
+    if isinstance(fresh, BaseModel) and isinstance(current, BaseModel):
+        for name in type(fresh).model_fields:
+            yield from _changed(f"{key}.{name}", getattr(fresh, name), getattr(current, name))
+    elif fresh != current:
+        kept = isinstance(fresh, SecretStr | tuple) or key == "database_url"  # that may hold a password
+        yield key, "" if kept or fresh is None else str(fresh)
 
 
 def require_names(accounts: Iterable[Account]) -> None:

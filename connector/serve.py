@@ -17,7 +17,7 @@ from adapters.errors import AurevoirError, ConfigError, Fault
 from connector import logging as our_logging
 from connector.app import create_app, server_options
 from connector.bootstrap import Runtime, build, cannot_be_used
-from connector.presence import SERVE, WEB, present
+from connector.presence import WEB, present, working
 from connector.private import require_private
 from connector.reload import require_names
 from connector.settings import Settings
@@ -37,7 +37,8 @@ def serve(source: Source) -> None:
     Raises :class:`~connector.store.database.Busy` when another process works on the same database, and
     :class:`~connector.store.database.SchemaOutdated` for a server database with another schema.
     """
-    with _running(source, source.load()) as runtime, present(runtime.store, SERVE):
+    settings = source.load()
+    with _running(source, settings) as runtime, working(runtime.store, settings.server.public_url):
         if runtime.store.is_sqlite:
             copy = runtime.store.upgrade(now=runtime.clock.now())
             if copy is not None:
@@ -70,7 +71,7 @@ def worker(source: Source) -> None:
     _require_postgresql(settings, "worker")
     from connector import distributed
 
-    with _running(source, settings) as runtime, present(runtime.store, SERVE, shared=True):
+    with _running(source, settings) as runtime, working(runtime.store, settings.server.public_url, shared=True):
         runtime.store.require_current()
         distributed.require_installed(runtime.store)
         require_names(runtime.accounts.values())

@@ -12,6 +12,7 @@ from adapters.errors import AurevoirError
 from adapters.offers import Installing
 from connector import switch_on
 from connector.account import Account
+from connector.provisioning import require_address
 from connector.web import languages
 from connector.web.console import Console, known_account, way, words_of
 from connector.web.console_jobs import PLACE, Job, Jobs, Tell, follow
@@ -119,7 +120,7 @@ def _add_switch_on(blueprint: Blueprint, console: Console, jobs: Jobs) -> None:
         job = jobs.of("switch-on", name)
         watching = job is not None and (not job.ended.is_set() or "begun" in request.args)
         if request.method == "POST":
-            faults = _ready(account)
+            faults = _ready(console, account)
             if not faults:
                 most = request.form.get("most", 0, type=int) if request.form.get("older") == "take" else 0
                 most = max(0, min(most, MOST_TAKEN_IN))
@@ -145,19 +146,20 @@ def _add_switch_on(blueprint: Blueprint, console: Console, jobs: Jobs) -> None:
         return follow(html, job, _deploy_words, lambda ended: _switched(ended, account))
 
 
-def _ready(account: Account) -> list[str]:
+def _ready(console: Console, account: Account) -> list[str]:
     """What stands in the way of a switch-on, as far as the settings tell."""
-    try:
-        account.require_watch()
-        account.require_names()
-    except AurevoirError as error:
-        return words_of(error)
-    return []
+    faults: list[str] = []
+    for require in (lambda: require_address(console.runtime), account.require_watch, account.require_names):
+        try:
+            require()
+        except AurevoirError as error:
+            faults += words_of(error)
+    return faults
 
 
 def _offered(console: Console, account: Account) -> dict[str, Any]:
     """What would be created, and which deals the choice is about."""
-    faults = _ready(account)
+    faults = _ready(console, account)
     if faults:
         return {"faults": faults}
     try:

@@ -17,7 +17,7 @@ from connector.bootstrap import Adapters, Runtime, build
 from connector.config import read_raw
 from connector.source import Source
 
-PUBLIC = "https://goodbye.example.com"
+PUBLIC = "https://goodbye.northwind.test"
 KEY = "kJ8vQ2mX7nR4tW9zB3cF6hL1pS5yD0gA-console-tests"
 MAIL = "admin@example.com"
 PASSWORD = "four plain words here"

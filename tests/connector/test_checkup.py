@@ -27,13 +27,17 @@ from connector.app import create_app
 from connector.bootstrap import Adapters, Runtime, build
 from connector.checkup import check_up, is_well
 from connector.checkup_address import check_address
+from connector.links import LinkSigner
 from connector.source import Source
-from connector.store import accounts, agenda, cases
+from connector.store import accounts, agenda, cases, intents
+from connector.store.tables import IntentState
 from sandbox.hubspot import HubSpotSandbox
 from sandbox.hubspot.access import ALL_SCOPES
 from sandbox.hubspot.hooks import sign_v3
 from sandbox.kit import Server
-from workflows.cases import Case, CaseStatus
+from workflows.cases import Case, CaseStatus, Step, StepStatus
+from workflows.rules import LinkKind
+from workflows.writes import CreateTask
 
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
 ALIVE = json.dumps({"status": "alive"}).encode()
@@ -179,6 +183,28 @@ def case(**changes: Any) -> Case:
         language="en", stage_id="1004", entered_at=NOW, opened_at=NOW,
     )  # fmt: skip
     return base.model_copy(update=changes)
+
+
+@pytest.mark.row("P-73")
+def test_open_tasks_with_links_under_a_former_address_are_counted(make: Any) -> None:
+    runtime = make()
+    former = LinkSigner("https://former.acme.test", runtime.settings.secrets)
+    open_step = Step(key="thanks", rule="thanks", status=StepStatus.OPEN, task_id="t1")
+    done = Step(key="call", rule="call", status=StepStatus.DONE, task_id="t2")
+    now = runtime.clock.now()
+    with runtime.store.write() as session:
+        cases.save(session, case(steps=(open_step, done)))
+        for step in (open_step, done):
+            link = former.address(LinkKind.SURVEY, "c1", step.key, "exit")
+            body = f"Please send {link}. Their site is https://northwind.example/s/{'a' * 52}."
+            task = CreateTask(
+                key=f"c1:{step.key}", deal_id="902", subject="Send it", body=body, due_at=now, owner_id="1"
+            )
+            intents.plan(session, "acme", "c1", [task], now)
+            intents.ended(session, "acme", task.key, IntentState.DONE, now, record_id=step.task_id)
+    (told,) = found(runtime, "links")
+    assert told.level is Level.WARNING
+    assert "1 open task carries a link under the former address https://former.acme.test" in told.text
 
 
 @pytest.mark.row("P-73")

@@ -159,7 +159,7 @@ def test_the_database_holds_neither_password_nor_what_the_browser_holds(inside: 
         (admin,) = Admins(inside.runtime.store, inside.runtime.clock).listing()
     assert admin.password is not None
     assert admin.password.startswith("$argon2id$")
-    cookie = inside.browser.get_cookie("aurevoir_console", path="/console", domain="goodbye.example.com")
+    cookie = inside.browser.get_cookie("aurevoir_console", path="/console", domain="goodbye.northwind.test")
     assert cookie is not None
     assert row.id not in cookie.value
 
@@ -168,11 +168,11 @@ def test_the_database_holds_neither_password_nor_what_the_browser_holds(inside: 
 
 
 def test_signing_out_ends_the_session_even_for_a_copy_of_the_cookie(inside: kit.Desk) -> None:
-    cookie = inside.browser.get_cookie("aurevoir_console", path="/console", domain="goodbye.example.com")
+    cookie = inside.browser.get_cookie("aurevoir_console", path="/console", domain="goodbye.northwind.test")
     assert cookie is not None
     assert inside.post("/console/sign-out", page="/console/").status_code == 303
     assert inside.get("/console/").status_code == 302
-    inside.browser.set_cookie("aurevoir_console", cookie.value, path="/console", domain="goodbye.example.com")
+    inside.browser.set_cookie("aurevoir_console", cookie.value, path="/console", domain="goodbye.northwind.test")
     assert inside.get("/console/").status_code == 302
 
 

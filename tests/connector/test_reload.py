@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
+from adapters.errors import ConfigError
 from connector.bootstrap import Adapters, Runtime, build
+from connector.presence import working
+from connector.provisioning import provision, require_address
 from connector.source import Source
 from connector.store import accounts
 
@@ -118,7 +121,7 @@ def test_what_the_process_was_built_on_waits_for_a_restart(runtime: Runtime, fil
     assert runtime.settings.server.public_url == "https://goodbye.example.com"
     assert runtime.settings.accounts["acme"].company == "Northwind"
     told = {subject: text for subject, _ok, text in runtime.ready()}
-    assert "restart is needed for: server" in told["settings"]
+    assert "restart is needed for: server.public_url" in told["settings"]
 
 
 def test_a_playbook_of_ones_own_is_taken_on_when_it_is_saved(runtime: Runtime, file: Path) -> None:
@@ -153,3 +156,37 @@ def test_an_account_that_is_being_set_up_does_not_take_the_others_off_the_networ
         accounts.change(session, "acme", started_at=runtime.clock.now())
     standing = {subject: ok for subject, ok, _text in runtime.ready()}
     assert (standing["account acme"], standing["account globex"]) == (True, True)
+
+
+def test_nothing_is_switched_on_while_links_would_lead_nowhere(runtime: Runtime, file: Path) -> None:
+    with pytest.raises(ConfigError) as example:
+        provision(runtime, "acme")
+    (fault,) = example.value.faults
+    assert (fault.key, fault.value) == ("server.public_url", "https://goodbye.example.com")
+    assert "put your own there" in fault.cure
+    mine = _config() | {"server": {"public_url": "https://goodbye.acme.test", "trusted_proxy": "127.0.0.1"}}
+    file.write_text(yaml.safe_dump(mine), encoding="utf-8")
+    with pytest.raises(ConfigError) as pending:
+        provision(runtime, "acme")
+    assert {one.key: one.value for one in pending.value.faults} == {
+        "server.public_url": "https://goodbye.acme.test",
+        "server.trusted_proxy": "127.0.0.1",
+    }
+    assert all("restart" in one.cure for one in pending.value.faults)
+
+
+def test_a_short_command_switches_nothing_on_beside_a_program_that_still_writes_another_address(
+    runtime: Runtime, file: Path
+) -> None:
+    mine = _config() | {"server": {"public_url": "https://goodbye.acme.test"}}
+    file.write_text(yaml.safe_dump(mine), encoding="utf-8")
+    source = Source(file, Adapters(), {})
+    short = build(source.load(), adapters=source.adapters, source=source)
+    try:
+        with working(runtime.store, "https://former.acme.test"), pytest.raises(ConfigError, match="restart it first"):
+            require_address(short)
+        with working(runtime.store, "https://goodbye.acme.test"):
+            require_address(short)
+        require_address(short)
+    finally:
+        short.close()

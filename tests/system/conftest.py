@@ -155,7 +155,7 @@ def write_config(rig: Any, folder: Path, database_url: str | None, **account: An
     }
     manager = rig.world.owners[rig.users[0]].email if rig.name == "hubspot" else "claire@globex.example"
     config: Mapping[str, Any] = {
-        "server": {"listen": "127.0.0.1:0", "public_url": "https://goodbye.example.com"},
+        "server": {"listen": "127.0.0.1:0", "public_url": "https://goodbye.northwind.test"},
         "database_url": database_url or f"sqlite:///{folder / 'aurevoir.db'}",
         "secret_key": SECRET_KEY,
         "accounts": {

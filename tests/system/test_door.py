@@ -13,7 +13,7 @@ from workflows.cases import CaseStatus
 from workflows.records import RecordKind
 
 WON = {"hubspot": "1003", "salesforce": "Closed Won"}
-PUBLIC = "https://goodbye.example.com"
+PUBLIC = "https://goodbye.northwind.test"
 
 
 @pytest.fixture

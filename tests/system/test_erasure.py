@@ -59,7 +59,7 @@ def answered(system: Any) -> tuple[str, str, str]:
         intake.save_answer(session, link, answer)
         outbox.put(session, "acme", [note], now, case_id=case.id, why="test")
     system.work()
-    path = links.address(LinkKind.SURVEY, case.id, contact, "exit").removeprefix("https://goodbye.example.com")
+    path = links.address(LinkKind.SURVEY, case.id, contact, "exit").removeprefix("https://goodbye.northwind.test")
     return deal, contact, path
 
 

@@ -15,7 +15,7 @@ from standardwebhooks.webhooks import Webhook
 from workflows.cases import Case, StepStatus
 from workflows.records import RecordKind
 
-HOME = "https://goodbye.example.com"
+HOME = "https://goodbye.northwind.test"
 SECRET = "whsec_" + base64.b64encode(b"thirty-two bytes of pure chance!").decode()
 TOOL = {"link": "https://forms.example.com/to/abc?case={{ case_key }}&lang={{ language }}", "secret": SECRET}
 

@@ -137,7 +137,7 @@ def test_the_customer_s_page_stands_on_the_deal_and_ends_with_the_plan(system: A
     system.lose(deal)
     system.work()
     address = system.rig.value(RecordKind.DEAL, deal, "timeline_link")
-    path = address.removeprefix("https://goodbye.example.com")
+    path = address.removeprefix("https://goodbye.northwind.test")
     shown = system.web.get(path)
     assert shown.status_code == 200
     assert "Access closes" in shown.text

@@ -352,7 +352,7 @@ def test_an_answered_survey_comes_back_onto_contact_company_and_deal(system: Any
     link = system.rig.value(RecordKind.CONTACT, contact, "survey_link")
     assert link, "the link is there once the end is effective"
     assert any(link in task.body for task in system.rig.tasks(deal))
-    path = link.removeprefix("https://goodbye.example.com")
+    path = link.removeprefix("https://goodbye.northwind.test")
     page = system.web.get(path)
     assert page.status_code == 200
     assert system.rig.value(RecordKind.CONTACT, contact, "exit_score") is None
@@ -389,7 +389,7 @@ def test_survey_links_stop_working_when_the_case_is_cancelled(system: Any) -> No
     contact = system.case(deal).contact_ids[0]
     link = system.rig.value(RecordKind.CONTACT, contact, "survey_link")
     assert link
-    path = link.removeprefix("https://goodbye.example.com")
+    path = link.removeprefix("https://goodbye.northwind.test")
     assert "<form" in system.web.get(path).text
     system.rig.move_deal(deal, system.rig.negotiating)
     system.signal(deal)

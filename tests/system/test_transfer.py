@@ -31,7 +31,7 @@ class Place:
         self.folder = folder
         folder.mkdir()
         config: dict[str, Any] = {
-            "server": {"listen": "127.0.0.1:0", "public_url": "https://goodbye.example.com"},
+            "server": {"listen": "127.0.0.1:0", "public_url": "https://goodbye.northwind.test"},
             "database_url": "sqlite:///aurevoir.db",
             "secret_key": f"kJ8vQ2mX7nR4tW9zB3cF6hL1pS5yD0gA-{folder.name}",
             **account.pop("whole", {}),
