@@ -19,12 +19,14 @@ from workflows.writes import UpdateFields, Write
 
 SOON = timedelta(hours=1)
 """So long after the plan has begun, company and contacts are asked to be left alone as well."""
-MOST_CONTACTS = 50
+MOST_CONTACTS = 1000
+"""Of a crowd beyond this, the first are left alone, and the case's log says so. They are written in batches."""
 _RUNNING = frozenset({CaseStatus.AWAITING_REASON, CaseStatus.ACTIVE})
 _NAME = "_quiet:"
 _WHERE = "quiet"
 _SINCE = "quiet_since"
 _UNTIL = "quiet_until"
+_CROWD = "quiet_crowd"
 
 
 def is_quiet(draft: Draft) -> bool:
@@ -103,6 +105,9 @@ def _where(draft: Draft) -> Quiet:
 
 def _write(draft: Draft, quiet: bool) -> None:
     wanted = dict(_targets(draft)) if quiet and _where(draft) is Quiet.CUSTOMER else {}
+    crowd = len(set(draft.look.deal.contact_ids))
+    if wanted and crowd > MOST_CONTACTS and draft.once(_CROWD, str(crowd)):
+        draft.log("quiet reaches not all", f"{crowd} contacts; the first {MOST_CONTACTS} are asked to be left alone")
     for name, target in wanted.items():
         draft.fields(name, target, {"quiet": True})
     for name, last in list(draft.written.items()):
@@ -120,5 +125,5 @@ def _targets(draft: Draft) -> Iterator[tuple[str, Ref]]:
     deal = draft.look.deal
     if deal.company_id:
         yield f"{_NAME}{RecordKind.COMPANY}:{deal.company_id}", Ref(kind=RecordKind.COMPANY, id=deal.company_id)
-    for contact_id in dict.fromkeys(deal.contact_ids[:MOST_CONTACTS]):
+    for contact_id in list(dict.fromkeys(deal.contact_ids))[:MOST_CONTACTS]:
         yield f"{_NAME}{RecordKind.CONTACT}:{contact_id}", Ref(kind=RecordKind.CONTACT, id=contact_id)

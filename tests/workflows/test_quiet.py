@@ -138,7 +138,15 @@ def test_who_joins_the_deal_is_left_alone_too_and_who_leaves_it_no_longer(leavin
     assert said(leaving.look()) == {"contact:p2": True, "contact:p1": False}
 
 
-def test_a_crowd_of_contacts_costs_a_bounded_number_of_writes(leaving: Any) -> None:
+@pytest.mark.row("P-25")
+def test_all_of_two_hundred_contacts_are_left_alone_and_beyond_a_thousand_the_log_says_who_is_not(leaving: Any) -> None:
     leaving.change(contact_ids=tuple(f"p{n}" for n in range(200)))
     leaving.now += timedelta(hours=2)
-    assert len(said(leaving.look())) == 51
+    assert len(said(leaving.look())) == 201
+    assert "quiet reaches not all" not in leaving.happened()
+    leaving.change(contact_ids=tuple(f"p{n}" for n in range(1200)))
+    leaving.now += timedelta(hours=1)
+    assert len(said(leaving.look())) == 800
+    leaving.look()
+    (told,) = [event.detail for event in leaving.events if event.what == "quiet reaches not all"]
+    assert told == "1200 contacts; the first 1000 are asked to be left alone"
