@@ -198,6 +198,14 @@ class Forgetting(Protocol):
 
 
 @runtime_checkable
+class LeftByHand(Protocol):
+    """An adapter that can say how a person takes our parts out of its CRM, where no program is let in any more."""
+
+    by_hand: Mapping[str, str]
+    """What of ours may still be there, each with where to delete it."""
+
+
+@runtime_checkable
 class Leaving(Protocol):
     """A :class:`Crm` from which what we created can be taken away again (P-7A)."""
 

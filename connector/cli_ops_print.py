@@ -90,9 +90,8 @@ def print_uninstalled(done: Uninstalled) -> None:
     """What was taken out, or would be, and what stays."""
     out = _out()
     would = "would be " if done.dry_run else ""
-    out.print(
-        Text(f"{done.account}: {done.cases_cancelled} open cases {would}cancelled, their tasks closed with a note")
-    )
+    tasks = "here; the CRM lets us in no more" if done.out_of_reach else "their tasks closed with a note"
+    out.print(Text(f"{done.account}: {done.cases_cancelled} open cases {would}cancelled, {tasks}"))
     out.print(Text(f"{len(done.removed)} parts {would}removed"))
     for part in done.removed:
         out.print(Text(f"  {part}"))

@@ -195,24 +195,34 @@ def uninstall_command(
     account: Annotated[str, typer.Option("--account", metavar="NAME", help="Which account.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
     keep_fields: Annotated[bool, typer.Option("--keep-fields", help="Leave our fields with their values.")] = False,
+    without_crm: Annotated[
+        bool, typer.Option("--without-crm", help="Finish our side alone: the app is gone from the CRM already.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before.")] = False,
     as_json: AsJson = False,
     config: Config = None,
 ) -> None:
     """Take out of the CRM what we created, and say what stays.
 
-    Open cases are cancelled, our fields go with their values, and the access is given back.
+    Open cases are cancelled, our fields go with their values, and the access is given back. Of an account that is not
+    in the settings any more, what is kept here goes: its sealed token, its links, its open cases.
     """
     from connector.cli_ops_print import print_uninstalled
+    from connector.store import accounts
     from connector.uninstall import uninstall
 
     with short_runtime(context, config) as runtime:
-        (name,) = chosen(runtime, account)
-        planned = uninstall(runtime, name, keep_fields=keep_fields, dry_run=True)
+        with runtime.store.read() as session:
+            left = accounts.left_behind(session, runtime.accounts)
+        (name,) = [account] if account in left else chosen(runtime, account)
+        how = {"keep_fields": keep_fields, "without_crm": without_crm}
+        planned = uninstall(runtime, name, dry_run=True, **how)
         if not dry_run and not yes:
             print_uninstalled(planned)
-            typer.confirm(f"Do this in {name}? Values in our fields go with them", abort=True)
-        done = planned if dry_run else uninstall(runtime, name, keep_fields=keep_fields)
+            question = "Finish our side" if planned.out_of_reach else "Do this"
+            lost = "" if planned.out_of_reach or keep_fields else "? Values in our fields go with them"
+            typer.confirm(f"{question} in {name}{lost}", abort=True)
+        done = planned if dry_run else uninstall(runtime, name, **how)
     if as_json:
         print_json(done.as_json())
     else:

@@ -3,36 +3,46 @@
 In this order, so that nothing is left half done: open cases are cancelled, which closes their tasks with a note and
 their pages; then our fields and the rest of the app go; then the access is given back; then the account is switched off
 here. Whatever fails stops the rest and is told, and the command may simply be run again.
+
+Where the CRM lets us in no more (the app was removed there, or the account is not in the settings any more), our side
+is finished all the same: cases end, links close, tokens go; and what a person must do in the CRM is said.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from adapters.errors import ConsentEnded
-from adapters.offers import Leaving, Removal
+from adapters.errors import ConsentEnded, CredentialsInvalid
+from adapters.offers import Leaving, LeftByHand, Removal
 from connector.bootstrap import Runtime
 from connector.casework import WAIT_SECONDS, NotPossible
 from connector.engine import work_lock
 from connector.reconciler import Reconciler
-from connector.store import accounts, cases, pauses
+from connector.store import accounts, cases, intake, pauses
 from connector.store.database import Busy
 from workflows.cases import Case, Event
+from workflows.ending import end_unseen
 from workflows.fields import FIELDS
 
 MOST = 100_000
+NAMED = 10
+WHATEVER = "in the CRM: whatever of ours is still there"
 
 
 @dataclass
 class Uninstalled:
-    """What was done, or with ``dry_run`` would be. ``stays`` maps what is left to why and what to do about it."""
+    """What was done, or with ``dry_run`` would be. ``stays`` maps what is left to why and what to do about it.
+
+    ``out_of_reach``: the CRM let us in no more, so that our side alone was finished.
+    """
 
     account: str
     dry_run: bool
     cases_cancelled: int = 0
+    out_of_reach: bool = False
     removed: list[str] = field(default_factory=list)
     stays: dict[str, str] = field(default_factory=dict)
 
@@ -46,45 +56,67 @@ class Uninstalled:
         self.stays |= dict(removal.stays)
 
 
-def uninstall(runtime: Runtime, account: str, *, keep_fields: bool = False, dry_run: bool = False) -> Uninstalled:
-    """Do it, or only say what would be done.
+def uninstall(
+    runtime: Runtime, account: str, *, keep_fields: bool = False, dry_run: bool = False, without_crm: bool = False
+) -> Uninstalled:
+    """Do it, or only say what would be done. An account that is not in the settings any more is forgotten here alone.
 
     Raises :class:`~adapters.errors.AdapterError` when the CRM cannot be worked with, and :class:`NotPossible` when a
-    case cannot be ended yet: then nothing else was removed.
+    case cannot be ended yet, or our credentials are refused: then nothing else was removed.
     """
     done = Uninstalled(account, dry_run)
-    crm = runtime.accounts[account].crm()
+    done.cases_cancelled = len(_open_cases(runtime, account))
+    locked = nullcontext() if dry_run else runtime.store.exclusive(work_lock(account), wait=WAIT_SECONDS)
+    with locked:
+        if without_crm or not _in_the_crm(runtime, done, keep_fields=keep_fields):
+            _say_by_hand(runtime, done)
+        if not dry_run:
+            _finish_here(runtime, done)
+    return _with_here(runtime, done, keep_fields=keep_fields)
+
+
+def _in_the_crm(runtime: Runtime, done: Uninstalled, *, keep_fields: bool) -> bool:
+    """What is done in the CRM; False when it lets us in no more, be it half way through."""
+    account = runtime.accounts.get(done.account)
+    if account is None:
+        return False
+    crm = account.crm()
     if not isinstance(crm, Leaving):
-        raise NotPossible(f"the adapter of {account} cannot take its parts away: its documentation says how by hand")
-    still_open = _open_cases(runtime, account)
-    done.cases_cancelled = len(still_open)
-    if dry_run:
-        with _ended_already(done):
-            if not keep_fields:
-                done.add(crm.remove_app(FIELDS, dry_run=True))
-        return _with_here(done, keep_fields=keep_fields)
-    with runtime.store.exclusive(work_lock(account), wait=WAIT_SECONDS):
-        with _ended_already(done):
-            _cancel_all(runtime, account, still_open)
-            if not keep_fields:
-                done.add(crm.remove_app(FIELDS))
-            done.add(crm.sign_off())
-        _switch_off(runtime, account, done)
-    return _with_here(done, keep_fields=keep_fields)
-
-
-@contextmanager
-def _ended_already(done: Uninstalled) -> Iterator[None]:
-    """Without open cases an access that has ended keeps nobody from leaving: another run gave it back, or an admin."""
+        raise NotPossible(f"the adapter of {account.name} cannot take its parts away: its documentation says how")
     try:
-        yield
+        if not done.dry_run:
+            _cancel_all(runtime, account.name, _open_cases(runtime, account.name))
+        if not keep_fields:
+            done.add(crm.remove_app(FIELDS, dry_run=done.dry_run))
+        if not done.dry_run:
+            done.add(crm.sign_off())
     except ConsentEnded:
-        if done.cases_cancelled:
-            raise
-        done.stays["in the CRM: whatever of ours is still there"] = (
-            "the access has ended already, so nothing was looked at or removed; connect the account again to have it "
-            "removed, or delete it by hand"
-        )
+        return False
+    except CredentialsInvalid as refused:
+        raise NotPossible(
+            f"{refused}. Correct the credentials and run this again; or, where the app was deleted in the CRM, add "
+            "--without-crm: then our side is finished, and you are told what to delete there by hand."
+        ) from refused
+    return True
+
+
+def _say_by_hand(runtime: Runtime, done: Uninstalled) -> None:
+    """What may still be in the CRM, where nothing could be looked at or removed."""
+    done.out_of_reach = True
+    with runtime.store.read() as session:
+        row = accounts.get(session, done.account)
+        tasks = cases.open_tasks(session, done.account)
+    account = runtime.accounts.get(done.account)
+    crm = account.config.crm if account is not None else row.crm if row is not None else ""
+    adapter = runtime.adapters.get(crm)
+    if tasks:
+        named = ", ".join(f"{deal} ({count})" for deal, count in list(tasks.items())[:NAMED])
+        more = f" and {len(tasks) - NAMED} more" if len(tasks) > NAMED else ""
+        done.stays["in the CRM: open tasks of ours"] = f"{sum(tasks.values())}, on {named}{more}: close them there"
+    if isinstance(adapter, LeftByHand):
+        done.stays |= dict(adapter.by_hand)
+    else:
+        done.stays[WHATEVER] = "the documentation of its adapter says how by hand"
 
 
 def _open_cases(runtime: Runtime, account: str) -> list[Case]:
@@ -112,20 +144,31 @@ def _cancel_all(runtime: Runtime, account: str, found: Sequence[Case]) -> None:
         )
 
 
-def _switch_off(runtime: Runtime, account: str, done: Uninstalled) -> None:
+def _finish_here(runtime: Runtime, done: Uninstalled) -> None:
+    """Our side alone, in one transaction: cases that are still open end, links close, tokens and all else go."""
     now = runtime.clock.now()
+    detail = f"{done.cases_cancelled} cases cancelled, {len(done.removed)} parts removed"
+    if done.out_of_reach:
+        detail += "; the CRM was out of reach"
     with runtime.store.write() as session:
-        accounts.forget(session, account)
-        detail = f"{done.cases_cancelled} cases cancelled, {len(done.removed)} parts removed"
-        cases.log(session, account, [Event(what="uninstalled", detail=detail)], now)
-    runtime.accounts[account].reconnect()
+        for case in cases.listing(session, account=done.account, open_only=True, limit=MOST):
+            cases.save(session, end_unseen(case, now))
+            ended = Event(what="cancelled", detail="the account was taken out; its CRM was out of reach")
+            cases.log(session, done.account, [ended], now, case_id=case.id, deal_id=case.deal_id)
+        intake.close_all_links(session, done.account, now)
+        accounts.forget(session, done.account)
+        cases.log(session, done.account, [Event(what="uninstalled", detail=detail)], now)
+    runtime.store.let_go_of_removed()
+    if done.account in runtime.accounts:
+        runtime.accounts[done.account].reconnect()
 
 
-def _with_here(done: Uninstalled, *, keep_fields: bool) -> Uninstalled:
+def _with_here(runtime: Runtime, done: Uninstalled, *, keep_fields: bool) -> Uninstalled:
     if keep_fields:
         done.stays["our fields"] = "you asked to keep them, with what stands in them"
     done.stays["here: cases, answers and their log"] = (
         "they are kept as long as retention says; delete the database to remove them at once"
     )
-    done.stays["here: the account in config.yaml, and its secrets"] = "take them out by hand, then restart"
+    if done.account in runtime.accounts:
+        done.stays["here: the account in config.yaml, and its secrets"] = "take them out by hand, then restart"
     return done

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from workflows.asks import ASKS
 from workflows.cases import Case, CaseStatus, StepStatus
 from workflows.draft import Draft
@@ -60,6 +62,21 @@ def stop(draft: Draft, outcome: str) -> None:
     _close_all(draft, outcome)
     draft.end(CaseStatus.STOPPED, outcome)
     draft.log("stopped", _why(draft, outcome, "en"))
+
+
+def end_unseen(case: Case, now: datetime) -> Case:
+    """The case ended by an admin's hand where the CRM cannot be reached any more (P-7A).
+
+    Steps whose tasks are still open there stay open here: they are known, for a person or a later access to close.
+    """
+    steps = tuple(
+        step.model_copy(update={"status": StepStatus.CLOSED})
+        if step.status in (StepStatus.WAITING, StepStatus.WRITING)
+        else step
+        for step in case.steps
+    )
+    ended = {"status": CaseStatus.CANCELLED, "outcome": "by_hand", "closed_at": now, "paused": False, "steps": steps}
+    return case.model_copy(update=ended)
 
 
 def tidy(draft: Draft) -> None:

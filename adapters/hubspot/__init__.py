@@ -25,6 +25,14 @@ class HubSpotAdapter:
     settings_model: type[BaseModel] = HubSpotSettings
     package_options: Mapping[str, str] = project.OPTIONS
     consent: BrowserConsent = HubSpotConsent()
+    by_hand: Mapping[str, str] = {
+        "in HubSpot: our properties": (
+            "Settings > Properties, for deals, contacts, companies and tasks: those whose names begin with aurevoir_ "
+            "can be archived there"
+        ),
+        "in HubSpot: the app": "Settings > Integrations > Connected apps, or Private apps: uninstall or delete it",
+        "in HubSpot: notes and tasks that are done": "your history; filter tasks by their titles to delete them",
+    }
 
     def connect(
         self,

@@ -26,6 +26,19 @@ class SalesforceAdapter:
     settings_model: type[BaseModel] = SalesforceSettings
     package_options: Mapping[str, str] = packaging.OPTIONS
     consent: BrowserConsent = SalesforceConsent()
+    by_hand: Mapping[str, str] = {
+        "in Salesforce: flows and the outbound message": (
+            "deactivate and delete the flows Aurevoir_* (Setup > Flows), then the message (Setup > Outbound Messages)"
+        ),
+        "in Salesforce: our fields": (
+            "Setup > Object Manager, for Opportunity, Account, Contact and Activity: those whose names begin with "
+            "Aurevoir_, after the reports, list views and page parts that show them"
+        ),
+        "in Salesforce: permission sets and the app": (
+            "Setup > Permission Sets and Setup > External Client App Manager: delete Aurevoir there"
+        ),
+        "in Salesforce: notes, files and tasks that are done": "your history; delete them there if they must go",
+    }
 
     def connect(
         self,

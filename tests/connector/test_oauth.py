@@ -15,19 +15,22 @@ import conformance_kit as kit
 import pytest
 import yaml
 from flask.testing import FlaskClient
+from sqlalchemy import select
 
 from adapters.errors import ConfigError, CredentialsInvalid
 from adapters.services import Token
 from connector.app import create_app
 from connector.bootstrap import Adapters, Runtime, build
+from connector.checkup import check_up
 from connector.config import load
 from connector.consent import Consents, NotInBrowser
-from connector.store import accounts, agenda
-from connector.store.tables import OAuthStateRow
+from connector.store import accounts, agenda, cases
+from connector.store.tables import IntentRow, IntentState, LinkRow, OAuthStateRow
 from connector.tokens import keep_alive, rotate_keys
 from connector.uninstall import uninstall
 from connector.vault import Vault
 from sandbox.kit import Fault
+from workflows.cases import CaseStatus
 
 PUBLIC = "https://goodbye.example.com"
 KEY = "kJ8vQ2mX7nR4tW9zB3cF6hL1pS5yD0gA-oauth-tests"
@@ -512,14 +515,62 @@ def test_who_was_interrupted_after_giving_the_access_back_is_switched_off_by_run
 ) -> None:
     switched_on(desk)
     with monkeypatch.context() as interrupted:
-        interrupted.setattr("connector.uninstall._switch_off", _interrupted)
+        interrupted.setattr("connector.uninstall._finish_here", _interrupted)
         with pytest.raises(KeyboardInterrupt):
             uninstall(desk.runtime, desk.crm)
     assert desk.token() is not None, "here it still looks connected"
-    assert "in the CRM: whatever of ours is still there" in uninstall(desk.runtime, desk.crm, dry_run=True).stays
+    assert uninstall(desk.runtime, desk.crm, dry_run=True).out_of_reach
     assert not uninstall(desk.runtime, desk.crm).removed
     assert desk.token() is None
     assert not desk.runtime.accounts[desk.crm].is_switched_on()
+
+
+@pytest.mark.row("P-7A")
+def test_an_app_that_was_removed_in_the_crm_keeps_nobody_from_finishing_our_side(desk: Desk) -> None:
+    switched_on(desk)
+    deal = desk.rig.add_deal(
+        "Northwind renewal",
+        owner_id=desk.rig.users[0],
+        contract_end=(desk.clock.now() + timedelta(days=75)).date(),
+        exit_reason=getattr(desk.rig, "exit_reason_value", "Price"),
+        company_id=desk.rig.add_company("Northwind", owner_id=desk.rig.users[0]),
+        contact_ids=[desk.rig.add_contact("Ann", email="ann@northwind.example", decider=True)],
+    )
+    desk.rig.move_deal(deal, desk.rig.not_renewing)
+    with desk.runtime.store.write() as session:
+        agenda.put(session, desk.crm, [agenda.Entry(deal, desk.clock.now(), "test")])
+    desk.runtime.rounds[desk.crm].run()
+    desk.rig.uninstall()
+    desk.clock.advance(timedelta(hours=24))
+
+    told = uninstall(desk.runtime, desk.crm, dry_run=True)
+    assert told.out_of_reach
+    assert told.cases_cancelled == 1
+    done = uninstall(desk.runtime, desk.crm)
+    assert "Northwind renewal" in done.stays["in the CRM: open tasks of ours"], "each deal is named"
+    assert any("Setup > " in how or "Settings > " in how for how in done.stays.values()), "where to delete it by hand"
+    assert desk.token() is None
+    with desk.runtime.store.read() as session:
+        (case,) = cases.listing(session, account=desk.crm)
+        assert case.status is CaseStatus.CANCELLED
+        assert session.scalars(select(LinkRow).where(LinkRow.closed_at.is_(None))).all() == []
+        open_now = [IntentState.PLANNED.value, IntentState.SENT.value]
+        assert session.scalars(select(IntentRow).where(IntentRow.state.in_(open_now))).all() == []
+    assert uninstall(desk.runtime, desk.crm).stays == done.stays, "a second time it says the same"
+
+
+@pytest.mark.row("P-7A")
+def test_an_account_that_left_the_settings_is_named_by_the_check_up_and_forgotten_by_uninstalling(desk: Desk) -> None:
+    switched_on(desk)
+    rest = {name: one for name, one in desk.runtime.accounts.items() if name != desk.crm}
+    desk.runtime.accounts.replace(rest)  # as after its lines were deleted from config.yaml, and a restart
+    (found,) = (one.finding for one in check_up(desk.runtime) if one.finding.subject == "accounts")
+    assert f"{desk.crm} is not in the settings any more" in found.text
+    assert f"aurevoir uninstall --account {desk.crm}" in (found.remedy or "")
+    assert uninstall(desk.runtime, desk.crm).out_of_reach
+    assert not [one for one in check_up(desk.runtime) if one.finding.subject == "accounts"]
+    with desk.runtime.store.read() as session:
+        assert accounts.tokens(session) == []
 
 
 def _interrupted(*_given: Any) -> None:
