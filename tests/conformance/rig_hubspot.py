@@ -25,7 +25,7 @@ from sandbox.kit import Clock, Fault, Server
 from workflows.records import RecordKind
 
 START = datetime(2026, 11, 16, 9, 0, tzinfo=UTC)
-URL = "https://goodbye.example.com/webhooks/hubspot"
+URL = "https://goodbye.northwind.test/webhooks/hubspot"
 KINDS = {RecordKind.DEAL: DEAL, RecordKind.COMPANY: COMPANY, RecordKind.CONTACT: CONTACT, RecordKind.TASK: TASK}
 PATHS = {
     Where.READ_DEAL: r"^GET .*/(0-3|deals)/\d+$|^POST .*/(0-3|deals)/batch/read$",
