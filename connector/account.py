@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 
+from sqlalchemy.orm import Session
+
 from adapters.errors import ConfigError, CredentialsInvalid, Fault, Permanent, RateLimited, Retryable, Unavailable
 from adapters.port import Adapter, Crm
 from adapters.results import SchemaReport
@@ -291,7 +293,7 @@ class Account:
         began = now.replace(microsecond=0)  # some CRMs tell in whole seconds when a stage was entered
         cursor = self.crm().start_cursor()
         with self._store.write() as session:
-            row = accounts.ensure(session, self.name, self.config.crm, self.account_id)
+            row = self._claimed(session)
             accounts.change(session, self.name, state={**row.state, **report.state}, started_at=row.started_at or began)
             accounts.change(session, self.name, crm=self.config.crm, account_id=self.account_id)
             accounts.release_hold(session, self.name, accounts.ROUNDS)
@@ -300,6 +302,17 @@ class Account:
                     accounts.move_cursor(session, self.name, stream, cursor, now)
         self.reconnect()
         return report
+
+    def _claimed(self, session: Session) -> AccountRow:
+        """The account's row; refused while another name works on the same account of the CRM: both would write."""
+        row = accounts.claim(session, self.name, self.config.crm, self.account_id, self.adapter.same_account)
+        if isinstance(row, str):
+            raise OtherAccount(
+                f"the account {self.account_id} is known here under the name {row} already, and two names would do all "
+                f"work in it twice. Go on under {row}, or take that out first: `aurevoir uninstall --account {row}`.",
+                account=self.name,
+            )
+        return row
 
     def require_watch(self) -> None:
         """Raise :class:`~adapters.errors.ConfigError` while no stages are chosen: nothing would be watched."""

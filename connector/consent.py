@@ -19,13 +19,12 @@ from urllib.parse import urlencode
 
 import structlog
 from itsdangerous import BadData, TimestampSigner
-from sqlalchemy import select
 
 from adapters.errors import AdapterError, AurevoirError, ConsentRefused, ConsentTrouble, Retryable
 from adapters.offers import BrowserConsent, Consenting, ConsentRequest, Granted
 from connector.account import Account
 from connector.store import accounts, consents
-from connector.store.tables import AccountRow, OAuthStateRow
+from connector.store.tables import OAuthStateRow
 from connector.vault import VaultError
 from connector.web.runtime import Runtime
 
@@ -143,7 +142,7 @@ class Consents:
         row, account, consent = self._attempt(crm, given.get("state", ""), browser)
         try:
             granted = self._redeem(row, account, consent, given)
-            self._require_ours(account, consent, granted)
+            self._claim(account, consent, granted)
         except NotConnected as failed:
             log.warning("not connected", account=account.name, crm=crm, reason=failed.what.value)
             raise
@@ -151,7 +150,6 @@ class Consents:
         with services.tokens.lock():
             services.tokens.save(granted.token)
         with self._runtime.store.write() as session:
-            accounts.ensure(session, account.name, crm, account.account_id)
             accounts.release_hold(session, account.name, accounts.ROUNDS)
         log.info("connected", account=account.name, crm=crm)
         self._runtime.engine.nudge(account.name)
@@ -194,25 +192,25 @@ class Consents:
             log.warning("redeeming a code failed", account=account.name, failure=type(failed).__name__)
             raise NotConnected(consent.trouble("", ""), account.name) from failed
 
-    def _require_ours(self, account: Account, consent: BrowserConsent, granted: Granted) -> None:
-        """The right account of the CRM, bound to none other of ours, with all scopes."""
-        names = {"found": granted.account_id, "wanted": account.account_id}
+    def _claim(self, account: Account, consent: BrowserConsent, granted: Granted) -> None:
+        """Bind the name to what was granted: the account of the settings, given to none other, with all scopes.
+
+        Looked at and written in one transaction, so that of two names at once one gets it.
+        """
         same = account.adapter.same_account
-        with self._runtime.store.read() as session:
-            rows = list(session.scalars(select(AccountRow).where(AccountRow.crm == account.config.crm)))
-        bound = {row.name: row.account_id for row in rows}
-        bound |= {
-            name: one.account_id for name, one in self._runtime.accounts.items() if one.config.crm == account.config.crm
-        }
-        mine = next((row.account_id for row in rows if row.name == account.name), account.account_id)
-        for name, account_id in bound.items():
-            if name != account.name and same(account_id, granted.account_id):
-                raise NotConnected(Wrong.BOUND, account.name, **names, other=name)
-        if not same(granted.account_id, account.account_id) or not same(granted.account_id, mine):
-            raise NotConnected(Wrong.ACCOUNT, account.name, **names)
-        if granted.missing:
-            missing = [(scope, consent.scopes.get(scope, "")) for scope in granted.missing]
-            raise NotConnected(ConsentTrouble.SCOPES, account.name, missing=missing)
+        with self._runtime.store.write() as session:
+            for name, one in self._runtime.accounts.items():
+                shared = one.config.crm == account.config.crm and same(one.account_id, granted.account_id)
+                if name != account.name and shared:
+                    raise _refused(Wrong.BOUND, account, granted, other=name)
+            mine = accounts.claim(session, account.name, account.config.crm, granted.account_id, same)
+            if isinstance(mine, str):
+                raise _refused(Wrong.BOUND, account, granted, other=mine)
+            if not same(granted.account_id, account.account_id) or not same(granted.account_id, mine.account_id):
+                raise _refused(Wrong.ACCOUNT, account, granted)
+            if granted.missing:
+                missing = [(scope, consent.scopes.get(scope, "")) for scope in granted.missing]
+                raise NotConnected(ConsentTrouble.SCOPES, account.name, missing=missing)
 
     @staticmethod
     def _consent(account: Account) -> BrowserConsent | None:
@@ -220,6 +218,10 @@ class Consents:
         if isinstance(adapter, Consenting) and adapter.consent.wanted(account.config.vendor):
             return adapter.consent
         return None
+
+
+def _refused(what: Wrong, account: Account, granted: Granted, **names: object) -> NotConnected:
+    return NotConnected(what, account.name, found=granted.account_id, wanted=account.account_id, **names)
 
 
 def _digest(text: str) -> str:

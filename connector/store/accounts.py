@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -32,6 +32,9 @@ Rounds = tuple[datetime | None, datetime | None]
 SILENT_AFTER = timedelta(minutes=15)
 """A trouble that lasts longer, or a silence, is worth an alarm."""
 
+UNBOUND = ""
+"""In place of an account's id in its CRM: it was taken out, and another name may be connected to the same one."""
+
 SEALED = "tokens.sealed"
 """The column that a sealed token is bound to."""
 
@@ -55,6 +58,22 @@ def ensure(session: Session, name: str, crm: str, account_id: str) -> AccountRow
         .on_conflict_do_nothing()
     )
     return session.get_one(AccountRow, name)
+
+
+def claim(session: Session, name: str, crm: str, account_id: str, same: Callable[[str, str], bool]) -> AccountRow | str:
+    """Bind the name to an account of the CRM, unless another name is bound to it: then that name is given.
+
+    Of two that do it at once, in whatever process, the second one sees what the first one did.
+    """
+    one_after_another(session, f"claim-{crm}")
+    for row in session.scalars(select(AccountRow).where(AccountRow.crm == crm, AccountRow.name != name)):
+        if row.account_id != UNBOUND and same(row.account_id, account_id):
+            return row.name
+    row = ensure(session, name, crm, account_id)
+    if row.account_id == UNBOUND:
+        row.account_id = account_id
+        session.flush()
+    return row
 
 
 def change(session: Session, name: str, **values: Any) -> None:
@@ -91,7 +110,7 @@ def forget(session: Session, name: str) -> None:
         .values(state=IntentState.WITHDRAWN.value)
     )
     gone = ("started_at", "paused_at", "trouble", "trouble_at", "worked_at", "polled_at", "compared_at", "known_at")
-    change(session, name, state={}, known={}, **dict.fromkeys(gone))
+    change(session, name, account_id=UNBOUND, state={}, known={}, **dict.fromkeys(gone))
 
 
 def token(session: Session, account: str) -> TokenRow | None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,7 +26,7 @@ from connector.bootstrap import Adapters, Runtime, build
 from connector.checkup import check_up
 from connector.config import load
 from connector.consent import Consents, NotInBrowser
-from connector.store import accounts, agenda, cases
+from connector.store import Store, accounts, agenda, cases
 from connector.store.tables import IntentRow, IntentState, LinkRow, OAuthStateRow
 from connector.tokens import keep_alive, rotate_keys
 from connector.uninstall import uninstall
@@ -396,6 +398,34 @@ def test_an_account_that_is_bound_to_another_name_stays_there(make_desk: Callabl
         accounts.ensure(session, "older", crm, real)
     back = _consent_on_another_page(desk, real)
     desk.refused(desk.get(back), 409, "under another name", "older")
+
+
+@pytest.mark.parametrize("address", ["sqlite", "postgresql"])
+def test_of_two_names_that_claim_one_account_at_once_one_gets_it_and_the_other_hears_which(
+    address: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    url = f"sqlite:///{tmp_path / 'a.db'}" if address == "sqlite" else request.getfixturevalue("postgres_database")
+    store = Store(url)
+    store.upgrade(now=START)
+    names = [f"acme-{number}" for number in range(6)]
+    together = threading.Barrier(len(names))
+
+    def claim(name: str) -> str | None:
+        together.wait()
+        with store.write() as session:
+            got = accounts.claim(session, name, "any", " 77", lambda one, other: one.strip() == other.strip())
+            return got if isinstance(got, str) else None
+
+    with ThreadPoolExecutor(len(names)) as pool:
+        refused = dict(zip(names, pool.map(claim, names), strict=True))
+    (winner,) = (name for name, other in refused.items() if other is None)
+    assert {other for other in refused.values() if other is not None} == {winner}
+    with store.write() as session:
+        accounts.forget(session, winner)
+        assert not isinstance(accounts.claim(session, "another", "any", "77", str.__eq__), str), (
+            "after it was taken out"
+        )
+    store.close()
 
 
 @pytest.mark.parametrize("crm", kit.RIGS)
