@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from workflows.asking import feeds, is_farewell, is_own_view
 from workflows.cases import Case, StepStatus
-from workflows.draft import Draft
+from workflows.draft import MAILED, Draft
 from workflows.feedback import feedback_writes, given_score, start_score
 from workflows.questions import Answer, Questionnaire
 from workflows.records import Contact, DealState, People
@@ -34,6 +34,10 @@ _ANSWERED: Texts = {
 _NOT_WANTED: Texts = {
     "en": "This person does not want to be written to any more: no reminder, please.",
     "fr": "Cette personne ne souhaite plus recevoir de messages : merci de ne pas la relancer.",
+}
+_OPTED_OUT: Texts = {
+    "en": "This person has opted out of messages meanwhile. Please do not write to them: nothing is expected of them.",
+    "fr": "Cette personne s’est désinscrite entre-temps. Merci de ne pas lui écrire : rien n’est attendu d’elle.",
 }
 
 
@@ -164,10 +168,30 @@ def needless(desk: Desk, rule: StepRule, contact_id: str | None) -> str | None:
             return "the answer has come in already"
         if contact_id is not None and not _may_write(desk.contact(contact_id)):
             return "this person cannot be written to, or does not want it"
-    elif rule.link is LinkKind.SURVEY and contact_id is not None and contact_id in draft.look.surveyed:
+        return None
+    contact = desk.contact(contact_id) if rule.link is LinkKind.SURVEY else None
+    if contact is not None and contact.opted_out and not (rule.call_title or rule.call_body):
+        return "this person does not want to be written to, and the playbook has no call in its place"
+    if rule.link is LinkKind.SURVEY and contact_id is not None and contact_id in draft.look.surveyed:
         asked = draft.look.surveyed[contact_id].date().isoformat()
         return f"they were sent a survey for another case on {asked}, and the rest period is not over"
     return None
+
+
+def stop_asking(desk: Desk) -> None:
+    """Close what asks somebody in writing who has opted out since the task was made (P-3A).
+
+    They are read again once a day while such a task is open: no other sign tells of it.
+    """
+    draft = desk.draft
+    for step in list(draft.steps.values()):
+        if f"{MAILED}{step.key}" not in draft.written or step.status not in (StepStatus.OPEN, StepStatus.WRITING):
+            continue
+        draft.read_people_daily()
+        contact = desk.contact(step.contact_id)
+        if contact is not None and contact.opted_out:
+            draft.close(step, wording(_OPTED_OUT, draft.case.language, ("en",)))
+            draft.log("asking ended", "this person has opted out meanwhile", step=step.key)
 
 
 def stop_reminders(desk: Desk) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from functools import lru_cache
 
-from workflows.answers import stop_reminders, take_answers
+from workflows.answers import stop_asking, stop_reminders, take_answers
 from workflows.asks import CONTRACT_END, REASON, ask
 from workflows.baseline import take_start
 from workflows.cases import Case, CaseStatus, Event, Step, StepStatus
@@ -305,6 +305,7 @@ def _run(desk: Desk) -> datetime | None:
     take_reason(desk)
     take_contract_end(desk)
     recall(desk)
+    stop_asking(desk)
     stop_reminders(desk)
     follow_up(desk)
     release_steps(desk)

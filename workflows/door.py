@@ -227,6 +227,7 @@ def open_door(draft: Draft, rules: dict[str, StepRule], tz: ZoneInfo, ends: Call
         close_door(draft, rules, "returned", back.id)
         return
     _heed_choices(draft, rules)
+    _heed_opt_outs(draft, rules)
     for rule in lasting:
         if rule.release.anchor in NEWS_ANCHORS:
             _add_news(draft, rules, rule)
@@ -258,6 +259,19 @@ def _heed_choices(draft: Draft, rules: Mapping[str, StepRule]) -> None:
             continue
         if step.status in (StepStatus.OPEN, StepStatus.WRITING):
             draft.close(step, _note(choice.hear or Hear.NOTHING, draft.case.language))
+
+
+def _heed_opt_outs(draft: Draft, rules: Mapping[str, StepRule]) -> None:
+    """Close open tasks about people who opted out in the CRM since; they are read again once a day for it."""
+    for step in list(draft.steps.values()):
+        rule = rules.get(step.rule) if step.status in (StepStatus.OPEN, StepStatus.WRITING) else None
+        if rule is None or not is_addressed(rule) or step.contact_id is None:
+            continue
+        draft.read_people_daily()
+        people = draft.look.people.contacts if draft.look.people is not None else ()
+        contacts = [one for one in people if one.id == step.contact_id and one.opted_out]
+        if contacts and addressee(draft.look, draft.case, rule, contacts, step.contact_id) is None:
+            draft.close(step, _note("opted_out", draft.case.language))
 
 
 def _add_news(draft: Draft, rules: dict[str, StepRule], rule: StepRule) -> None:
@@ -392,6 +406,10 @@ _NOTES: Mapping[str, Mapping[str, str]] = {
     "changed": {
         "en": "The deal has moved on, so this task is no longer needed.",
         "fr": "La transaction a évolué : cette tâche n’est plus nécessaire.",
+    },
+    "opted_out": {
+        "en": "They have opted out of messages in the CRM. Please leave them in peace.",
+        "fr": "Cette personne s’est désinscrite dans le CRM. Merci de respecter son choix.",
     },
     Hear.NOTHING: {
         "en": "They asked not to hear from us any more. Please leave them in peace.",

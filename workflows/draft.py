@@ -27,6 +27,8 @@ FINISHED = frozenset(
 DOCUMENT = ":document"
 """What the key of a step's document ends with, after the key of the step's task."""
 DELAY = "delay"
+MAILED = "mailed:"
+_PEOPLE_READ = "people_read"
 PAUSED_AT = "paused_at"
 
 
@@ -47,7 +49,8 @@ class Draft:
     Besides digests of what was written, :attr:`written` keeps under names of its own: ``#<name>`` how often something
     was written, ``hold:<step>`` until when a step cannot be released, ``end:<step>`` the contract end that its due date
     was counted from, ``due:<step>`` and ``owner:<step>`` what a person set instead of us, ``round`` how often the case
-    was taken up again, :data:`PAUSED_AT` since when it is paused, and :data:`DELAY` for how many days it was.
+    was taken up again, :data:`MAILED` ``<step>`` that its task asks to write to its contact, :data:`PAUSED_AT` since
+    when it is paused, and :data:`DELAY` for how many days it was.
     """
 
     def __init__(self, look: Look, case: Case) -> None:
@@ -146,6 +149,14 @@ class Draft:
         if state is None and step.task_id and step.task_id not in self.needs_tasks:
             self.needs_tasks.append(step.task_id)
         return state
+
+    def read_people_daily(self) -> None:
+        """Have people read once a day: what they want may have changed, and no other sign tells it."""
+        today = self.now.date().isoformat()
+        if self.look.people is not None:
+            self.written[_PEOPLE_READ] = today
+        elif self.written.get(_PEOPLE_READ) != today:
+            self.needs_people = True
 
     def close(self, step: Step, note: str) -> None:
         """The step is no longer needed: withdraw its task, or close it in the CRM with a note, unless people have."""

@@ -10,7 +10,7 @@ from workflows.cases import CaseStatus, Step, StepStatus
 from workflows.dates import day_of, plausible
 from workflows.desk import MAX_CONTACTS, Base, Desk, Waiting, reachable
 from workflows.door import addressee, is_addressed, next_change, open_door, win_back_day, write_win_back
-from workflows.draft import FINISHED, Draft
+from workflows.draft import FINISHED, MAILED, Draft
 from workflows.ending import SURVEY_LINK
 from workflows.handover import attach_document, needs_start
 from workflows.inventory import follow_items, items_over
@@ -217,6 +217,9 @@ def _release(desk: Desk, step: Step, rule: StepRule) -> bool:
     if rule.due.anchor in _END_ANCHORS and draft.case.contract_end is not None:
         draft.written[f"end:{step.key}"] = draft.case.contract_end.isoformat()
     draft.log("released", f"due {due.date().isoformat()}", step=step.key, owner=choice.user.id)
+    contact = desk.contact(step.contact_id)
+    if rule.link is LinkKind.SURVEY and contact is not None and reachable(contact):
+        draft.written[f"{MAILED}{step.key}"] = "yes"
     _write_survey_link(desk, step, rule)
     return False
 

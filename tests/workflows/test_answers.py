@@ -194,6 +194,44 @@ def test_who_asked_for_peace_meanwhile_is_not_reminded(leaving: Any) -> None:
     assert "remind@p1" not in " ".join(leaving.made)
 
 
+@pytest.mark.row("P-3A", "P-16")
+def test_who_opts_out_while_a_message_to_them_is_open_is_asked_no_more(leaving: Any) -> None:
+    leaving.look()
+    peace = ZOE.model_copy(update={"opted_out": True})
+    leaving.people = leaving.people.model_copy(update={"contacts": (peace, SAM)})
+    leaving.reads.clear()
+    assert leaving.look() == (), "people are read once a day, not at each look"
+    assert leaving.reads == []
+    leaving.now += timedelta(days=1)
+    (closed,) = [one for one in leaving.look() if isinstance(one, UpdateTask)]
+    assert (closed.close, closed.task_id) == (True, leaving.step("survey@p1").task_id)
+    assert "opted out" in (closed.note or "")
+    assert leaving.reads == ["people"]
+    leaving.look()
+    assert leaving.reads == ["people"]
+    before = set(leaving.made)
+    leaving.finish("survey@p2")
+    leaving.look()
+    leaving.wait(days=10)
+    assert {key.partition(":")[2] for key in leaving.made.keys() - before} == {"remind@p2"}, "Zoe is left in peace"
+
+
+@pytest.mark.row("P-16")
+@pytest.mark.parametrize("call", [True, False])
+def test_a_call_to_who_opted_out_before_stays_and_without_one_they_are_not_asked(
+    world: Any, make_rule: Callable[..., Any], make_book: Callable[..., Any], call: bool
+) -> None:
+    words = {"call_title": {"en": "Call {{ contact.name }}"}} if call else {}
+    survey = {"link": LinkKind.SURVEY, "questionnaire": "exit", "per_contact": True, **words}
+    world.playbook = make_book(make_rule("survey", **survey), make_rule("later", "contract_end", "contract_end+9d"))
+    world.people = People(company=world.people.company, contacts=(ZOE.model_copy(update={"opted_out": True}), SAM))
+    world.change(contract_end=world.now.date() - timedelta(days=3))
+    world.enter("lost")
+    world.look()
+    assert world.step("survey@p1").status is (StepStatus.OPEN if call else StepStatus.SKIPPED)
+    assert world.step("survey@p2").status is StepStatus.OPEN
+
+
 @pytest.mark.row("P-3A")
 def test_who_was_asked_for_another_case_lately_is_left_in_peace_and_the_log_says_since_when(
     world: Any, make_rule: Callable[..., Any], make_book: Callable[..., Any]

@@ -163,6 +163,12 @@ def test_a_word_goes_to_somebody_else_where_the_first_wants_none_and_to_nobody_w
     world.wait(days=211)
     assert world.step("stay-in-touch").contact_id == "p2"
 
+    out = both[1].model_copy(update={"opted_out": True})
+    world.people = world.people.model_copy(update={"contacts": (both[0], out)})
+    world.now += timedelta(days=1)
+    (closed,) = [one for one in world.look() if one.kind == "update_task"]
+    assert "opted out" in closed.note, "also where the word was to be written already"
+
     other = type(world)()
     other.people = People(
         company=Company(id="c1", name="Aurora"), contacts=(both[0].model_copy(update={"opted_out": True}),)
