@@ -163,7 +163,7 @@ def scores(written: Mapping[str, str], people: People, contact_id: str | None, l
 def needless(desk: Desk, rule: StepRule, contact_id: str | None) -> str | None:
     """Why this step must not appear: it reminds who has answered or wants no mail, or asks too soon again (P-3A)."""
     draft = desk.draft
-    if rule.until is not None:
+    if rule.until == "answered":
         if answered_at(draft.case, draft.written, contact_id) is not None:
             return "the answer has come in already"
         if contact_id is not None and not _may_write(desk.contact(contact_id)):
@@ -199,7 +199,7 @@ def stop_reminders(desk: Desk) -> None:
     draft = desk.draft
     for step in list(draft.steps.values()):
         rule = desk.rules.get(step.rule)
-        if rule is None or rule.until is None or step.status not in (StepStatus.OPEN, StepStatus.WRITING):
+        if rule is None or rule.until != "answered" or step.status not in (StepStatus.OPEN, StepStatus.WRITING):
             continue
         contact = desk.contact(step.contact_id)
         if answered_at(draft.case, draft.written, step.contact_id) is not None:

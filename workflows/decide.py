@@ -163,7 +163,7 @@ def _new_case(look: Look, present: Occasion) -> Case:
         stage_id=present.stage_id,
         entered_at=present.entered_at or look.now,
         opened_at=look.now,
-        written=negotiation_before(look.last) if present.kind is CaseKind.OFFBOARDING else {},
+        written=negotiation_before(look) if present.kind is CaseKind.OFFBOARDING else {},
     )
 
 

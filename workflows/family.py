@@ -45,17 +45,21 @@ def language_of(playbook: Playbook, rules: AccountRules) -> str:
     return rules.language if rules.language in playbook.languages else playbook.languages[0]
 
 
-def negotiation_before(last: Case | None) -> Mapping[str, str]:
+def negotiation_before(look: Look) -> Mapping[str, str]:
     """What a new offboarding keeps of the deal's last case, to tell later how thorough the negotiation was (P-2D).
 
     A save plan that ended with a renewal belongs to another year. A case that was dismissed hands on what it knew.
+    Steps that the end of the negotiation itself makes needless count for nothing.
     """
+    last = look.last
     if last is None:
         return {}
     if last.kind is CaseKind.SAVE and last.confirmed_at is not None:
         if last.outcome == "saved":
             return {}
-        done = all(step.status in _ALL_DONE for step in last.steps)
+        book = look.playbooks.get(last.playbook)
+        needless = {rule.key for rule in book.steps() if rule.until == "concluded"} if book is not None else set()
+        done = all(step.status in _ALL_DONE for step in last.steps if step.rule not in needless)
         return {_SAVE_STEPS: "done" if done else "open"}
     known = last.written.get(_SAVE_STEPS)
     return {_SAVE_STEPS: known} if known is not None and last.confirmed_at is None else {}

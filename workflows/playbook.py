@@ -118,8 +118,9 @@ class StepDoc(Doc):
     release: _MomentText | None = Field(None, description="When the task appears; otherwise as its phase says.")
     not_before: _MomentText | None = Field(None, description="It appears no earlier than this, even in a late plan.")
     repeat: RepeatDoc | None = Field(None, description="It comes again some time after it was done.")
-    until: Literal["answered"] | None = Field(
-        None, description="Left out, or closed, once the contact has answered: for reminders."
+    until: Literal["answered", "concluded"] | None = Field(
+        None,
+        description="Needless once the contact has answered (for reminders), or once a negotiation is concluded.",
     )
     owner: str = Field(description="Who gets it.")
     when: str | None = Field(None, description="Only if this condition holds.")

@@ -80,6 +80,7 @@ def check_playbook(document: Document, placed: list[Placed], questionnaires: Map
         faults += _templates(document, one)
     faults += _circles(document, placed)
     faults += _reminders(document, placed)
+    faults += _conclusions(document, placed)
     if document.data.get("kind") != CaseKind.BASELINE:  # the first survey of a relation follows no end (P-60)
         faults += _early_surveys(document, placed)
     return faults
@@ -317,11 +318,19 @@ def _reminders(document: Document, placed: list[Placed]) -> Faults:
     """Who does not answer is reminded twice at most (P-3A)."""
     reminders: dict[str | None, int] = {}
     for one in placed:
-        if one.rule.until is None or one.rule.link is not LinkKind.SURVEY:
+        if one.rule.until != "answered" or one.rule.link is not LinkKind.SURVEY:
             continue
         count = reminders[one.rule.questionnaire] = reminders.get(one.rule.questionnaire, 0) + 1
         if count > MAX_REMINDERS:
             cure = f"this is reminder number {count} of the same survey; there are two reminders at most (P-3A)"
+            yield document.fault((*one.loc, "until"), one.rule.until, cure)
+
+
+def _conclusions(document: Document, placed: list[Placed]) -> Faults:
+    """Only a negotiation is concluded (P-2D)."""
+    for one in placed:
+        if one.rule.until == "concluded" and document.data.get("kind") != CaseKind.SAVE:
+            cure = "only a negotiation is concluded; leave it out, or write it in a playbook with `kind: save`"
             yield document.fault((*one.loc, "until"), one.rule.until, cure)
 
 

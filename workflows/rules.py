@@ -99,7 +99,8 @@ class StepRule(Model):
     appears. ``customer`` is what the customer reads of the step on their page; without it, they see nothing (P-2A).
     A ``lasting`` step does not hold up the end of the case, and may still appear after it (P-51 … P-56).
     ``until`` says what makes the step needless, such as a reminder once the contact has answered (P-3A): it is left out
-    then, or its open task is closed.
+    then, or its open task is closed. ``concluded``, in a save plan: the end of the negotiation does, so that nobody is
+    asked to have done it before (P-2D).
     """
 
     key: str
@@ -109,7 +110,7 @@ class StepRule(Model):
     not_before: Moment | None = None
     repeat: Repeat | None = None
     lasting: bool = False
-    until: Literal["answered"] | None = None
+    until: Literal["answered", "concluded"] | None = None
     owner: str
     when: str | None = None
     per_contact: bool = False

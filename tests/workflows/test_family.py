@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from workflows.cases import CaseStatus
+from workflows.documents import PlaybookError
 from workflows.guard import occasion, refusal
-from workflows.playbook import shipped_playbooks
+from workflows.playbook import load_playbooks, shipped_playbooks
 from workflows.records import StageEntry
 from workflows.rules import CaseKind, PlaybookRule
 from workflows.writes import CreateTask
@@ -220,6 +221,30 @@ def test_a_negotiation_done_in_all_its_steps_makes_the_goodbye_light(
     family.enter("lost")
     settle_looks(family)
     assert family.case.playbook == expected
+
+
+@pytest.mark.row("P-2D")
+def test_steps_that_the_end_of_the_negotiation_makes_needless_need_not_be_done(
+    family: World, make_book: Any, make_rule: Any
+) -> None:
+    save = make_book(
+        make_rule("hear", "opened", "opened+2bd"),
+        make_rule("say", "step:hear", "step:hear+2bd", until="concluded"),
+        make_rule("month", "opened+30d", "opened+33d", until="concluded"),
+    )
+    family.seen().playbooks["save"] = save.model_copy(update={"key": "save", "kind": CaseKind.SAVE})
+    family.change_rules(playbooks=(PlaybookRule(when="case.save_steps_done", playbook="light"),))
+    family.enter("talks")
+    family.look()
+    family.finish("hear")
+    family.look()
+    assert family.statuses() == {"hear": "done", "say": "open", "month": "waiting"}
+    family.enter("lost")
+    settle_looks(family)
+    assert family.case.playbook == "light"
+    text = "extends: light\nversion: 1\nplaybook: odd\nsteps:\n  - {key: survey, until: concluded}\n"
+    with pytest.raises(PlaybookError, match="only a negotiation is concluded"):
+        load_playbooks({"odd.yaml": text}, {})
 
 
 @pytest.mark.row("P-2D")
