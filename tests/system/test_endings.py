@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from html import unescape
 from typing import Any
 
 import pytest
 
+from workflows.exit_rights import add_months
 from workflows.tone import review
 from workflows.tone_check import drafts
 
@@ -33,13 +34,9 @@ def work_out(system: Any) -> None:
 
 
 def go_on(system: Any, days: float) -> None:
-    """Time passes, and whatever comes due on the way is worked on."""
-    until = system.rig.now() + timedelta(days=days)
-    while (due := min(system.agenda().values(), default=until)) < until:
-        system.rig.advance(max(due - system.rig.now(), timedelta(0)))
-        system.work()
-    system.rig.advance(until - system.rig.now())
-    system.work()
+    """So much later, what has come due meanwhile is worked on."""
+    system.rig.advance(timedelta(days=days))
+    work_out(system)
 
 
 def task_about(system: Any, deal: str, words: str) -> Any:
@@ -73,6 +70,10 @@ def finish_open(system: Any, deal: str) -> None:
     system.rig.advance(timedelta(minutes=5))
     system.work(poll=True)
     work_out(system)
+
+
+def due_day(task: Any) -> date:
+    return task.due.date() if isinstance(task.due, datetime) else task.due
 
 
 def drafted(system: Any, deal: str) -> Iterator[str]:
@@ -114,3 +115,80 @@ def test_each_ending_is_told_in_words_of_its_own_and_none_of_them_hurts(system: 
     assert 'name="fair"' in asked
     assert 'name="reason"' not in asked, "the reason was ours"
     assert "exit conversation" not in subjects(system, talked) + subjects(system, ours), "nothing is asked twice"
+
+
+# --- whom one can reach ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.row("P-12", "P-13", "P-16")
+def test_one_voice_brings_a_task_a_call_stands_in_for_a_link_and_silence_comes_to_the_manager(system: Any) -> None:
+    manager, csm = system.rig.users
+    company = system.rig.add_company("Alone", owner_id=csm)
+    person = system.rig.add_contact("Zoe Hill", email=None)
+    system.rig.tick_counterpart(person)
+    end = (system.rig.now() + timedelta(days=20)).date()
+    known = {"owner_id": csm, "company_id": company, "contract_end": end}
+    alone = system.renewal("Alone renewal", contact_ids=[person], **known)
+    empty = system.renewal("Empty renewal", contact_ids=[], **known)
+    system.lose(alone, empty)
+    work_out(system)
+    go_on(system, 2)
+    validates = task_about(system, alone, "Agree on one counterpart").body
+    assert "who validates what" in validates
+    assert "what happens when no answer comes" in validates
+    go_on(system, 2)
+    assert "a single contact" in task_about(system, alone, "Find the voices to listen to").body
+    assert "has no contacts" in task_about(system, empty, "Find the voices to listen to").body
+    for days in (5, 10, 4):
+        go_on(system, days)
+    assert "/s/" not in task_about(system, alone, "Call Zoe Hill and ask how it was").body
+    reminder, receipt = (task_about(system, alone, words) for words in ("has everything arrived", "confirm that all"))
+    assert (reminder.owner_id, receipt.owner_id) == (csm, csm)
+    assert "Call Zoe Hill rather than write again" in reminder.body
+    go_on(system, 3)
+    told = task_about(system, alone, "has everything that is theirs")
+    assert told.owner_id == manager, "silence comes to the owner's manager"
+    assert "Confirm the notice" not in subjects(system, alone), "no clock runs unless it is switched on"
+    system.rig.complete_task(receipt.id)
+    system.rig.advance(timedelta(minutes=5))
+    system.work(poll=True)
+    assert task_about(system, alone, "has everything that is theirs").done
+
+
+# --- which rights the contract gives, and where we failed them ------------------------------------------------------
+
+
+@pytest.mark.row("P-2B", "P-2C", "P-30")
+@pytest.mark.parametrize("account_settings", [{"exit_rights": True}], indirect=True)
+def test_the_clock_of_exit_rights_runs_and_an_own_failure_may_be_made_good_by_a_person(system: Any) -> None:
+    owner = system.rig.users[1]
+    lost_on = system.rig.now().date()
+    deal = system.renewal(contacts=1, owner_id=owner, contract_end=lost_on + timedelta(days=10))
+    system.lose(deal)
+    work_out(system)
+    go_on(system, 5)
+    days = {"notice": add_months(lost_on, 2)}
+    days["switching"] = days["notice"] + timedelta(days=30)
+    days["retrieval"] = days["switching"] + timedelta(days=30)
+    confirmed = task_about(system, deal, "Confirm the notice of").body
+    assert all(f"{day:%B} {day.day}, {day.year}" in confirmed for day in days.values()), confirmed
+    assert "Switching costs you nothing" in confirmed, "the notice ends after 2027-01-12"
+
+    assert "Did our own words fail" not in subjects(system, deal), "nobody is asked before they were heard"
+    system.rig.complete_task(task_about(system, deal, "the exit conversation").id)
+    system.rig.advance(timedelta(minutes=5))
+    system.work(poll=True)
+    goodwill = task_about(system, deal, "Did our own words fail")
+    assert goodwill.owner_id == owner
+    said = {"what": "silent", "told": "Two tickets stayed open for a month.", "offer": "notice"}
+    send(system, page_in(goodwill.body, "team"), said | {"reason": "We owed them an answer; Ana agreed."})
+    [note] = [note.body for note in system.rig.notes(deal) if "Two tickets" in note.body]
+    assert "Notice or a fee waived" in note
+    assert "We owed them an answer; Ana agreed." in note
+
+    asked = {"ready to switch": "switching", "retrieve what they still need": "retrieval"}
+    for words, day in asked.items():
+        go_on(system, (days[day] - timedelta(days=20) - system.rig.now().date()).days)
+        assert due_day(task_about(system, deal, words)) < days[day]
+    go_on(system, (days["retrieval"] + timedelta(days=4) - system.rig.now().date()).days)
+    assert "Send them a receipt" in task_about(system, deal, "Erase the data").body
