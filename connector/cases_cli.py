@@ -30,16 +30,19 @@ def list_cases(
 ) -> None:
     """List cases, the newest first."""
     from connector.cli_print import print_cases
-    from connector.store import cases, pauses
+    from connector.store import case_search, cases, pauses
 
     with short_runtime(context, config) as runtime, runtime.store.read() as session:
         name = chosen(runtime, account)[0] if account else None
         found = cases.listing(session, account=name, open_only=open_only)
         held = {(one, key) for one in runtime.accounts for key in pauses.playbooks(session, one)}
+        settles = case_search.settles_at(session, [case.id for case in found])
     if as_json:
-        print_json([case.model_dump(mode="json", exclude={"written"}) for case in found])
+        print_json(
+            [case.model_dump(mode="json", exclude={"written"}) | {"settles_at": settles.get(case.id)} for case in found]
+        )
     else:
-        print_cases(found, held)
+        print_cases(found, held, settles)
 
 
 @cases_app.command()

@@ -169,6 +169,19 @@ def retry(runtime: Runtime, case_id: str) -> Case:
     return _change(runtime, case_id, "tried again", change)
 
 
+def retry_write(runtime: Runtime, account: str, key: str) -> None:
+    """Send one write again that was refused, and nothing else. Raises :class:`NotPossible` when it is not refused."""
+    now = runtime.clock.now()
+    with runtime.store.exclusive(work_lock(account), wait=WAIT_SECONDS), runtime.store.write() as session:
+        row = intents.retry_one(session, account, key)
+        if row is None:
+            raise NotPossible("this is not refused any more: nothing to try again")
+        event = Event(what="tried again", detail="by hand", data={"key": key})
+        cases.log(session, account, [event], now, case_id=row.case_id or None, deal_id=row.deal_id)
+        agenda.put(session, account, [agenda.Entry(row.deal_id, now, "tried again by hand")])
+    runtime.engine.nudge(account)
+
+
 def _change(runtime: Runtime, case_id: str, what: str, change: Callable[[Session, Case], Case]) -> Case:
     """Change a case between two rounds of work on its account, and have it looked at."""
     case_id, account = (found := find(runtime, case_id)).id, found.account

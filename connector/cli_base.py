@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -47,6 +48,14 @@ class Commands(TyperGroup):
         if more:
             with formatter.section("More, each with --help"):
                 formatter.write_text(", ".join(more))
+
+
+def day(text: str, option: str) -> date:
+    """The day that an option gives. Raises :class:`typer.BadParameter` with how to write it."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no day: write it as 2026-01-31", param_hint=option) from None
 
 
 def known_adapters() -> Mapping[str, Adapter]:

@@ -67,8 +67,9 @@ def print_receipt(receipt: Receipt) -> None:
     out.print(Text(f"Erasure {receipt.reference} in {receipt.account}, {receipt.at}", style="bold"))
     if receipt.already is not None:
         out.print(f"They were erased before, at {receipt.already}. This time:")
-    elif not receipt.cases and not receipt.answers_removed:
-        out.print("Nothing of this person was stored here. They are recognised from now on, and not taken in.")
+    elif not receipt.found:
+        out.print("Nothing of this person was stored here: is it written as in the CRM, and is it the right account?")
+        out.print("Whoever it stands for is recognised from now on, and not taken in.")
     for count, what in (
         (receipt.answers_removed, "answers removed"),
         (receipt.texts_emptied, "texts of tasks, notes and documents emptied"),

@@ -227,15 +227,22 @@ def print_preview(seen: Preview) -> None:
     out.print(f"{'~ depends on when an earlier step is done. ' if estimated else ''}Nothing was written.")
 
 
-def print_cases(found: Sequence[Case], held: Container[tuple[str, str]] = ()) -> None:
-    """Cases as a table. ``held``: account and playbook of those that wait with their playbook."""
+def print_cases(
+    found: Sequence[Case], held: Container[tuple[str, str]] = (), settles: Mapping[str, datetime] | None = None
+) -> None:
+    """Cases as a table. ``held``: account and playbook of those that wait with their playbook.
+
+    ``settles``: until when the stage must hold, by the ids of cases that settle.
+    """
     if not found:
         _out().print("There are no cases.")
         return
     table = _table("case", "account", "kind", "deal", "status", "contract end", "steps", "opened (UTC)")
     for case in found:
         waits = case.is_open and (case.account, case.playbook) in held
-        status = case.status.value + (" (paused)" if case.paused else " (playbook paused)" if waits else "")
+        until = (settles or {}).get(case.id)
+        status = f"{case.status.value.replace('_', ' ')}{f' until {_moment(until)}' if until is not None else ''}"
+        status += " (paused)" if case.paused else " (playbook paused)" if waits else ""
         ended = sum(
             step.status.value in ("done", "not_applicable", "closed", "deleted", "skipped") for step in case.steps
         )

@@ -60,6 +60,12 @@ class Receipt:
         return asdict(self) | {"stays": self.stays}
 
     @property
+    def found(self) -> bool:
+        """Whether anything of them was here, now or when they were erased before."""
+        now = self.cases, self.answers_removed, self.texts_emptied, self.writes_withdrawn, self.links_closed
+        return self.already is not None or any(now) or bool(self.tasks_closed or self.raw_events_removed)
+
+    @property
     def stays(self) -> list[str]:
         """What is left, and why."""
         told = [_NOT_ASKED] if self.crm_away else []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from connector.cli_base import AccountName, AsJson, Config, chosen, print_json, short_runtime
+from connector.cli_base import AccountName, AsJson, Config, chosen, day, print_json, short_runtime
 
 if TYPE_CHECKING:
     from connector.bootstrap import Runtime
@@ -32,7 +32,8 @@ def figures_command(
     Below ten answers there are counts and no percentages. Reads the database
     only; the CRM is not called.
     """
-    begin, end = _day(since, "--since"), _day(until, "--until")
+    begin = day(since, "--since") if since is not None else None
+    end = day(until, "--until") if until is not None else None
     if begin and end and begin >= end:
         raise typer.BadParameter("it must be later than --since", param_hint="--until")
     with short_runtime(context, config) as runtime:
@@ -64,13 +65,6 @@ def figures_of(runtime: Runtime, name: str, since: date | None = None, until: da
 def as_plain(figures: Figures) -> dict[str, object]:
     """For scripts: the tables with stable names, and the numbers as they are."""
     return figures.model_dump(mode="json")
-
-
-def _day(text: str | None, option: str) -> date | None:
-    try:
-        return date.fromisoformat(text) if text is not None else None
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is no day: write it as 2026-01-31", param_hint=option) from None
 
 
 def _write(folder: Path, figures: Figures, language: str) -> None:

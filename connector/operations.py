@@ -13,7 +13,7 @@ from connector.account import Account
 from connector.bootstrap import Runtime
 from connector.casework import WAIT_SECONDS, NotPossible
 from connector.engine import work_lock
-from connector.store import accounts, cases, failed, pauses
+from connector.store import accounts, case_search, cases, failed, pauses
 from workflows.cases import Event
 
 T = TypeVar("T")
@@ -23,7 +23,8 @@ T = TypeVar("T")
 class Standing:
     """How one account stands. ``worked_at``: its last good round of work. ``failed``: how much is on the failed list.
 
-    ``well`` says that work is done as it should be, or rests because an admin wants it so.
+    ``well`` says that work is done as it should be, or rests because an admin wants it so. ``settling``: how many open
+    cases wait until their stage has held long enough, the first of them until ``settles_at``.
     """
 
     account: str
@@ -36,6 +37,8 @@ class Standing:
     open_cases: int
     failed: int
     well: bool
+    settling: int = 0
+    settles_at: datetime | None = None
 
     def as_json(self) -> dict[str, Any]:
         """For scripts."""
@@ -51,6 +54,7 @@ def standings(runtime: Runtime) -> list[Standing]:
 
 def _standing(session: Session, account: Account, now: datetime) -> Standing:
     row = accounts.get(session, account.name)
+    settling, settles_at = case_search.settling(session, account.name)
     return Standing(
         account=account.name,
         crm=account.config.crm,
@@ -62,6 +66,8 @@ def _standing(session: Session, account: Account, now: datetime) -> Standing:
         open_cases=len(cases.open_deal_ids(session, account.name)),
         failed=len(failed.listing(session, account.name)),
         well=row is not None and row.trouble is None and accounts.is_well(row, account.config.poll_every, now),
+        settling=settling,
+        settles_at=settles_at,
     )
 
 

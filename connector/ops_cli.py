@@ -108,7 +108,7 @@ def erase_command(
 ) -> None:
     """Forget one person here, and say what was removed and what stays.
 
-    May be repeated: what is gone stays gone. The receipt names nobody.
+    May be repeated: what is gone stays gone. The receipt names nobody. Ends with 1 if nothing was found of them.
     """
     from connector.cli_ops_print import print_receipt
     from connector.erase_by_hand import erase_by_hand
@@ -125,6 +125,7 @@ def erase_command(
     else:
         for receipt in receipts:
             print_receipt(receipt)
+    raise typer.Exit(0 if any(receipt.found for receipt in receipts) else NOT_WELL)
 
 
 def export_command(

@@ -50,7 +50,7 @@ def preview_deal(runtime: Runtime, name: str, deal_id: str) -> Preview:
     observed = crm.observe([deal_id])[deal_id]
     deal, rules = observed.deal, account.rules()
     if deal.state is not DealState.LIVE:
-        raise NotFound(f"deal {deal_id} is {deal.state.value} in the CRM", account=name)
+        raise NotFound(_gone(runtime, name, deal), account=name)
     people = observed.people or crm.people([deal]).get(deal.id, People())
     newest = runtime.library.playbook(rules.playbook)
     with runtime.store.read() as session:
@@ -84,6 +84,18 @@ def preview_deal(runtime: Runtime, name: str, deal_id: str) -> Preview:
         steps=preview(look, _Addresses(runtime.links, account.config)),
         lacks=_lacks(deal, people),
     )
+
+
+def _gone(runtime: Runtime, name: str, deal: Deal) -> str:
+    """Why there is nothing to plan. A CRM does not say whether a deal was deleted or never there; our cases may."""
+    if deal.state is DealState.MERGED:
+        survivor = f" into {deal.merged_into}: name that one" if deal.merged_into else ""
+        return f"deal {deal.id} was merged{survivor}"
+    with runtime.store.read() as session:
+        known = cases.last_by_deal(session, name, [deal.id]) or cases.open_by_deal(session, name, [deal.id])
+    if deal.state is DealState.DELETED and not known:
+        return f"there is no deal {deal.id} in the CRM: its id is the number in the address of the deal's page"
+    return f"deal {deal.id} is {deal.state.value} in the CRM"
 
 
 class _Addresses:

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from connector.cli_base import AsJson, Config
-
-_DAY = ["%Y-%m-%d"]
+from connector.cli_base import AsJson, Config, day
 
 
 def rehearse_command(
     context: typer.Context,
     account: Annotated[str, typer.Option("--account", metavar="NAME", help="Which account.")],
-    since: Annotated[datetime, typer.Option(metavar="DATE", formats=_DAY, help="First day of the period.")],
-    until: Annotated[
-        datetime | None, typer.Option(metavar="DATE", formats=_DAY, help="Last day.  [default: today]")
-    ] = None,
+    since: Annotated[str, typer.Option(metavar="DATE", help="First day of the period.")],
+    until: Annotated[str | None, typer.Option(metavar="DATE", help="Last day.  [default: today]")] = None,
     as_json: AsJson = False,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write it to a file: .html, .csv or .json.")
@@ -38,14 +33,14 @@ def rehearse_command(
     from connector.rehearsal_file import check_file, write_file
     from connector.rehearsal_print import print_rehearsal, progress
 
-    last = until.date() if until is not None else None
+    first, last = day(since, "--since"), day(until, "--until") if until is not None else None
     try:
         if out is not None:
             check_file(out, language)
         with short_runtime(context, config) as runtime:
             (name,) = chosen(runtime, account)
             with progress() as on_progress:
-                made = rehearse_account(runtime, name, since.date(), last, on_progress)
+                made = rehearse_account(runtime, name, first, last, on_progress)
         if out is not None:
             write_file(made, out, language)
     except NoRehearsalError as error:

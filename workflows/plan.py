@@ -15,7 +15,7 @@ from workflows.family import fitting_playbook, language_of
 from workflows.look import Links, Look
 from workflows.people import Choice
 from workflows.records import Model, User
-from workflows.rules import CaseKind, StepRule
+from workflows.rules import CaseKind, LinkKind, StepRule
 from workflows.texts import TextError
 from workflows.writes import Priority, TaskType
 
@@ -81,6 +81,49 @@ def preview(look: Look, links: Links, *, left_out: bool = True) -> tuple[Planned
                 step = _planned(desk, rule, contact_id, applies)
                 planned.append(step.model_copy(update={"phase": phase.key, "phase_title": title}))
     return tuple(planned)
+
+
+class Expected(Model):
+    """When a step that waits appears and is due; as in :class:`PlannedStep`. Whether its condition holds shows then."""
+
+    release_at: AwareDatetime | None = None
+    due_at: AwareDatetime | None = None
+    estimated: bool = False
+    waits_for: str = ""
+    condition: str = ""
+
+
+def expected(look: Look, case: Case) -> dict[str, Expected]:
+    """What the steps of a case wait for that have no task yet, by their key, as far as ``look`` can tell it."""
+    done: dict[str, datetime | Waiting] = {}
+    desk = Desk(Draft(look, case), _no_links, done=lambda key, _contact: done.get(key, Waiting.STEP))
+    _fill_done(desk, done)
+    desk.forget()
+    found = {}
+    for step in case.steps:
+        rule = desk.rules.get(step.rule) if step.status is StepStatus.WAITING else None
+        if rule is None:
+            continue
+        release = desk.release(rule, step.contact_id)
+        if isinstance(release, Waiting):
+            found[step.key] = Expected(waits_for=release.value, condition=rule.when or "")
+            continue
+        due = desk.due(rule, step.contact_id, None, max(release, look.now))
+        found[step.key] = Expected(
+            release_at=release,
+            due_at=None if isinstance(due, Waiting) else due,
+            estimated=_is_estimated(rule),
+            condition=rule.when or "",
+        )
+    return found
+
+
+def _no_links(kind: LinkKind, case_id: str, contact_id: str | None, questionnaire: str) -> str:  # noqa: ARG001 - as Links
+    return ""
+
+
+def _is_estimated(rule: StepRule) -> bool:
+    return any(one.step for one in (rule.release, rule.due, rule.not_before) if one)
 
 
 def _with_fitting_playbook(look: Look, case: Case) -> tuple[Look, Case]:
@@ -198,7 +241,7 @@ def _planned(desk: Desk, rule: StepRule, contact_id: str | None, applies: bool |
         why=why,
         release_at=moment,
         due_at=made.due_at or (due if isinstance(due, datetime) else None),
-        estimated=made.due_at is None and any(one.step for one in (rule.release, rule.due, rule.not_before) if one),
+        estimated=made.due_at is None and _is_estimated(rule),
         waits_for="contacts" if rule.per_contact and contact_id is None else waits_for,
         condition=rule.when or "",
         applies=applies,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, case, func, select
 from sqlalchemy.orm import Session
 
-from connector.store.tables import CaseRow, StepRow
-from workflows.cases import OPEN_STATUSES, StepStatus
+from connector.store.tables import AgendaRow, CaseRow, StepRow
+from workflows.cases import OPEN_STATUSES, CaseStatus, StepStatus
 
 A_PAGE = 50
 OPEN = "open"
@@ -83,6 +84,28 @@ def _how_far(session: Session, case_ids: Sequence[str]) -> dict[str, tuple[int, 
         .group_by(StepRow.case_id)
     )
     return {case_id: (int(over or 0), steps) for case_id, over, steps in rows}
+
+
+def settles_at(session: Session, case_ids: Sequence[str]) -> dict[str, datetime]:
+    """Until when the stage must hold of those that settle (P-03), by case: then their deal is looked at next."""
+    query = (
+        select(CaseRow.id, AgendaRow.due_at)
+        .join(AgendaRow, (AgendaRow.account == CaseRow.account) & (AgendaRow.deal_id == CaseRow.deal_id))
+        .where(CaseRow.status == CaseStatus.SETTLING.value, CaseRow.id.in_(case_ids))
+    )
+    return {row.id: row.due_at for row in session.execute(query)}
+
+
+def settling(session: Session, account: str) -> tuple[int, datetime | None]:
+    """How many cases of the account settle, and when the first of them has done so."""
+    query = (
+        select(func.count(), func.min(AgendaRow.due_at))
+        .select_from(CaseRow)
+        .outerjoin(AgendaRow, (AgendaRow.account == CaseRow.account) & (AgendaRow.deal_id == CaseRow.deal_id))
+        .where(CaseRow.account == account, CaseRow.status == CaseStatus.SETTLING.value)
+    )
+    count, first = session.execute(query).one()
+    return int(count), first
 
 
 def playbooks_in_use(session: Session) -> list[tuple[str, str, str, int, int]]:

@@ -33,7 +33,8 @@ class FailedKind(StrEnum):
 class Failed:
     """One line of the list. ``what`` says it in a few words, ``key`` is ours of the write, step or event.
 
-    ``again``: it is tried again by itself. Writes are retried by their case; the rest mends itself with its reason.
+    ``again``: it is tried again by itself. Writes can be sent again one by one or by their case; the rest mends itself
+    with its reason. ``write`` is the kind of a write, ``name`` its step, record or task: for other languages.
     """
 
     kind: FailedKind
@@ -46,6 +47,8 @@ class Failed:
     deal_name: str = ""
     case_id: str | None = None
     again: bool = False
+    write: str = ""
+    name: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """For scripts."""
@@ -84,16 +87,27 @@ def _writes(session: Session, account: str | None) -> Iterator[Failed]:
             deal_id=row.deal_id,
             deal_name=deal_name or "",
             case_id=row.case_id or None,
+            write=row.kind,
+            name=_name(row),
         )
 
 
 def _said(row: IntentRow) -> str:
     """Which write it is, in words: task thanks, fields of the contact."""
-    part = row.key.removeprefix(f"{row.case_id}:") if row.case_id else ""
     if row.kind == "fields":
-        return f"fields of the {row.content.get('target', {}).get('kind', 'record')}"
-    name = {"update_task": "change of the task"}.get(row.kind, row.kind)
-    return f"{name} {part.partition(':')[0]}".strip() if row.kind in ("task", "update_task") else name
+        return f"fields of the {_name(row)}"
+    return f"{'change of the task' if row.kind == 'update_task' else row.kind} {_name(row)}".strip()
+
+
+def _name(row: IntentRow) -> str:
+    """Of a task its step, or its subject where it belongs to no case; of fields the kind of their record."""
+    if row.kind == "fields":
+        return str(row.content.get("target", {}).get("kind", "record"))
+    if row.kind not in ("task", "update_task"):
+        return ""
+    if not row.case_id:
+        return str(row.content.get("subject") or "")
+    return row.key.removeprefix(f"{row.case_id}:").partition(":")[0]
 
 
 def _steps(session: Session, account: str | None) -> Iterator[Failed]:
@@ -122,6 +136,7 @@ def _steps(session: Session, account: str | None) -> Iterator[Failed]:
             deal_id=case.deal_id,
             deal_name=case.deal_name,
             case_id=case.id,
+            name=step.key,
         )
 
 

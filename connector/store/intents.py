@@ -169,11 +169,17 @@ def refused(session: Session, account: str | None = None, case_id: str | None = 
 
 def retry(session: Session, case_id: str) -> int:
     """Plan the refused writes of a case again, and only those (P-75); gives how many."""
-    rows = refused(session, case_id=case_id)
-    for row in rows:
-        row.state = IntentState.PLANNED.value
-        row.sent_at = row.ended_at = None
-    return len(rows)
+    return sum(retry_one(session, row.account, row.key) is not None for row in refused(session, case_id=case_id))
+
+
+def retry_one(session: Session, account: str, key: str) -> IntentRow | None:
+    """Plan one refused write again; None when it is not refused (any more)."""
+    row = by_key(session, account, key)
+    if row is None or row.state != IntentState.REFUSED.value:
+        return None
+    row.state = IntentState.PLANNED.value
+    row.sent_at = row.ended_at = None
+    return row
 
 
 def leave(session: Session, case_id: str, now: datetime) -> int:

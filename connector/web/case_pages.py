@@ -18,7 +18,7 @@ from connector.web import languages
 from connector.web.runtime import Runtime
 from workflows.cases import Case, CaseStatus
 from workflows.records import User
-from workflows.rules import LinkKind, Playbook
+from workflows.rules import AccountRules, ExitRights, LinkKind, PeopleRule, Playbook
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,22 @@ def open_page(runtime: Runtime, kind: LinkKind, token: str) -> CasePage:
     account = runtime.accounts.get(link.account)
     users = dict(account.users_at_hand()) if account is not None else {}
     return CasePage(link, case, account, playbook, token, offered, users)
+
+
+def stored_rules(account: Account, playbook: str) -> AccountRules:
+    """What dates need of the account's rules; names that only the CRM could resolve are left out."""
+    config = account.config
+    return AccountRules(
+        account=account.name,
+        time_zone=config.time_zone,
+        language=config.language,
+        calendar=config.calendar,
+        watch=(),
+        people=PeopleRule(),
+        playbook=playbook,
+        our_name=config.company or "",
+        exit_rights=ExitRights(**config.exit_rights.model_dump()) if config.exit_rights is not None else None,
+    )
 
 
 def closed(page: CasePage, render: Any, **more: Any) -> ResponseReturnValue:

@@ -133,6 +133,7 @@ def guard(blueprint: Blueprint, console: Console) -> Blueprint:
         return {
             "who": current_user.admin.email if signed_in else None,
             "moment": _moment_in(console),
+            "day_there": _day_in(console),
             "day": lambda at: format_date(at, "medium", locale=languages.current()) if at else "",
             "ago": lambda at: _ago(at, console.runtime.clock.now()),
             "console_languages": [(code, _with_language(code)) for code in languages.available()],
@@ -174,6 +175,17 @@ def _moment_in(console: Console) -> Callable[..., Markup]:
         return Markup('<time datetime="{}">{}{}</time>').format(at.isoformat(), text, name)
 
     return moment
+
+
+def _day_in(console: Console) -> Callable[[datetime, str], str]:
+    """The day of a moment on the account's clock."""
+
+    def day_there(at: datetime, account: str) -> str:
+        found = console.runtime.accounts.get(account)
+        there = at.astimezone(zone(found.config.time_zone) if found is not None else UTC)
+        return str(format_date(there, "medium", locale=languages.current()))
+
+    return day_there
 
 
 def _ago(at: datetime | None, now: datetime) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from babel.dates import format_timedelta
 from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
@@ -149,7 +151,7 @@ def _add_switch_on(blueprint: Blueprint, console: Console, jobs: Jobs) -> None:
 def _ready(console: Console, account: Account) -> list[str]:
     """What stands in the way of a switch-on, as far as the settings tell."""
     faults: list[str] = []
-    for require in (lambda: require_address(console.runtime), account.require_watch, account.require_names):
+    for require in (partial(require_address, console.runtime), account.require_watch, account.require_names):
         try:
             require()
         except AurevoirError as error:
@@ -189,4 +191,13 @@ def _switched(job: Job, account: Account) -> str:
     """The outcome as a part of the page. A trouble after the switch-on does not undo it."""
     done = job.outcome if isinstance(job.outcome, switch_on.SwitchedOn) else None
     on = account.is_switched_on()
-    return render_template("console/setup/switched_on.html", done=done, trouble=job.trouble, name=account.name, on=on)
+    settles = [{"pipeline": one.pipeline, "held": _held(one.settle_for)} for one in account.config.watch]
+    return render_template(
+        "console/setup/switched_on.html", done=done, trouble=job.trouble, name=account.name, on=on, settles=settles
+    )
+
+
+def _held(settle_for: timedelta) -> str:
+    if not settle_for:
+        return languages.say("at once")
+    return format_timedelta(settle_for, threshold=2, granularity="minute", locale=languages.current())

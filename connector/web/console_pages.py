@@ -18,11 +18,14 @@ from connector.presence import SERVE
 from connector.store import accounts, admins, agenda, case_search, cases, failed, intake, intents, pauses
 from connector.store.case_search import A_PAGE, CaseFilter
 from connector.web import languages
+from connector.web.case_pages import stored_rules
 from connector.web.console import Console, guard
 from workflows.cases import Case, CaseStatus, Step
+from workflows.plan import Expected, expected
 from workflows.questions import Answer, AnswerValue, Question
 from workflows.rules import CaseKind, Playbook
 from workflows.survey import wording
+from workflows.timeline import stored_look
 
 MOST_PAGES = 1_000_000
 """Beyond, a database would not take the number."""
@@ -113,9 +116,11 @@ def _add_cases(blueprint: Blueprint, console: Console) -> None:
         with runtime.store.read() as db:
             found, total = case_search.search(db, wanted, page)
             followed = sorted({key for _, key, *_ in case_search.playbooks_in_use(db)})
+            settles = case_search.settles_at(db, [one.row.id for one in found])
         return console.page(
             "cases.html",
             found=found,
+            settles=settles,
             total=total,
             page=page,
             pages=max(1, -(-total // A_PAGE)),
@@ -146,6 +151,8 @@ def _add_cases(blueprint: Blueprint, console: Console) -> None:
             "case.html",
             case=case,
             deal_url=_deal_url(console, case),
+            expected=_expected(console, case, playbook),
+            settles=shown["due"].due_at if case.status is CaseStatus.SETTLING and shown["due"] is not None else None,
             owner=lambda step: users.get(step.owner_id, step.owner_id or ""),
             title=_titles(playbook),
             held=held.get(case.playbook),
@@ -172,6 +179,15 @@ def _add_cases(blueprint: Blueprint, console: Console) -> None:
             }[what]
         )
         return redirect(url_for(".one_case", case_id=case.id), 303)
+
+
+def _expected(console: Console, case: Case, playbook: Playbook | None) -> dict[str, Expected]:
+    """What the steps wait for that have no task yet, as far as it can be told without asking the CRM."""
+    account = console.runtime.accounts.get(case.account)
+    if account is None or playbook is None or case.status is not CaseStatus.ACTIVE:
+        return {}
+    rules, users = stored_rules(account, case.playbook), account.users_at_hand()
+    return expected(stored_look(case, playbook, rules, users, console.runtime.clock.now()), case)
 
 
 def _deal_url(console: Console, case: Case) -> str | None:
@@ -244,6 +260,17 @@ def _add_lists(blueprint: Blueprint, console: Console) -> None:
         with runtime.store.read() as db:
             found = failed.listing(db)
         return console.page("failed.html", found=found, cases={one.case_id for one in found if one.case_id})
+
+    @blueprint.post("/failed/retry")
+    def retry_write() -> ResponseReturnValue:
+        account, key = request.form.get("account", ""), request.form.get("key", "")
+        try:
+            casework.retry_write(runtime, account, key)
+            console.note("a refused write is tried again", detail=key, account=account)
+            flash(languages.say("What was refused is sent again at the next look."))
+        except AurevoirError as error:
+            flash(str(error), "trouble")
+        return redirect(url_for(".failed_list"), 303)
 
     @blueprint.get("/playbooks")
     def playbook_list() -> ResponseReturnValue:

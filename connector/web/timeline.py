@@ -6,10 +6,10 @@ from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
 from connector.web import languages
-from connector.web.case_pages import CasePage, closed, open_page
+from connector.web.case_pages import CasePage, closed, open_page, stored_rules
 from connector.web.runtime import Runtime
 from workflows.dates import local_date, zone
-from workflows.rules import AccountRules, ExitRights, LinkKind, PeopleRule
+from workflows.rules import LinkKind
 from workflows.texts import date_words
 from workflows.timeline import Milestone, Stand, stored_look, timeline
 
@@ -43,22 +43,7 @@ def make_blueprint(runtime: Runtime) -> Blueprint:
 
 
 def _lines(page: CasePage, runtime: Runtime) -> tuple[Milestone, ...]:
-    look = stored_look(page.case, page.playbook, _rules(page), page.users, runtime.clock.now())
-    return timeline(look, page.case, languages.current())
-
-
-def _rules(page: CasePage) -> AccountRules:
-    """What dates need of the account's rules; names that only the CRM could resolve are left out."""
     assert page.account is not None  # noqa: S101  the caller has looked
-    config = page.account.config
-    return AccountRules(
-        account=page.account.name,
-        time_zone=config.time_zone,
-        language=config.language,
-        calendar=config.calendar,
-        watch=(),
-        people=PeopleRule(),
-        playbook=page.case.playbook,
-        our_name=config.company or "",
-        exit_rights=ExitRights(**config.exit_rights.model_dump()) if config.exit_rights is not None else None,
-    )
+    rules = stored_rules(page.account, page.case.playbook)
+    look = stored_look(page.case, page.playbook, rules, page.users, runtime.clock.now())
+    return timeline(look, page.case, languages.current())

@@ -13,8 +13,10 @@ import pytest
 from werkzeug.routing import Rule
 
 from connector.admins import AdminProblem, Admins
-from connector.store import cases, intake, intents
-from connector.store.tables import AdminSessionRow, EventRow, IntentState, LinkRow
+from connector.cli_print import print_cases
+from connector.operations import standings
+from connector.store import accounts, agenda, cases, intake, intents
+from connector.store.tables import AdminSessionRow, EventRow, IntentRow, IntentState, LinkRow
 from workflows.cases import Case, CaseStatus, Step, StepStatus
 from workflows.questions import Answer
 from workflows.writes import CreateTask
@@ -317,6 +319,54 @@ def test_pages_speak_french(inside: kit.Desk) -> None:
     assert "Dossiers" in inside.get("/console/?lang=fr").text
     assert "Dossiers" in inside.get("/console/cases").text, "remembered"
     assert "Cases" in inside.get("/console/?lang=en").text
+
+
+def test_a_deal_that_waits_until_its_stage_has_held_says_until_when(
+    inside: kit.Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    case = open_case(inside, status=CaseStatus.SETTLING, steps=())
+    until = inside.rig.now() + timedelta(hours=24)
+    with inside.runtime.store.write() as session:
+        accounts.ensure(session, "acme", inside.rig.name, inside.rig.account_id)
+        accounts.change(session, "acme", started_at=inside.rig.now())
+        agenda.put(session, "acme", [agenda.Entry("500", until, "timer")])
+    stamp = f'<time datetime="{until.isoformat()}">'
+    for path in ("/console/", "/console/cases", f"/console/cases/{case.id}"):
+        assert stamp in inside.get(path).text, path
+    (standing,) = standings(inside.runtime)
+    assert (standing.settling, standing.settles_at) == (1, until)
+    print_cases([case], settles={case.id: until})
+    assert f"settling until {until:%Y-%m-%d %H:%M}" in " ".join(capsys.readouterr().out.split())
+
+
+def test_steps_that_wait_say_when_they_appear_or_for_what(inside: kit.Desk) -> None:
+    waits = tuple(Step(key=key, rule=key) for key in ("farewell", "thank-for-answer"))
+    case = open_case(inside, steps=waits, contract_end=(inside.rig.now() + timedelta(days=75)).date())
+    html = inside.get(f"/console/cases/{case.id}").text
+    assert "appears on" in html
+    assert "once the customer has answered" in html
+
+
+def test_one_refused_write_is_tried_again_alone_also_where_it_belongs_to_no_case(inside: kit.Desk) -> None:
+    case = open_case(inside)
+    now = case.opened_at
+    with inside.runtime.store.write() as session:
+        for key, owner in ((f"{case.id}:thanks", case.id), (f"{case.id}:call", case.id), ("acme:trouble:1:day", "")):
+            write = CreateTask(key=key, deal_id="500", subject="It is <amiss>", due_at=now, owner_id="1")
+            intents.plan(session, "acme", owner, [write], now)
+            intents.ended(session, "acme", key, IntentState.REFUSED, now, reason="no")
+    html = inside.get("/console/failed").text
+    assert "task “It is &lt;amiss&gt;”" in html
+    assert "task acme" not in html
+    for key in (f"{case.id}:thanks", "acme:trouble:1:day"):
+        inside.post("/console/failed/retry", {"account": "acme", "key": key}, page="/console/failed")
+    with inside.runtime.store.read() as session:
+        states = {row.key: row.state for row in session.query(IntentRow)}
+    assert states == {
+        f"{case.id}:thanks": "planned", f"{case.id}:call": "refused", "acme:trouble:1:day": "planned"
+    }  # fmt: skip
+    inside.post("/console/failed/retry", {"account": "acme", "key": "acme:trouble:1:day"}, page="/console/failed")
+    assert "nothing to try again" in inside.get("/console/failed").text
 
 
 # --- what can be done -----------------------------------------------------------------------------------------------

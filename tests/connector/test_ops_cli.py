@@ -91,6 +91,10 @@ def test_a_playbook_is_paused_by_name_and_unknown_ones_are_told_with_those_that_
 def test_a_case_is_started_by_hand_shown_with_its_kind_and_listed(run: Run) -> None:
     code, told = run("cases", "start", "--account", "acme", "--deal", "901")
     assert (code, "preview" in told) == (2, True), "the deal is not in such a stage"
+    code, told = run("preview", "--account", "acme", "--deal", "999999")
+    assert (code, "there is no deal 999999 in the CRM" in told, "deleted" in told) == (1, True, False)
+    code, told = run("rehearse", "--account", "acme", "--since", "2026-13-01")
+    assert (code, "'2026-13-01' is no day: write it as 2026-01-31" in told) == (2, True)
     assert "There are no cases." in run("cases")[1]
     assert "Nothing failed." in run("cases", "failed")[1]
 
@@ -98,8 +102,8 @@ def test_a_case_is_started_by_hand_shown_with_its_kind_and_listed(run: Run) -> N
 def test_erasing_says_what_stays_and_wants_to_know_whom(run: Run) -> None:
     assert run("erase", "--yes")[0] == 2
     code, told = run("erase", "--email", "nobody@example.com", "--yes")
-    assert code == 0
-    assert "Nothing of this person was stored here." in told
+    assert code == 1, "as all commands that find something amiss: it may be misspelled"
+    assert "Nothing of this person was stored here: is it written as in the CRM" in told
     assert "nobody@example.com" not in told, "the receipt names nobody"
 
 
