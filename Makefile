@@ -25,6 +25,7 @@ $(READY): requirements.lock pyproject.toml
 	@uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock 2>/dev/null \
 	  || $(PIP) --require-hashes -r requirements.lock
 	@$(PIP) --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q adapters connector workflows sandbox demo bench  # as of an installed package
 	@touch $@
 
 demo: $(READY)  ## walk a deal through a whole goodbye, on look-alikes of both CRMs

@@ -1,13 +1,13 @@
-"""The Flask application: what is reachable over HTTP."""
+"""The Flask application: all that is reachable over HTTP.
+
+Behind :mod:`connector.web.front` it is loaded when somebody opens the first page.
+"""
 
 from __future__ import annotations
 
-import secrets
-from urllib.parse import urlsplit
-
-import structlog
-from flask import Flask, Response, jsonify, render_template, request
+from flask import Flask, Response, render_template, request
 from flask_limiter import Limiter
+from flask_limiter.util import get_remote_address
 from flask_wtf import CSRFProtect
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, InternalServerError
@@ -21,6 +21,7 @@ from connector.web import (
     console_pages,
     console_setup,
     document,
+    front,
     health,
     languages,
     oauth,
@@ -35,9 +36,6 @@ from connector.web.survey import make_survey
 from connector.web.team import make_team
 from connector.web.touch import make_touch
 
-log = structlog.get_logger(__name__)
-
-MAX_BODY_BYTES = 1024 * 1024
 GUESSES = "30 per minute"
 """Addresses of pages that are none, from one sender: nobody guesses 128 bits, and nobody needs to try."""
 PAGES = "240 per minute"
@@ -47,41 +45,32 @@ POSTS = "12 per minute"
 
 
 def create_app(runtime: Runtime) -> Flask:
-    """The application over a runtime. Serve it with :func:`server_options` on waitress."""
+    """The whole application over a runtime: the pages, and what machines ask for as well."""
     sieve_by_default()
-    public_url = urlsplit(runtime.settings.server.public_url)
+    public_url = runtime.settings.server.public_url
     app = Flask(__name__, template_folder="web/templates", static_folder="web/static")
     app.config.update(
-        MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
-        MAX_FORM_MEMORY_SIZE=MAX_BODY_BYTES,
+        MAX_CONTENT_LENGTH=front.MAX_BODY_BYTES,
+        MAX_FORM_MEMORY_SIZE=front.MAX_BODY_BYTES,
         **console.cookie_settings(runtime),
     )
-    if path := public_url.path.rstrip("/"):
-        app.wsgi_app = security.UnderPath(app.wsgi_app, path)  # type: ignore[method-assign]  # Flask's documented way
-    security.protect(app, runtime.settings.server.public_url)
+    security.put_under_path(app, public_url)
+    security.protect(app, public_url)
     languages.set_up(app)
-    _add_blueprints(app, runtime, security.make_limiter(app))
+    _add_blueprints(app, runtime, _make_limiter(app))
     app.register_error_handler(CSRFError, console.on_forgery)
     app.register_error_handler(HTTPException, _on_http_error)
     app.register_error_handler(Exception, _on_error)
     return app
 
 
-def server_options(runtime: Runtime) -> dict[str, object]:
-    """Settings for waitress: it buffers slow clients, refuses large bodies unread and believes one proxy at most."""
-    proxy = runtime.settings.server.trusted_proxy
-    believed = {"trusted_proxy": proxy, "trusted_proxy_headers": {"x-forwarded-for"}, "trusted_proxy_count": 1}
-    return {
-        "threads": 8,
-        "ident": None,
-        "max_request_body_size": MAX_BODY_BYTES,
-        "max_request_header_size": 32 * 1024,
-        "channel_timeout": 30,
-        "connection_limit": 1000,
-        "asyncore_use_poll": True,
-        "clear_untrusted_proxy_headers": False,
-        **(believed if proxy else {}),
-    }
+def _make_limiter(app: Flask) -> Limiter:
+    """Counts requests by the sender's address; blueprints say what is too much.
+
+    The counts live in this process's memory (Flask-Limiter has no SQL store): with several web processes each counts
+    for itself, so a sender gets at most that many times the limit.
+    """
+    return Limiter(get_remote_address, app=app, storage_uri="memory://")
 
 
 def _add_blueprints(app: Flask, runtime: Runtime, limiter: Limiter) -> None:
@@ -131,13 +120,10 @@ def _link() -> str:
 
 
 def _on_http_error(error: HTTPException) -> Response:
-    if error.response is not None:
-        return error.response  # type: ignore[return-value]  # Flask's own response class throughout
+    if error.response is not None or front.is_for_machines(request.path):
+        return front.refuse_machine(error)
     status = error.code or 500
-    if request.path.startswith("/webhooks/"):
-        response = jsonify(error=error.description or error.name)
-    else:
-        response = Response(render_template("error.html", status=status), content_type="text/html; charset=utf-8")
+    response = Response(render_template("error.html", status=status), content_type="text/html; charset=utf-8")
     response.status_code = status
     for name, value in error.get_headers():
         if name.lower() not in ("content-type", "content-length"):
@@ -149,13 +135,9 @@ def _on_http_error(error: HTTPException) -> Response:
 
 def _on_error(error: Exception) -> Response:
     """The last resort: nothing of the error reaches the page, only an id under which the log has it."""
-    error_id = secrets.token_hex(4)
-    route = request.url_rule.rule if request.url_rule is not None else None
-    log.error("a request failed", error_id=error_id, method=request.method, route=route, exc_info=error)
-    if request.path.startswith("/webhooks/"):
-        response = jsonify(error="an error of ours; send it again later", id=error_id)
-    else:
-        html = render_template("error.html", status=InternalServerError.code, error_id=error_id)
-        response = Response(html, content_type="text/html; charset=utf-8")
+    if front.is_for_machines(request.path):
+        return front.fail_machine(error)
+    html = render_template("error.html", status=InternalServerError.code, error_id=front.logged(error))
+    response = Response(html, content_type="text/html; charset=utf-8")
     response.status_code = 500
     return response

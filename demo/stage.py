@@ -17,11 +17,12 @@ import structlog
 import waitress.server
 import yaml
 
-from connector.app import create_app, server_options
+from connector.app import create_app
 from connector.bootstrap import Adapters, Runtime, build
 from connector.config import load
 from connector.engine import LocalEngine
 from connector.store import agenda, cases
+from connector.web.front import server_options
 from sandbox.hubspot import SECRET, TOKEN, HubSpotSandbox
 from sandbox.kit import Clock, Server
 from sandbox.pages import PageSource, TaskView

@@ -1,8 +1,4 @@
-"""Manners that hold for every answer: headers, rate limits, and the path under which a proxy shows us.
-
-Rate limits live in this process's memory (Flask-Limiter has no SQL store): with several web processes each counts for
-itself, so a sender gets at most that many times the limit.
-"""
+"""Manners that hold for every answer: headers, and the path under which a proxy shows us."""
 
 from __future__ import annotations
 
@@ -11,8 +7,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, request
-from flask_limiter import Limiter
-from flask_limiter.util import get_remote_address
 from secure import (
     ContentSecurityPolicy,
     CrossOriginOpenerPolicy,
@@ -70,9 +64,10 @@ def _headers(*, https: bool) -> Secure:
     )
 
 
-def make_limiter(app: Flask) -> Limiter:
-    """Counts requests by the sender's address; blueprints say what is too much."""
-    return Limiter(get_remote_address, app=app, storage_uri="memory://")
+def put_under_path(app: Flask, public_url: str) -> None:
+    """Serve the application under the path of the public address, if that has one."""
+    if path := urlsplit(public_url).path.rstrip("/"):
+        app.wsgi_app = UnderPath(app.wsgi_app, path)  # type: ignore[method-assign]  # Flask's documented way
 
 
 class UnderPath:

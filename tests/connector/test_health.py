@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from werkzeug.test import Client
 
 from connector.store import agenda
+from connector.web.front import Front
 
 TOKEN = "let-me-see-the-metrics"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -148,3 +150,16 @@ def test_with_a_token_it_alone_opens_the_metrics_from_anywhere(houses: Any) -> N
 def test_search_engines_are_asked_to_stay_away(house: Any) -> None:
     answer = house.client.get("/robots.txt")
     assert answer.text == "User-agent: *\nDisallow: /\n"
+
+
+def test_machines_are_answered_before_any_page_is_loaded(houses: Any) -> None:
+    house, made = houses(public_url="https://example.com/goodbye"), []
+    front = Client(Front(house.runtime, lambda: made.append("pages") or house.app))
+    assert front.get("/healthz").json == {"status": "alive"}
+    assert front.get("/goodbye/healthz").headers["X-Content-Type-Options"] == "nosniff"
+    assert "error" in front.post("/webhooks/quill", data=b"[]").json
+    assert front.get("/webhooks/quill").status_code == 405
+    assert made == []
+    assert front.get("/goodbye" + house.give_link()).status_code == 200
+    assert front.get("/nowhere").status_code == 404
+    assert made == ["pages"]

@@ -20,9 +20,9 @@ from waitress.server import create_server
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from adapters.signals import Reply
-from connector.app import MAX_BODY_BYTES, server_options
 from connector.store import accounts, database
 from connector.store.tables import AgendaRow, BadEventRow
+from connector.web.front import MAX_BODY_BYTES, server_options
 
 WATCHED, DULL = "20", "99"
 
