@@ -149,6 +149,12 @@ def at(day: date, clock: time, tz: ZoneInfo) -> datetime:
     return datetime.combine(day, clock, tz).astimezone(UTC).astimezone(tz)
 
 
+@lru_cache(maxsize=65536)
+def in_utc(moment: datetime) -> datetime:
+    """The same moment in UTC. Kept, since comparing moments of two zones works out both offsets anew each time."""
+    return moment.astimezone(UTC)
+
+
 def day_of(moment: Moment, base: date, days: Calendar) -> date:
     """The business day that the moment's offset names, counted from the day of its anchor.
 

@@ -17,10 +17,10 @@ from typing import cast
 from workflows.answers import answered_at, scores
 from workflows.baseline import frame_view
 from workflows.cases import Step, StepStatus
-from workflows.dates import calendar, day_of, due_time, local_date, opening, remind_time, zone, zone_or
+from workflows.dates import calendar, day_of, due_time, in_utc, local_date, opening, remind_time, zone, zone_or
 from workflows.door import TOUCH, door_values, news_of, win_back_day
 from workflows.draft import FINISHED, Draft, delay_of
-from workflows.exit_rights import exit_days, exit_view, in_force
+from workflows.exit_rights import exit_days, exit_view
 from workflows.inventory import day_of_group, is_group, item_views, items_of_group, owner_of_group
 from workflows.learned import learned_view
 from workflows.look import Links
@@ -102,8 +102,7 @@ class Desk:
         self.today = local_date(draft.now, self.tz)
         self.people = look.people or People()
         self.language = draft.case.language
-        self.rules = all_rules(look.playbook, draft.steps.values())
-        self.rules = in_force(self.rules, look.rules)
+        self.rules = all_rules(look.playbook, draft.steps.values(), look.rules)
         self.done = done or self._done
         self.staff = Staff(
             deal=look.deal,
@@ -120,7 +119,7 @@ class Desk:
         self._values: dict[str, object] | None = None
         self._releases: dict[tuple[str, str | None], datetime | Waiting] = {}
         self._bases: dict[Anchor, Base] = {}
-        self._moments: dict[int, datetime | Waiting] = {}
+        self._moments: dict[tuple[Anchor, int, bool], datetime | Waiting] = {}
 
     # --- dates ------------------------------------------------------------------------------------------------------
 
@@ -173,9 +172,13 @@ class Desk:
         return known
 
     def is_later(self, step: Step) -> bool:
-        """Whether it is known already that the step's moment is still to come."""
+        """Whether it was worked out already that the step's moment is still to come."""
         known = self._releases.get((step.rule, step.contact_id))
-        return isinstance(known, datetime) and known > self.draft.now
+        return isinstance(known, datetime) and self.is_ahead(known)
+
+    def is_ahead(self, moment: datetime) -> bool:
+        """Whether this moment is still to come."""
+        return in_utc(moment) > self.draft.now
 
     def _release(self, rule: StepRule, contact_id: str | None) -> datetime | Waiting:
         first = self._appears(rule.release, contact_id)
@@ -222,12 +225,13 @@ class Desk:
         return opening(self.days.add_business_days(self.today, 1), self.tz)
 
     def _appears(self, moment: Moment, contact_id: str | None) -> datetime | Waiting:
-        """At nine of its day. Steps of a phase share a moment, and a playbook's moments live as long as it does."""
+        """At nine of its day; worked out once for all steps that hang on the same plain day."""
         if moment.anchor not in _PLAIN:
             return self._opening_of(moment, contact_id)
-        known = self._moments.get(id(moment))
+        day = (moment.anchor, moment.days, moment.business)
+        known = self._moments.get(day)
         if known is None:
-            known = self._moments[id(moment)] = self._opening_of(moment, contact_id)
+            known = self._moments[day] = self._opening_of(moment, contact_id)
         return known
 
     def _opening_of(self, moment: Moment, contact_id: str | None) -> datetime | Waiting:
@@ -240,7 +244,7 @@ class Desk:
 
     def _done(self, key: str, contact_id: str | None) -> datetime | Waiting:
         """When a step was done: this contact's own, or else when the last of its tasks was."""
-        steps = [step for step in self.draft.steps.values() if step.rule == key]
+        steps = self.draft.of_rule(key)
         own = [step for step in steps if step.contact_id is not None and step.contact_id == contact_id]
         steps = own or steps
         if any(step.status not in FINISHED or step.status is StepStatus.FAILED for step in steps):
@@ -249,7 +253,7 @@ class Desk:
 
     def overdue(self, key: str | None) -> datetime | Waiting:
         """When the open task of this step is, or was, due; never once it is done or was left out (P-13)."""
-        steps = [step for step in self.draft.steps.values() if step.rule == key]
+        steps = self.draft.of_rule(key)
         if key not in self.rules or (steps and all(_is_over(step) for step in steps)):
             return Waiting.NEVER
         dues = [due_of(self.draft, step) for step in steps if step.status in (StepStatus.OPEN, StepStatus.WRITING)]
@@ -352,8 +356,7 @@ class Desk:
         self.draft.set(language=language)
         self.language = language
         self.staff = replace(self.staff, language=language)
-        self.rules = all_rules(playbook, self.draft.steps.values())
-        self.rules = in_force(self.rules, self.draft.look.rules)
+        self.rules = all_rules(playbook, self.draft.steps.values(), self.draft.look.rules)
         self.forget()
 
     def forget_waiting(self) -> None:

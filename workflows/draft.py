@@ -58,6 +58,7 @@ class Draft:
         self.now: datetime = look.now
         self.case = case
         self.steps: dict[str, Step] = {step.key: step for step in case.steps}
+        self._by_rule: dict[str, list[Step]] | None = None
         self.written: dict[str, str] = dict(case.written)
         self.writes: list[Write] = []
         self.withdrawn: list[str] = []
@@ -91,15 +92,24 @@ class Draft:
         """Keep the step, with these changes."""
         step = step.model_copy(update=changes) if changes else step
         self.steps[step.key] = step
+        self._by_rule = None
         return step
 
     def replace(self, key: str, steps: list[Step]) -> None:
         """Put these steps in the place of the one with this key."""
         old = list(self.steps.values())
-        self.steps = {}
+        self.steps, self._by_rule = {}, None
         for one in old:
             for step in steps if one.key == key else [one]:
                 self.steps[step.key] = step
+
+    def of_rule(self, rule: str | None) -> list[Step]:
+        """The steps that follow this rule, in the plan's order."""
+        if self._by_rule is None:
+            self._by_rule = {}
+            for step in self.steps.values():
+                self._by_rule.setdefault(step.rule, []).append(step)
+        return self._by_rule.get(rule or "", [])
 
     def result(self) -> Case:
         """The case as it stands now; the very same object when nothing changed."""

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from workflows.cases import Case
 from workflows.dates import local_date
-from workflows.rules import RIGHTS_ANCHORS, AccountRules, Anchor, CaseKind, ExitRights, StepRule
+from workflows.rules import RIGHTS_ANCHORS, Anchor, CaseKind, ExitRights, StepRule
 
 
 def add_months(day: date, count: int) -> date:
@@ -51,13 +51,6 @@ def exit_view(case: Case, rights: ExitRights | None, tz: ZoneInfo) -> Mapping[st
         "no_charges": days[Anchor.SWITCHING_END] >= rights.no_charges_from,
         "no_charges_from": rights.no_charges_from,
     }
-
-
-def in_force(steps: dict[str, StepRule], rules: AccountRules) -> dict[str, StepRule]:
-    """These steps without those of a clock that the account does not keep."""
-    if rules.exit_rights is not None:
-        return steps
-    return {key: rule for key, rule in steps.items() if not hangs_on_rights(rule)}
 
 
 def hangs_on_rights(rule: StepRule) -> bool:

@@ -151,7 +151,7 @@ def follow_items(desk: Desk) -> None:
         source = draft.steps.get(rule.key)
         if not rule.per_item or source is None or source.status is not StepStatus.WAITING:
             continue
-        steps = [step for step in draft.steps.values() if step.rule == rule.key and is_group(step.contact_id)]
+        steps = [step for step in draft.of_rule(rule.key) if is_group(step.contact_id)]
         for step in steps:
             if step.contact_id not in wanted and step.status in (
                 StepStatus.WAITING,
@@ -225,8 +225,8 @@ def show_inventory(desk: Desk) -> datetime | None:
     """Show the list in a note on the deal, when it has changed and rests; else when to look again."""
     draft = desk.draft
     items = draft.look.inventory
-    digest = _digest(items)
-    if draft.written.get(_NOTE, _digest(())) == digest:
+    digest = _digest(items) if items else _EMPTY
+    if draft.written.get(_NOTE, _EMPTY) == digest:
         return None
     rested = max((item.changed_at for item in items), default=draft.now - QUIET) + QUIET
     if rested > draft.now:
@@ -250,6 +250,9 @@ def show_inventory(desk: Desk) -> datetime | None:
 def _digest(items: Sequence[InventoryItem]) -> str:
     said = [item.model_dump(mode="json", exclude={"changed_at"}) for item in items]
     return hashlib.sha256(json.dumps(said, ensure_ascii=False).encode()).hexdigest()[:16]
+
+
+_EMPTY = _digest(())
 
 
 def _listed(desk: Desk, items: Sequence[InventoryItem]) -> str:

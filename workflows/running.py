@@ -120,16 +120,13 @@ def follow_up(desk: Desk) -> None:
 def release_steps(desk: Desk) -> None:
     """Let every step appear whose moment has come; leave out those that do not apply. May find people to be needed."""
     follow_items(desk)
-    changed, later = True, set[str]()
+    changed = True
     while changed:
         changed = False
         desk.forget_waiting()
         for step in list(desk.draft.steps.values()):
-            if step.status is not StepStatus.WAITING or step.key in later or step.rule in ASKS:
-                continue
-            changed |= _advance(desk, step)
-            if desk.is_later(step):
-                later.add(step.key)
+            if step.status is StepStatus.WAITING and step.rule not in ASKS and not desk.is_later(step):
+                changed |= _advance(desk, step)
         if desk.draft.needs_people or desk.draft.needs_involved:
             return
 
@@ -147,7 +144,7 @@ def _advance(desk: Desk, step: Step) -> bool:
         late = rule.release.anchor is Anchor.OVERDUE
         why = "what it watches over came to an end in time" if late else "the step that it follows was left out"
         return _skip(draft, step, why)
-    if isinstance(release, Waiting) or release > draft.now or _is_held(draft, step):
+    if isinstance(release, Waiting) or desk.is_ahead(release) or _is_held(draft, step):
         return False
     if rule.release.anchor is Anchor.OVERDUE and not _surely_overdue(desk, rule):
         return False
@@ -161,7 +158,7 @@ def _advance(desk: Desk, step: Step) -> bool:
 
 def _surely_overdue(desk: Desk, rule: StepRule) -> bool:
     """Whether the task that this step watches was seen open just now; if not, its state is asked for (P-13)."""
-    watched = [step for step in desk.draft.steps.values() if step.rule == rule.release.step]
+    watched = desk.draft.of_rule(rule.release.step)
     states = [desk.draft.task(step) for step in watched if step.status is StepStatus.OPEN]
     return bool(states) and None not in states
 
@@ -354,7 +351,7 @@ def next_look(desk: Desk) -> datetime | None:
             continue
         held = draft.written.get(f"hold:{step.key}")
         moments.append(release if held is None else _held_until(held))
-    return min((moment for moment in moments if moment is not None and moment > draft.now), default=None)
+    return min((moment for moment in moments if moment is not None and desk.is_ahead(moment)), default=None)
 
 
 def earliest(*moments: datetime | None) -> datetime | None:

@@ -14,7 +14,7 @@ View = Mapping[str, object]
 
 def deal_view(deal: Deal) -> View:
     """The fields of :class:`~workflows.records.Deal`."""
-    return dict(deal)
+    return dict(vars(deal))
 
 
 def company_view(company: Company | None, deal: Deal, language: str) -> View:
@@ -22,7 +22,7 @@ def company_view(company: Company | None, deal: Deal, language: str) -> View:
     name = deal.name or say("customer", language)
     if company is None:
         return {"id": None, "name": name, "owner_id": None, "figures": {}}
-    return {**dict(company), "name": company.name or name}
+    return {**vars(company), "name": company.name or name}
 
 
 def contact_view(contact: Contact | None) -> View:
@@ -30,7 +30,7 @@ def contact_view(contact: Contact | None) -> View:
     if contact is None:
         return {}
     name = contact.name or contact.email or ""
-    return {**dict(contact), "name": name, "first_name": contact.first_name or name}
+    return {**vars(contact), "name": name, "first_name": contact.first_name or name}
 
 
 class Contacts(list[View]):
@@ -97,6 +97,6 @@ def _line(contact: Contact, language: str) -> str:
 
 def case_view(case: Case, tz: ZoneInfo) -> View:
     """The fields of :class:`~workflows.cases.Case`, its moments in the account's zone."""
-    view = {name: value for name, value in case if name not in ("steps", "written")}
+    view = {name: value for name, value in vars(case).items() if name not in ("steps", "written")}
     moments = ("entered_at", "opened_at", "confirmed_at", "answered_at", "closed_at")
     return view | {name: view[name].astimezone(tz) for name in moments if view[name] is not None}
