@@ -209,3 +209,11 @@ def remind_time(due: datetime, before: timedelta | None, after: datetime) -> dat
 def plausible(end: date | None, today: date) -> date | None:
     """The contract's end, or None when it is unknown or no date that a contract would have."""
     return end if end is not None and abs(end - today) <= PLAUSIBLE else None
+
+
+def day_said(value: object) -> date | None:
+    """The day that an answer names, or None."""
+    try:
+        return date.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None

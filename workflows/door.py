@@ -14,11 +14,13 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from workflows.cases import Case, News, NewsKind, Step, StepStatus
+from workflows.dates import day_said
 from workflows.draft import FINISHED, Draft
 from workflows.figures import category
 from workflows.guard import watch_rule
 from workflows.key_figures import key_figures, present_figures
 from workflows.look import Look
+from workflows.permission import Agreed, Permission, Purpose, place, standing, write_basis
 from workflows.questions import Answer, QuestionType
 from workflows.records import Contact, Deal, DealState, Model, RecordKind, Ref
 from workflows.rounds import NEWS_ANCHORS, mark_of, next_budget_year, nth
@@ -66,8 +68,34 @@ class Chosen(Model):
 # --- what people said -----------------------------------------------------------------------------------------------
 
 
-def chosen(case: Case, answers: Iterable[Answer]) -> dict[str, Chosen]:
-    """What each contact chose last, by contact id; who chose nothing is absent."""
+def chosen(case: Case, look: Look) -> dict[str, Chosen]:
+    """What counts for each contact, by contact id; who chose nothing is absent.
+
+    That is what they chose last on their own page, or else what a colleague noted that they said (P-55).
+    """
+    found = _chosen_themselves(case, look.answers)
+    told, peace = standing(look, case)
+    said = {
+        contact_id: Chosen(contact_id=contact_id, hear=_told(one), until=one.until) for contact_id, one in told.items()
+    }
+    if peace:
+        left = dict.fromkeys(case.contact_ids, Hear.NOTHING)
+        said = {contact_id: Chosen(contact_id=contact_id, hear=hear) for contact_id, hear in left.items()} | said
+    for contact_id, one in said.items():
+        own = found.get(contact_id)
+        if own is None or own.hear is None:
+            found[contact_id] = one.model_copy(update={"again": own.again if own is not None else None})
+    return found
+
+
+def _told(said: Permission) -> Hear | None:
+    """What a permission comes to, in the words of a person's own page."""
+    if said.agreed is Agreed.REFUSED:
+        return Hear.NOTHING
+    return Hear.ASKED if said.purposes == (Purpose.WISHES,) else Hear.NEWS
+
+
+def _chosen_themselves(case: Case, answers: Iterable[Answer]) -> dict[str, Chosen]:
     found: dict[str, Chosen] = {}
     for answer in sorted(answers, key=lambda one: one.at):
         if answer.case_id == case.id and answer.questionnaire == TOUCH and answer.contact_id:
@@ -82,14 +110,6 @@ def chosen(case: Case, answers: Iterable[Answer]) -> dict[str, Chosen]:
 
 def _hear(value: object) -> Hear | None:
     return Hear(value) if isinstance(value, str) and value in tuple(Hear) else None
-
-
-def day_said(value: object) -> date | None:
-    """The day that an answer names, or None."""
-    try:
-        return date.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
 
 
 class Heard(Model):
@@ -149,7 +169,7 @@ def door_values(look: Look, case: Case, language: str) -> dict[str, object]:
 
 def win_back_day(look: Look, case: Case, today: date) -> date | None:
     """The day on which to ask again: the one that the customer named, or one by their reason; None: no such day."""
-    named = [one.again for one in chosen(case, look.answers).values() if one.again is not None]
+    named = [one.again for one in chosen(case, look).values() if one.again is not None]
     if named:
         return min((day for day in named if day >= today), default=max(named))
     reasons = heard(look, case).reasons or ("unknown",)
@@ -183,7 +203,7 @@ def addressee(look: Look, case: Case, rule: StepRule, contacts: list[Contact], o
     Nobody is approached who opted out in the CRM or chose to hear nothing, except on the day that they named. Who only
     wants to hear of what they asked for gets no friendly word in between.
     """
-    choices = chosen(case, look.answers)
+    choices = chosen(case, look)
     fitting = [one for one in contacts if may_be_approached(one, choices.get(one.id), rule)]
     if own is not None:
         return next((one for one in fitting if one.id == own), None)
@@ -220,7 +240,11 @@ def open_door(draft: Draft, rules: dict[str, StepRule], tz: ZoneInfo, ends: Call
     ``rules`` are those of all steps, and takes up new ones. ``ends`` says until when a step may come again.
     """
     lasting = [rule for rule in rules.values() if rule.lasting and not mark_of(rule.key)]
-    if draft.case.kind is not CaseKind.OFFBOARDING or not lasting:
+    if draft.case.kind is not CaseKind.OFFBOARDING:
+        return
+    place(draft)
+    if not lasting:
+        _write_choices(draft, tz)
         return
     back = next((news for news in draft.look.news if news.kind is NewsKind.RETURNED), None)
     if back is not None:
@@ -250,7 +274,7 @@ def close_door(draft: Draft, rules: Mapping[str, StepRule], why: str, deal_id: s
 
 def _heed_choices(draft: Draft, rules: Mapping[str, StepRule]) -> None:
     """Close open tasks about people who chose not to be approached in that way."""
-    choices = chosen(draft.case, draft.look.answers)
+    choices = chosen(draft.case, draft.look)
     if not choices:
         return
     for step in list(draft.steps.values()):
@@ -304,7 +328,7 @@ def _comes_again(draft: Draft, rule: StepRule, last: Step, end: date | None, tz:
     if rule.repeat is None or last.status is not StepStatus.DONE or last.completed_at is None:
         return False
     day = (last.completed_at + timedelta(days=rule.repeat.days)).astimezone(tz).date()
-    choice = chosen(draft.case, draft.look.answers).get(last.contact_id or "")
+    choice = chosen(draft.case, draft.look).get(last.contact_id or "")
     if choice is not None and (is_unwanted(choice, rule) or (choice.until is not None and day > choice.until)):
         return False
     return end is None or day <= end
@@ -312,7 +336,7 @@ def _comes_again(draft: Draft, rule: StepRule, last: Step, end: date | None, tz:
 
 def _named_anew(draft: Draft, last: Step, tz: ZoneInfo) -> bool:
     """Whether the customer named a day to be asked again that has not led to a task yet (P-56)."""
-    days = [one.again for one in chosen(draft.case, draft.look.answers).values() if one.again is not None]
+    days = [one.again for one in chosen(draft.case, draft.look).values() if one.again is not None]
     if not days or draft.written.get(f"again:{max(days)}") is not None:
         return False
     since = last.completed_at or last.due_at
@@ -325,7 +349,7 @@ def _named_anew(draft: Draft, last: Step, tz: ZoneInfo) -> bool:
 def _write_choices(draft: Draft, tz: ZoneInfo) -> None:
     """Marketing's fields follow what people chose, and end when they said (P-55)."""
     today = draft.now.astimezone(tz).date()
-    choices = chosen(draft.case, draft.look.answers)
+    choices = chosen(draft.case, draft.look)
     agreed = {name.removeprefix(_NURTURE) for name in draft.written if name.startswith(_NURTURE)}
     wanted: dict[str, date | None] = {}
     for contact_id in sorted(choices.keys() | (agreed & set(draft.case.contact_ids))):  # an answer may be gone by now
@@ -334,12 +358,16 @@ def _write_choices(draft: Draft, tz: ZoneInfo) -> None:
         wanted[contact_id] = until if until is not None and until >= today else None
         values = {"nurture": wanted[contact_id] is not None, "nurture_until": wanted[contact_id]}
         if wanted[contact_id] is not None or contact_id in agreed:
-            draft.fields(f"{_NURTURE}{contact_id}", Ref(kind=RecordKind.CONTACT, id=contact_id), values)
+            person = Ref(kind=RecordKind.CONTACT, id=contact_id)
+            draft.fields(f"{_NURTURE}{contact_id}", person, values)
+            write_basis(draft, person, contact_id if wanted[contact_id] is not None else None)
     if draft.case.company_id is not None:
-        days = [day for day in wanted.values() if day is not None]
+        days = {day: contact_id for contact_id, day in wanted.items() if day is not None}
         if days or "_nurture" in draft.written:
-            values = {"nurture": bool(days), "nurture_until": max(days, default=None)}
-            draft.fields("_nurture", Ref(kind=RecordKind.COMPANY, id=draft.case.company_id), values)
+            company = Ref(kind=RecordKind.COMPANY, id=draft.case.company_id)
+            last = max(days, default=None)
+            draft.fields("_nurture", company, {"nurture": bool(days), "nurture_until": last})
+            write_basis(draft, company, days[last] if last is not None else None)
 
 
 def write_win_back(draft: Draft, day: date | None) -> None:
@@ -354,7 +382,7 @@ def write_win_back(draft: Draft, day: date | None) -> None:
 
 def next_change(look: Look, case: Case, tz: ZoneInfo) -> datetime | None:
     """The next morning on which an agreement to hear from us has run out (P-55)."""
-    days = [one.until for one in chosen(case, look.answers).values() if one.hear is Hear.NEWS and one.until is not None]
+    days = [one.until for one in chosen(case, look).values() if one.hear is Hear.NEWS and one.until is not None]
     mornings = [datetime.combine(day + timedelta(days=1), time(9), tz) for day in days]
     return min((morning for morning in mornings if morning > look.now), default=None)
 

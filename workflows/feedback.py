@@ -16,12 +16,14 @@ from itertools import accumulate
 
 from workflows.asking import is_farewell, is_own_view
 from workflows.cases import Case
+from workflows.dates import day_said
 from workflows.documents import shorten
 from workflows.fields import FIELDS
 from workflows.questions import Answer, AnswerValue, Question, Questionnaire, QuestionType
 from workflows.records import Contact, Deal, People, RecordKind, Ref
 from workflows.rules import CaseKind, LinkKind, Texts
 from workflows.survey import FEEDBACK_FIELDS, clean_text, wording
+from workflows.texts import date_words
 from workflows.writes import CreateNote, FieldValue, UpdateFields, Write
 
 MAX_TEXT = 30_000
@@ -228,6 +230,8 @@ def _told(question: Question, value: AnswerValue, language: str, languages: tupl
         lowest, highest = (wording(end, language, languages) for end in question.ends)
         bounds = {"low": question.low, "high": question.high, "lowest": lowest, "highest": highest}
         return _say("scale", language, value=value, **bounds)
+    if question.type is QuestionType.DATE and isinstance(value, str) and (day := day_said(value)) is not None:
+        return date_words(day, language)
     texts = {option.value: wording(option.text, language, languages) for option in question.options}
     chosen = value if isinstance(value, tuple) else (str(value),)
     return ", ".join(texts.get(one, one) for one in chosen)

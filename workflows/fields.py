@@ -71,6 +71,20 @@ DEGREE_OPTIONS = (
 )
 """How far something held."""
 
+PERMISSION_OPTIONS = (
+    _option("granted", "Yes, they agreed", "Oui, la personne est d’accord"),
+    _option("refused", "No, they would rather not", "Non, elle préfère que non"),
+    _option("unasked", "It did not come up", "Le sujet n’a pas été abordé"),
+)
+"""What somebody said when they were asked whether they may be written to (P-55)."""
+
+PURPOSE_OPTIONS = (
+    _option("news", "Useful news, now and then", "Des nouvelles utiles, de temps en temps"),
+    _option("events", "Invitations", "Des invitations"),
+    _option("wishes", "Word that something they asked for is there", "La disponibilité de ce qu’elle avait demandé"),
+)
+"""What they agreed to hear."""
+
 
 def _feedback(record: RecordKind) -> tuple[FieldSpec, ...]:
     return (
@@ -161,6 +175,13 @@ def _nurture(record: RecordKind) -> tuple[FieldSpec, ...]:
             type=FieldType.DATE,
             label="May hear from us until",
             description="The last day of that agreement (P-55).",
+        ),
+        FieldSpec(
+            record=record,
+            name="nurture_basis",
+            type=FieldType.TEXT,
+            label="May hear from us: basis",
+            description="Who agreed, when and to what; empty without an agreement (P-55).",
         ),
     )
 

@@ -18,6 +18,7 @@ class QuestionType(StrEnum):
     CHOICE = "choice"
     CHOICES = "choices"
     TEXT = "text"
+    DATE = "date"
 
 
 class Option(Model):
@@ -36,8 +37,8 @@ class Option(Model):
 class Question(Model):
     """One question. ``field`` names the feedback field that the answer feeds, if any.
 
-    A scale runs from ``low`` to ``high`` inclusive, with the meaning of both ends in ``ends``. With ``roles``, only
-    people in one of these roles are asked (P-11).
+    A date is answered as ``2026-07-31``. A scale runs from ``low`` to ``high`` inclusive, with the meaning of both ends
+    in ``ends``. With ``roles``, only people in one of these roles are asked (P-11).
     """
 
     key: str

@@ -11,6 +11,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from functools import cache
 from typing import Annotated, Any, Literal
 
@@ -33,7 +34,7 @@ from workflows.documents import (
     shipped_texts,
     translation_faults,
 )
-from workflows.fields import DEGREE_OPTIONS, REASON_OPTIONS
+from workflows.fields import DEGREE_OPTIONS, PERMISSION_OPTIONS, PURPOSE_OPTIONS, REASON_OPTIONS
 from workflows.questions import AnswerValue, Option, Question, Questionnaire, QuestionType, Section
 from workflows.records import Role
 from workflows.rules import Department, LinkKind, Texts
@@ -50,7 +51,13 @@ FEEDBACK_FIELDS: Mapping[LinkKind, Mapping[str, QuestionType]] = {
         "start_score": QuestionType.SCALE,
         "leaving_score": QuestionType.SCALE,
     },
-    LinkKind.INTERVIEW: {"exit_reason_interview": QuestionType.CHOICE},
+    LinkKind.INTERVIEW: {
+        "exit_reason_interview": QuestionType.CHOICE,
+        "permission": QuestionType.CHOICE,
+        "permission_who": QuestionType.TEXT,
+        "permission_for": QuestionType.CHOICES,
+        "permission_until": QuestionType.DATE,
+    },
     LinkKind.TEAM: {
         "exit_reason_team": QuestionType.CHOICE,
         "team_score": QuestionType.SCALE,
@@ -59,9 +66,12 @@ FEEDBACK_FIELDS: Mapping[LinkKind, Mapping[str, QuestionType]] = {
 }
 """The CRM fields that a question may feed, by the page that asks it, and how it must be asked then.
 
-Who said so is told by the field (P-34): the customer's own words never mix with those of our people.
+Who said so is told by the field (P-34): the customer's own words never mix with those of our people. Those of a
+permission are no fields of their own: together they give or end an agreement (P-55).
 """
-_CHOICES = {
+_CHOICES: Mapping[str, tuple[Option, ...]] = {
+    "permission": PERMISSION_OPTIONS,
+    "permission_for": PURPOSE_OPTIONS,
     "exit_avoidable": DEGREE_OPTIONS,
     "fit": DEGREE_OPTIONS,
     **dict.fromkeys(("exit_reason", "exit_reason_second", "exit_reason_interview", "exit_reason_team"), REASON_OPTIONS),
@@ -78,6 +88,10 @@ FieldName = Literal[
     "exit_reason_team",
     "team_score",
     "fit",
+    "permission",
+    "permission_who",
+    "permission_for",
+    "permission_until",
 ]
 
 
@@ -106,7 +120,7 @@ class QuestionDoc(Doc):
     """One question."""
 
     key: Name = Field(description="Name of the question, once in the file. Never change it: answers know it.")
-    type: Annotated[QuestionType, Field(strict=False)] = Field(description="scale, choice, choices or text.")
+    type: Annotated[QuestionType, Field(strict=False)] = Field(description="scale, choice, choices, text or date.")
     text: Wording = Field(description="The question, by language.")
     help: Wording = Field({}, description="A line below the question, by language.")
     required: bool = Field(False, description="Whether it must be answered; at most five, none in a folded section.")
@@ -344,6 +358,10 @@ _PROBLEMS: Mapping[str, Texts] = {
         "en": "Please choose from the answers shown.",
         "fr": "Merci de choisir parmi les réponses proposées.",
     },
+    "day": {
+        "en": "Please give a day, such as 2026-12-31.",
+        "fr": "Merci d’indiquer un jour, par exemple 2026-12-31.",
+    },
     "long": {
         "en": "This text has {length} characters. Please shorten it to {most}.",
         "fr": "Ce texte compte {length} caractères. Merci de le ramener à {most}.",
@@ -397,11 +415,20 @@ def _problem(question: Question, sent: list[str]) -> str | None:
         return "one"
     if question.type is QuestionType.TEXT:
         return "long" if len(sent[0]) > question.max_length else None
+    if question.type is QuestionType.DATE:
+        return None if _is_day(sent[0]) else "day"
     if question.type is QuestionType.SCALE:
         known = {str(value) for value in range(question.low, question.high + 1)}
     else:
         known = {option.value for option in question.options}
     return None if known.issuperset(sent) else "known"
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
 
 
 def _value(question: Question, sent: list[str]) -> AnswerValue:

@@ -28,6 +28,8 @@ from connector.web import languages
 from connector.web.runtime import Runtime
 from workflows.asking import fitted, is_own_view
 from workflows.cases import Case, StepStatus
+from workflows.dates import local_date, zone
+from workflows.permission import incomplete
 from workflows.questions import Answer, AnswerValue, Questionnaire, QuestionType
 from workflows.rules import LinkKind, Texts
 from workflows.survey import read_answers, wording
@@ -181,6 +183,8 @@ class Desk:
         posted = _posted()
         sealed = SealedForm(meta={"csrf_context": (self._runtime.links, page.link.id)})
         values, problems = read_answers(page.questionnaire, posted, languages.current())
+        if self._kind is LinkKind.INTERVIEW:
+            problems = self._half_said(page, values) | problems
         if not sealed.validate():
             ANSWERS.labels(self._kind.value, "unsealed").inc()
             again = languages.say("Please send the form once more. Nothing that you wrote is lost: it is still below.")
@@ -207,6 +211,14 @@ class Desk:
         if result is Taken.KEPT:
             return self._render("kept.html", page, 409, filled=page.given)
         return redirect(url_for(".thanks", token=page.token, lang=languages.current()), 303)
+
+    def _half_said(self, page: Page, values: Mapping[str, AnswerValue]) -> dict[str, str]:
+        """What is missing of a permission that a colleague notes (P-55)."""
+        account = self._runtime.accounts.get(page.link.account)
+        tz = zone(account.config.time_zone if account is not None else "UTC")
+        today = local_date(self._runtime.clock.now(), tz)
+        before = {key: sent[0] for key, sent in page.given.items()}
+        return incomplete(page.questionnaire, values, before, today, languages.current())
 
     def _save(self, page: Page, values: Mapping[str, AnswerValue]) -> Taken:
         """Keep the answer; says what became of it."""

@@ -18,8 +18,8 @@ from connector.web import languages
 from connector.web.answering import SealedForm
 from connector.web.case_pages import CasePage, closed, open_page
 from connector.web.runtime import Runtime
-from workflows.dates import local_date, zone
-from workflows.door import TOUCH, Hear, day_said
+from workflows.dates import day_said, local_date, zone
+from workflows.door import TOUCH, Hear
 from workflows.questions import Answer, AnswerValue
 from workflows.rules import LinkKind
 from workflows.texts import date_words

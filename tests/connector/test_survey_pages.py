@@ -433,6 +433,30 @@ def test_the_interview_form_names_the_deal_and_keeps_the_notes_as_the_csms(house
     assert "enregistré" in house.client.get(answer.location).text
 
 
+@pytest.mark.row("P-55")
+@pytest.mark.parametrize(
+    ("said", "troubled"),
+    [
+        ({}, {"permission-who", "permission-for", "permission-until"}),
+        ({"permission-who": "Zoe", "permission-for": "news", "permission-until": "2031-12-31"}, {"permission-until"}),
+        ({"permission-who": "Zoe", "permission-for": "news", "permission-until": "tomorrow"}, {"permission-until"}),
+        ({"permission-who": "Zoe", "permission-for": "news", "permission-until": "2027-01-31"}, set()),
+    ],
+)
+def test_a_permission_is_noted_with_who_what_and_until_when_or_not_at_all(
+    house: Any, said: dict[str, str], troubled: set[str]
+) -> None:
+    path = house.give_link(LinkKind.INTERVIEW, contact_id=None)
+    answer = post(house, path, {"reason": "price", "permission": "granted"} | said)
+    assert set(re.findall(r'class="problem" id="p-([a-z-]+)"', answer.text)) == troubled
+    assert [row.given.get("permission-until") for row in house.answers()] == ([] if troubled else ["2027-01-31"])
+    if not troubled:
+        assert (
+            'type="date" id="d-permission-until" name="permission-until" value="2027-01-31"'
+            in house.client.get(path).text
+        )
+
+
 # --- manners ---------------------------------------------------------------------------------------------------------
 
 HEADERS = {

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from connector.door import add, deliver, ledger
+from connector.store.tables import LinkRow
 from workflows.cases import CaseStatus
 from workflows.records import RecordKind
+from workflows.rules import LinkKind
 
 WON = {"hubspot": "1003", "salesforce": "Closed Won"}
 PUBLIC = "https://goodbye.northwind.test"
@@ -42,7 +44,7 @@ def go_on(system: Any, days: int) -> None:
 def answer_page(system: Any, deal: str, question: str, **values: str) -> None:
     """The customer answers the page that asks this question."""
     bodies = " ".join(task.body for task in system.rig.tasks(deal))
-    links = re.findall(r"https://goodbye\.example\.com(/s/[a-z0-9]+)", bodies)
+    links = re.findall(rf"{re.escape(PUBLIC)}(/s/[a-z0-9]+)", bodies)
     path = next(one for one in links if f'name="{question}"' in system.web.get(one).text)
     seal = re.search(r'name="form-seal" value="([^"]+)"', system.web.get(path).text)
     assert seal is not None
@@ -70,6 +72,23 @@ def titles(system: Any, deal: str, *, open_only: bool = True) -> list[str]:
     return [task.subject for task in system.rig.tasks(deal) if not (task.done and open_only)]
 
 
+def note_conversation(system: Any, deal: str, **said: str) -> None:
+    """A colleague fills in the interview form of this case."""
+    runtime, case_id = system.runtime, system.case(deal).id
+    link_id = runtime.links.link_id(LinkKind.INTERVIEW, case_id, None, "interview")
+    with runtime.store.write() as session:
+        row = LinkRow(id=link_id, account="acme", case_id=case_id, kind="interview", questionnaire="interview")
+        row.language, row.made_at = "en", system.rig.now()
+        session.merge(row)
+    path = f"/interview/{runtime.links.token(LinkKind.INTERVIEW, link_id)}"
+    seal = re.search(r'name="form-seal" value="([^"]+)"', system.web.get(path).text)
+    assert seal is not None
+    values = {"reason": "budget"} | {name.replace("_", "-"): value for name, value in said.items()}
+    answer = system.web.post(path, data={"form-seal": seal[1], **values})
+    assert answer.status_code == 303, answer.text
+    system.work()
+
+
 def is_set(system: Any, kind: RecordKind, record_id: str, name: str) -> bool:
     """Whether a tick box of ours is ticked."""
     return (system.rig.value(kind, record_id, name) or "").lower() == "true"
@@ -83,7 +102,7 @@ def choose(system: Any, link: str, **values: str) -> None:
     system.work()
 
 
-@pytest.mark.row("P-35", "P-50", "P-51", "P-55", "P-56")
+@pytest.mark.row("P-35", "P-36", "P-50", "P-51", "P-55", "P-56")
 def test_a_friendly_word_comes_again_until_they_say_stop_and_a_return_is_credited(system: Any) -> None:
     deal = leave(system, reason="merger_closure")
     case = system.case(deal)
@@ -92,10 +111,23 @@ def test_a_friendly_word_comes_again_until_they_say_stop_and_a_return_is_credite
     assert "Ask Northwind whether the leaving went well" in titles(system, deal, open_only=False), "a month later"
     answer_page(system, deal, "leaving", leaving="8")
     assert system.rig.value(RecordKind.CONTACT, contact, "leaving_score") == "8", "the leaving itself is rated"
+    answer_page(system, deal, "reason", recommend="2", reason="merger_closure")
+    [care] = titles(system, deal)
+    assert "a score of 2" in care, "a low score calls someone senior also after all was done"
+    finish_everything(system, deal)
     go_on(system, 130)
     assert titles(system, deal) == ["Send a friendly word to Person 0"]
     [task] = [one for one in system.rig.tasks(deal) if not one.done]
-    [link] = set(re.findall(r"https://goodbye\.example\.com/touch/[a-z0-9]+", task.body))
+    [link] = set(re.findall(rf"{re.escape(PUBLIC)}/touch/[a-z0-9]+", task.body))
+
+    until = (system.rig.now() + timedelta(days=90)).date().isoformat()
+    said = {"permission_who": "person 0", "permission_for": "news", "permission_until": until}
+    note_conversation(system, deal, permission="granted", **said)
+    assert is_set(system, RecordKind.CONTACT, contact, "nurture"), "they agreed in the conversation"
+    assert "person 0" in (system.rig.value(RecordKind.COMPANY, company, "nurture_basis") or "")
+    note_conversation(system, deal, permission="unasked")
+    assert not is_set(system, RecordKind.CONTACT, contact, "nurture"), "noted by mistake, and taken back"
+    assert not system.rig.value(RecordKind.COMPANY, company, "nurture_basis")
 
     choose(system, link, hear="news", span="two")
     assert is_set(system, RecordKind.CONTACT, contact, "nurture")

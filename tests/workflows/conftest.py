@@ -360,8 +360,11 @@ def fields_of() -> Callable[[tuple[Write, ...]], dict[str, Mapping[str, object]]
     """The field values among writes, by record."""
 
     def pick(writes: tuple[Write, ...]) -> dict[str, Mapping[str, object]]:
-        updates = [write for write in writes if isinstance(write, UpdateFields)]
-        return {f"{one.target.kind}:{one.target.id}": one.values for one in updates}
+        found: dict[str, dict[str, object]] = {}
+        for one in writes:
+            if isinstance(one, UpdateFields):
+                found.setdefault(f"{one.target.kind}:{one.target.id}", {}).update(one.values)
+        return dict(found)
 
     return pick
 

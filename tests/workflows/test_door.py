@@ -16,6 +16,7 @@ from workflows.playbook import parse_playbook
 from workflows.questions import Answer
 from workflows.records import Company, Contact, Deal, People, StageEntry
 from workflows.rules import DoorRules, LinkKind, Moment, Repeat
+from workflows.survey import shipped_questionnaires
 from workflows.writes import DocumentKind
 
 Make = Callable[..., Any]
@@ -200,14 +201,14 @@ def test_marketing_hears_of_an_agreement_and_of_its_end(
     leave(world, touching(make_rule), make_rule=make_rule, make_book=make_book)
     until = world.now.date() + timedelta(days=40)
     written = fields_of(choose(world, hear="news", until=until.isoformat()))
-    agreed = {"nurture": True, "nurture_until": until}
-    assert written == {"contact:p1": agreed, "company:c1": agreed}
+    wanted = {"nurture": True, "nurture_until": until, "nurture_basis": "Chosen on their own page."}
+    assert written == {"contact:p1": wanted, "company:c1": wanted}
     seen: list[Any] = []
     while world.now.date() <= until:
         assert world.last_decision.next_look is not None, "the day must not be missed"
         world.now = world.last_decision.next_look
         seen += world.look()
-    ended = {"nurture": False, "nurture_until": None}
+    ended = {"nurture": False, "nurture_until": None, "nurture_basis": None}
     assert fields_of(tuple(seen)) == {"contact:p1": ended, "company:c1": ended}
 
 
@@ -226,8 +227,111 @@ def test_a_withdrawal_empties_marketings_fields_and_without_an_agreement_nothing
         written = fields_of(world.look())
     else:
         written = fields_of(choose(world, hear="nothing"))
-    assert written["contact:p1"] == {"nurture": False, "nurture_until": None}
-    assert written["company:c1"] == {"nurture": False, "nurture_until": None}
+    assert written["contact:p1"] == {"nurture": False, "nurture_until": None, "nurture_basis": None}
+    assert written["company:c1"] == {"nurture": False, "nurture_until": None, "nurture_basis": None}
+
+
+# --- what was agreed in the conversation (P-55) ---------------------------------------------------------------------
+
+
+def note_permission(world: Any, **said: Any) -> tuple[Any, ...]:
+    """A colleague sends the interview form, anew each time."""
+    world.questionnaires = dict(shipped_questionnaires()) | world.questionnaires
+    values = {"reason": "budget"} | {key.replace("_", "-"): value for key, value in said.items()}
+    told = Answer(
+        case_id=world.case.id,
+        contact_id=None,
+        questionnaire="interview",
+        by="csm",
+        language="en",
+        at=world.now,
+        values=values,
+    )
+    world.answers = (*(one for one in world.answers if one.questionnaire != "interview"), told)
+    return world.look()  # type: ignore[no-any-return]
+
+
+def agreed(world: Any, **more: Any) -> dict[str, Any]:
+    until = (world.now.date() + YEAR).isoformat()
+    return {
+        "permission": "granted",
+        "permission_who": "zoe  HILL",
+        "permission_for": ("news",),
+        "permission_until": until,
+    } | more
+
+
+@pytest.mark.row("P-55")
+@pytest.mark.parametrize("who", ["zoe  HILL", "Zoe Hill <Zoe@Example.com>"])
+def test_a_permission_that_was_noted_stands_on_contact_and_company_until_it_is_taken_back(
+    world: Any, make_rule: Make, make_book: Make, fields_of: Make, who: str
+) -> None:
+    leave(world, make_rule=make_rule, make_book=make_book)
+    until = world.now.date() + YEAR
+    written = fields_of(note_permission(world, **agreed(world, permission_who=who)))
+    assert {name: written["contact:p1"][name] for name in ("nurture", "nurture_until")} == {
+        "nurture": True,
+        "nurture_until": until,
+    }
+    assert written["contact:p1"]["nurture_basis"].startswith(
+        "Agreed in the exit conversation, noted on March 2, 2026: useful news"
+    )
+    assert written["company:c1"]["nurture_until"] == until
+    assert who.split()[-1] in written["company:c1"]["nurture_basis"]
+    world.now += timedelta(days=3)
+    assert "nurture" not in str(
+        fields_of(
+            note_permission(
+                world, **agreed(world, permission_who=who, permission_until=until.isoformat(), improve="More.")
+            )
+        )
+    ), "sent again for another reason"
+    written = fields_of(note_permission(world, permission="unasked"))
+    ended = {"nurture": False, "nurture_until": None, "nurture_basis": None}
+    assert written["contact:p1"] == ended
+    assert written["company:c1"].items() >= ended.items()
+
+
+@pytest.mark.row("P-55")
+@pytest.mark.parametrize(
+    "half", [{"permission": "unasked"}, {"permission_who": ""}, {"permission_for": ()}, {"permission_until": ""}]
+)
+def test_nothing_of_a_permission_is_ever_guessed(
+    world: Any, make_rule: Make, make_book: Make, half: dict[str, Any]
+) -> None:
+    leave(world, make_rule=make_rule, make_book=make_book)
+    assert "nurture" not in str(note_permission(world, **agreed(world, **half)))
+
+
+@pytest.mark.row("P-55")
+@pytest.mark.parametrize(("who", "told"), [("Zoe", "No single contact"), ("zoe@example.com", "opted out")])
+def test_a_permission_that_cannot_be_placed_is_told_on_the_deal_once(
+    world: Any, make_rule: Make, make_book: Make, who: str, told: str
+) -> None:
+    leave(world, make_rule=make_rule, make_book=make_book)
+    zoe = world.people.contacts[0].model_copy(update={"opted_out": who != "Zoe"})
+    world.people = world.people.model_copy(update={"contacts": (zoe,)})
+    writes = note_permission(world, **agreed(world, permission_who=who))
+    assert "nurture" not in str(writes)
+    assert [told in one.body for one in writes if one.kind == "note" and ":permission:" in one.key] == [True]
+    assert not [one for one in world.look() if one.kind == "note"]
+
+
+@pytest.mark.row("P-55")
+def test_what_a_person_chose_counts_more_than_what_was_noted_of_them(
+    world: Any, make_rule: Make, make_book: Make, fields_of: Make
+) -> None:
+    leave(world, touching(make_rule), make_rule=make_rule, make_book=make_book)
+    choose(world, hear="nothing")
+    assert "nurture" not in str(fields_of(note_permission(world, **agreed(world))))
+
+
+@pytest.mark.row("P-55")
+def test_a_refusal_in_the_conversation_ends_friendly_words(world: Any, make_rule: Make, make_book: Make) -> None:
+    leave(world, touching(make_rule), make_rule=make_rule, make_book=make_book)
+    note_permission(world, permission="refused")
+    world.wait(days=300)
+    assert tasks(world) == ["thank"]
 
 
 # --- when the reason no longer holds (P-56) -------------------------------------------------------------------------

@@ -102,6 +102,7 @@ def test_the_interview_covers_four_fields_mood_and_both_sides() -> None:
     assert interview.kind is LinkKind.INTERVIEW
     assert asked >= {"product", "price", "benefit", "improve", "mood", "nuance", "reason", "reason-told"}
     fields = {question.field for question in interview.questions()} - {None}
+    fields -= {"permission", "permission_who", "permission_for", "permission_until"}
     assert fields == {"exit_reason_interview"}, "our words are not the customer's"
 
 
@@ -114,7 +115,7 @@ def test_the_interview_covers_four_fields_mood_and_both_sides() -> None:
         (", fr: Merci", "", "line 7, thanks.fr: the text in fr is missing"),
         ("fr: Rien", "de: Nichts", "question used, options.#1.text.fr"),
         ("required: true", "required: maybe", "write true or false"),
-        ("type: scale", "type: stars", "write one of 'scale', 'choice', 'choices' or 'text'"),
+        ("type: scale", "type: stars", "write one of 'scale', 'choice', 'choices', 'text' or 'date'"),
         ("key: words", "key: nps", "two questions have this key"),
         ("required: true, ", "low: 1, ", "ask from low: 0 to high: 10"),
         ("type: scale, required: true, ", "type: text, ", "only a scale can feed"),
