@@ -287,7 +287,7 @@ class Server:
 
     def start(self) -> Self:
         """Serve in the background."""
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         self._thread.start()
         return self
 

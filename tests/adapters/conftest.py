@@ -132,7 +132,7 @@ def kept() -> tuple[SavedTokens, FreeBudget]:
 @pytest.fixture
 def make_org() -> Iterator[Callable[..., Org]]:
     """Serves organisations with the given sandbox settings."""
-    servers: list[Server] = []
+    served: list[tuple[SalesforceSandbox, Server]] = []
 
     def make(**settings: Any) -> Org:
         sandbox = SalesforceSandbox(
@@ -142,11 +142,12 @@ def make_org() -> Iterator[Callable[..., Org]]:
             deploy_seconds=0,
         )
         server = Server(sandbox.app).start()
-        servers.append(server)
+        served.append((sandbox, server))
         return Org(sandbox, server.url)
 
     yield make
-    for server in servers:
+    for sandbox, server in served:
+        sandbox.hooks.stop()
         server.stop()
 
 

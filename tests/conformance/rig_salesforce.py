@@ -181,6 +181,7 @@ class SalesforceRig:
         self.sandbox.clock.advance(by)
 
     def close(self) -> None:
+        self.sandbox.hooks.stop()
         self.server.stop()
 
     def snapshot(self) -> Any:

@@ -62,9 +62,19 @@ def houses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         return built[-1]
 
     make.module = module  # type: ignore[attr-defined]  # what tests need to sign deliveries and read pages
+    make.built = built  # type: ignore[attr-defined]
     yield make
     for one in built:
         one.runtime.close()
+
+
+@pytest.fixture(autouse=True)
+def _houses_end_with_their_test(houses: Any) -> Iterator[None]:
+    """Else hundreds of programs would lie about, and every collection of garbage would walk through them all."""
+    before = len(houses.built)
+    yield
+    while len(houses.built) > before:
+        houses.built.pop().runtime.close()
 
 
 @pytest.fixture

@@ -50,6 +50,7 @@ def task(key: str) -> CreateTask:
     return CreateTask(key=key, deal_id="7", subject="Call", due_at=LATER, owner_id="u1")
 
 
+@pytest.mark.in_service
 def test_the_migrations_make_exactly_the_tables_that_the_code_uses(store: Store) -> None:
     found = inspect(store.engine)
     for table in Base.metadata.sorted_tables:
@@ -58,6 +59,7 @@ def test_the_migrations_make_exactly_the_tables_that_the_code_uses(store: Store)
     assert set(found.get_table_names()) == set(Base.metadata.tables) | {"alembic_version"}
 
 
+@pytest.mark.in_service
 def test_the_database_and_the_domain_agree_on_which_cases_are_open(store: Store) -> None:
     (one_a_deal,) = [one for one in inspect(store.engine).get_indexes("cases") if one["name"] == "uq_cases_open"]
     where = str(one_a_deal["dialect_options"][f"{store.engine.dialect.name}_where"])
@@ -74,6 +76,7 @@ def test_a_schema_newer_than_the_program_is_told_in_words_and_left_alone(store: 
     assert store.schema_version() == "9999"
 
 
+@pytest.mark.in_service
 def test_an_old_schema_is_refused_by_name_of_the_cure(database_url: str) -> None:
     store = Store(database_url)
     with pytest.raises(SchemaOutdated, match="aurevoir db upgrade"):
@@ -83,6 +86,7 @@ def test_an_old_schema_is_refused_by_name_of_the_cure(database_url: str) -> None
     store.close()
 
 
+@pytest.mark.in_service
 def test_an_upgrade_of_sqlite_keeps_a_copy_first(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{tmp_path / 'a.db'}")
     assert store.upgrade(now=NOW) is None, "nothing to copy yet"
@@ -101,6 +105,7 @@ def test_an_upgrade_of_sqlite_keeps_a_copy_first(tmp_path: Path) -> None:
     store.close()
 
 
+@pytest.mark.in_service
 def test_sqlite_keeps_what_was_committed_through_a_power_cut(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{tmp_path / 'a.db'}")
     with store.engine.connect() as connection:
