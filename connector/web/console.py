@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,9 +17,10 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from babel.dates import format_date, format_time, format_timedelta
-from flask import Blueprint, Flask, abort, flash, redirect, render_template, request, session, url_for
+from flask import Blueprint, Flask, abort, flash, make_response, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_limiter import Limiter
+from flask_limiter.util import get_remote_address
 from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user
 from flask_wtf.csrf import CSRFError
 from markupsafe import Markup
@@ -31,12 +33,11 @@ from connector.admins import note as note_in_log
 from connector.bootstrap import Runtime
 from connector.setup import STEPS
 from connector.web import languages
+from connector.web.brake import Brake, KnownBrowsers
 from workflows.dates import zone
 
-SIGN_INS = "10 per minute"
-"""Tries to sign in from one sender."""
-GUESSES = "20 per hour"
-"""Tries with one address, from all senders, that were refused."""
+SIGN_INS = "60 per minute"
+"""Tries to sign in from one sender, which may be a proxy: a password takes a while to check."""
 OPEN = frozenset({"console.sign_in", "console.welcome"})
 """Pages that need no admin."""
 _OURS = re.compile(r"/console/[\w\-./]*(\?[\w\-.=&%+:]*)?")
@@ -110,7 +111,7 @@ def set_up(app: Flask, runtime: Runtime, limiter: Limiter) -> Console:
         found = console.admins.signed_in(held)
         return Visitor(found, held) if found is not None else None
 
-    app.register_blueprint(_signing_in(console, limiter))
+    app.register_blueprint(_signing_in(console, limiter, KnownBrowsers(app)))
     return console
 
 
@@ -200,27 +201,35 @@ def _ago(at: datetime | None, now: datetime) -> str:
 # --- signing in -----------------------------------------------------------------------------------------------------
 
 
-def _signing_in(console: Console, limiter: Limiter) -> Blueprint:
+def _signing_in(console: Console, limiter: Limiter, known: KnownBrowsers) -> Blueprint:
     blueprint = guard(Blueprint("console", __name__, url_prefix="/console"), console)
+    brake = Brake()
 
     @blueprint.route("/sign-in", methods=["GET", "POST"])
-    @limiter.limit(SIGN_INS, methods=["POST"])
-    @limiter.limit(GUESSES, key_func=_tried, methods=["POST"], deduct_when=lambda answer: answer.status_code == 401)
+    @limiter.limit(SIGN_INS, key_func=known.sender, methods=["POST"])
     def sign_in() -> ResponseReturnValue:
         target = _safe(request.values.get("next", ""))
         if request.method == "GET":
             if current_user.is_authenticated:
                 return redirect(request.script_root + target, 303)
             return console.page("sign_in.html", target=target, email="")
-        held = console.admins.sign_in(request.form.get("email", ""), request.form.get("password", ""))
+        email, now = request.form.get("email", ""), console.runtime.clock.now()
+        lanes = known.lanes(email)
+        if wait := brake.wait(lanes, now):
+            return _not_yet(console, target, email, wait)
+        held = console.admins.sign_in(email, request.form.get("password", ""))
         if held is None:
+            brake.wrong(lanes, now)
             wrong = languages.say("Address and password do not belong together.")
-            return console.page("sign_in.html", target=target, email=request.form.get("email", ""), wrong=wrong), 401
+            return console.page("sign_in.html", target=target, email=email, wrong=wrong), 401
+        brake.right(lanes[:1])
         _enter(console, held)
-        return redirect(request.script_root + target, 303)
+        answer = make_response(redirect(request.script_root + target, 303))
+        known.remember(answer, email)
+        return answer
 
     @blueprint.route("/welcome/<token>", methods=["GET", "POST"])
-    @limiter.limit(SIGN_INS)
+    @limiter.limit(SIGN_INS, key_func=_invitation)
     def welcome(token: str) -> ResponseReturnValue:
         invited = console.admins.invited(token)
         if invited is None:
@@ -233,7 +242,9 @@ def _signing_in(console: Console, limiter: Limiter) -> Blueprint:
                     wrong = languages.say("The two are not the same: type it once more.")
                 elif held := console.admins.accept(token, password):
                     _enter(console, held)
-                    return redirect(url_for("console_pages.overview"), 303)
+                    answer = make_response(redirect(url_for("console_pages.overview"), 303))
+                    known.remember(answer, invited.email)
+                    return answer
                 else:
                     return console.page("invitation_over.html"), 410
             except AdminProblem:
@@ -264,9 +275,19 @@ def _enter(console: Console, held: str) -> None:
         login_user(Visitor(found, held))
 
 
-def _tried() -> str:
-    given = request.form.get("email", "").strip().casefold()
-    return "admin " + hashlib.sha256(given.encode()).hexdigest()
+def _not_yet(console: Console, target: str, email: str, wait: timedelta) -> ResponseReturnValue:
+    """Too many wrong passwords lately: said before the password is looked at, so that it tells nothing about it."""
+    seconds = max(1, math.ceil(wait.total_seconds()))
+    wrong = (
+        languages.say("There were many wrong passwords for this address. Wait %d seconds, then try again.") % seconds
+    )
+    html = console.page("sign_in.html", target=target, email=email, wrong=wrong)
+    return html, 429, {"Retry-After": str(seconds)}
+
+
+def _invitation() -> str:
+    """Whoever holds an invitation is not held up by others behind the same address."""
+    return f"invitation {(request.view_args or {}).get('token')} {get_remote_address()}"
 
 
 def _safe(target: str) -> str:

@@ -136,23 +136,43 @@ def test_signing_in_leads_to_the_page_that_was_asked_for_and_to_no_other_site(de
     assert desk.sign_in(next="/console/cases?status=open").location == "/console/cases?status=open"
 
 
-def test_guessing_is_slowed_down_by_sender_and_by_address(desk: kit.Desk) -> None:
-    statuses = [desk.sign_in(f"guess number {number}").status_code for number in range(11)]
-    assert statuses[:10] == [401] * 10
-    assert statuses[10] == 429
-    others = {"environ_overrides": {"REMOTE_ADDR": "192.0.2.7"}}
-    form = kit.hidden(desk.get("/console/sign-in").text) | {"email": kit.MAIL, "password": "a guess"}
-    more = [desk.browser.post("/console/sign-in", base_url=kit.PUBLIC, data=form, **others) for _ in range(10)]
-    assert more[-1].status_code == 401
-    last = {"environ_overrides": {"REMOTE_ADDR": "192.0.2.8"}}
-    assert desk.browser.post("/console/sign-in", base_url=kit.PUBLIC, data=form, **last).status_code == 429
+def test_guessing_is_slowed_down_ever_more_and_shuts_out_nobody(desk: kit.Desk) -> None:
+    form = kit.hidden(desk.get("/console/sign-in").text) | {"email": kit.MAIL}
+
+    def sign_in(address: str, password: str, *, browser: Any = None) -> Any:
+        over: dict[str, Any] = {"environ_overrides": {"REMOTE_ADDR": address}, "base_url": kit.PUBLIC}
+        return (browser or desk.browser).post("/console/sign-in", data=form | {"password": password}, **over)
+
+    assert [sign_in("192.0.2.1", "a guess").status_code for _ in range(6)] == [401] * 5 + [429]
+    held = sign_in("192.0.2.1", kit.PASSWORD)
+    assert held.status_code == 429, "also the right one: a try that must wait tells nothing"
+    assert "Wait 1 seconds" in held.text
+    waits = []
+    for _ in range(4):
+        waits.append(int(sign_in("192.0.2.1", "a guess").headers["Retry-After"]))
+        desk.rig.advance(timedelta(seconds=waits[-1]))
+        assert sign_in("192.0.2.1", "a guess").status_code == 401
+    assert waits == [1, 2, 4, 8]
+    desk.rig.advance(timedelta(minutes=5))
+    assert sign_in("192.0.2.1", kit.PASSWORD).status_code == 303, "the right admin comes in from the same address"
+
+    stranger = desk.app.test_client()
+    form = kit.hidden(stranger.get("/console/sign-in", base_url=kit.PUBLIC).text) | {"email": kit.MAIL}
+    found = [sign_in(f"198.51.100.{number}", "a guess", browser=stranger).status_code for number in range(14)]
+    assert (found[0], found[-1]) == (401, 429), "strangers from everywhere hold each other up"
+    desk.post("/console/sign-out", page="/console/")
+    form = kit.hidden(desk.get("/console/sign-in").text) | {"email": kit.MAIL}
+    assert sign_in("192.0.2.1", kit.PASSWORD).status_code == 303, "a browser that was signed in before is not held up"
 
 
 def test_the_cookie_is_for_the_console_alone_and_no_script_reads_it(desk: kit.Desk) -> None:
-    cookie = desk.sign_in().headers["Set-Cookie"]
-    for part in ("aurevoir_console=", "Secure", "HttpOnly", "SameSite=Lax", "Path=/console"):
-        assert part in cookie
-    assert "Expires" not in cookie, "gone with the browser"
+    cookies = {one.partition("=")[0]: one for one in desk.sign_in().headers.getlist("Set-Cookie")}
+    assert set(cookies) == {"aurevoir_console", "aurevoir_known"}
+    for cookie in cookies.values():
+        for part in ("Secure", "HttpOnly", "SameSite=Lax", "Path=/console"):
+            assert part in cookie
+    assert "Expires" not in cookies["aurevoir_console"], "gone with the browser"
+    assert kit.MAIL not in cookies["aurevoir_known"]
 
 
 def test_the_database_holds_neither_password_nor_what_the_browser_holds(inside: kit.Desk) -> None:

@@ -1,0 +1,125 @@
+"""Slows down whoever guesses passwords, and keeps out nobody for long.
+
+A lock after so many wrong passwords would be a weapon: a stranger who knows an admin's address, or sits behind the same
+proxy, could shut the admin out. So each wrong password only makes the next try wait, longer each time up to a limit;
+and browsers that have signed in before are counted by themselves, so that no stranger's tries hold them up (OWASP's
+device cookies, https://owasp.org/www-community/Slow_Down_Online_Guessing_Attacks_with_Device_Cookies).
+
+Counts live in this process's memory: with several web processes a guesser gets at most that many times the tries.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from flask import Flask, Response, request
+from flask_limiter.util import get_remote_address
+from itsdangerous import BadData, URLSafeTimedSerializer
+
+FORGOTTEN = timedelta(hours=1)
+"""After so long without a wrong password, it begins anew."""
+MOST_KEPT = 10_000
+REMEMBERED = timedelta(days=365)
+COOKIE = "aurevoir_known"
+
+
+@dataclass(frozen=True)
+class Lane:
+    """Who is counted together: after ``free`` wrong passwords each further one doubles the wait, up to ``longest``."""
+
+    key: str
+    free: int
+    longest: timedelta
+
+    def wait(self, wrong: int) -> timedelta:
+        """How long the next try waits after so many wrong ones."""
+        over = wrong - self.free
+        return min(timedelta(seconds=1 << min(over, 20)), self.longest) if over >= 0 else timedelta()
+
+
+class Brake:
+    """Counts wrong passwords by lane; safe in all threads."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._wrong: OrderedDict[str, tuple[int, datetime]] = OrderedDict()
+
+    def wait(self, lanes: Iterable[Lane], now: datetime) -> timedelta:
+        """How long from now until these lanes are open again; zero: they are."""
+        with self._guard:
+            return max((self._until(lane, now) - now for lane in lanes), default=timedelta())
+
+    def wrong(self, lanes: Iterable[Lane], now: datetime) -> None:
+        """One more wrong password."""
+        with self._guard:
+            for lane in lanes:
+                count, last = self._wrong.pop(lane.key, (0, now))
+                self._wrong[lane.key] = (1 if last + FORGOTTEN <= now else count + 1, now)
+            while len(self._wrong) > MOST_KEPT:
+                self._wrong.popitem(last=False)
+
+    def right(self, lanes: Iterable[Lane]) -> None:
+        """The right password: what was wrong before in these lanes is forgotten."""
+        with self._guard:
+            for lane in lanes:
+                self._wrong.pop(lane.key, None)
+
+    def _until(self, lane: Lane, now: datetime) -> datetime:
+        count, last = self._wrong.get(lane.key, (0, now))
+        return max(now, last + lane.wait(count))
+
+
+class KnownBrowsers:
+    """Browsers in which someone has signed in: each holds a sealed number of its own, and whom it is for."""
+
+    def __init__(self, app: Flask) -> None:
+        keys = [*app.config["SECRET_KEY_FALLBACKS"], app.config["SECRET_KEY"]]  # the newest last, as they are signed
+        self._seal = URLSafeTimedSerializer(keys, salt="known browser")
+        self._config = app.config
+
+    def number(self, email: str | None = None) -> str | None:
+        """This browser's number, if it is known: at all, or to the admin with this address."""
+        try:
+            held = self._seal.loads(request.cookies.get(COOKIE, ""), max_age=int(REMEMBERED.total_seconds()))
+        except BadData:
+            return None
+        return str(held["n"]) if email is None or held["who"] == digest(email) else None
+
+    def remember(self, response: Response, email: str) -> None:
+        """From now on this browser is known to the admin with this address."""
+        response.set_cookie(
+            COOKIE,
+            self._seal.dumps({"n": secrets.token_urlsafe(16), "who": digest(email)}),
+            max_age=REMEMBERED,
+            path=self._config["SESSION_COOKIE_PATH"],
+            secure=self._config["SESSION_COOKIE_SECURE"],
+            httponly=True,
+            samesite="Lax",
+        )
+
+    def sender(self) -> str:
+        """Who sends, for limits: a known browser by itself, all others by their address."""
+        number = self.number()
+        return f"known {number}" if number is not None else get_remote_address()
+
+    def lanes(self, email: str) -> tuple[Lane, ...]:
+        """Where a wrong password for this address counts, in the browser that sends it."""
+        number = self.number(email)
+        if number is not None:
+            return (Lane(f"known {number}", 5, timedelta(minutes=5)),)
+        who = digest(email)
+        return (
+            Lane(f"{who} from {get_remote_address()}", 5, timedelta(minutes=1)),
+            Lane(f"{who} from strangers", 20, timedelta(seconds=10)),
+        )
+
+
+def digest(email: str) -> str:
+    """An address without its words."""
+    return hashlib.sha256(email.strip().casefold().encode()).hexdigest()
