@@ -11,14 +11,14 @@ import binascii
 import hashlib
 import os
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Sequence
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from adapters.errors import AurevoirError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 _VERSION = "v1"
 _NONCE_BYTES = 12
@@ -38,20 +38,34 @@ class NotSealedHere(VaultError):
 
 def derive_key(secret: str, purpose: str) -> bytes:
     """A key of 32 bytes for one purpose; keys for different purposes tell nothing about each other."""
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
     return HKDF(algorithm=SHA256(), length=32, salt=None, info=f"aurevoir/{purpose}".encode()).derive(secret.encode())
 
 
 class Vault:
-    """Seals and opens short texts. ``secrets`` as configured, the one to write with first; safe in all threads."""
+    """Seals and opens short texts. ``secrets`` as configured, the one to write with first; safe in all threads.
+
+    The cryptography comes with the first text: where tokens stand in the settings, nothing is ever sealed.
+    """
 
     def __init__(self, secrets: Sequence[str]) -> None:
         if not secrets:
             raise ValueError("a vault needs at least one secret key")
-        self._ciphers: dict[str, AESGCM] = {}
-        for secret in secrets:
-            key = derive_key(secret, "vault/v1")
-            self._ciphers.setdefault(hashlib.sha256(b"key id" + key).hexdigest()[:8], AESGCM(key))
-        self._primary = next(iter(self._ciphers))
+        self._secrets = tuple(secrets)
+
+    @cached_property
+    def _ciphers(self) -> Mapping[str, AESGCM]:
+        """By the id of their key, the one that writes first."""
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        keys = [derive_key(secret, "vault/v1") for secret in self._secrets]
+        return {hashlib.sha256(b"key id" + key).hexdigest()[:8]: AESGCM(key) for key in keys}
+
+    @property
+    def _primary(self) -> str:
+        return next(iter(self._ciphers))
 
     @property
     def key_id(self) -> str:
@@ -69,6 +83,8 @@ class Vault:
 
         Raises :class:`UnknownKey` or :class:`NotSealedHere`.
         """
+        from cryptography.exceptions import InvalidTag
+
         where = f"{column} of account {account!r}"
         version, key_id, nonce, data = _take_apart(sealed, where)
         if version != _VERSION:

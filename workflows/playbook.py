@@ -352,7 +352,7 @@ def shipped_playbooks() -> Mapping[str, Playbook]:
 
 
 def _as_written(text: str | bytes, file: str) -> Playbook:
-    return _to_playbook(PlaybookDoc.model_validate(load(text, file).data))
+    return _to_playbook(PlaybookDoc.model_validate(load(text, file, shipped=True).data))
 
 
 def load_playbooks(

@@ -346,7 +346,7 @@ def shipped_questionnaires() -> Mapping[str, Questionnaire]:
 
 
 def _as_written(text: str | bytes, file: str) -> Questionnaire:
-    return _to_questionnaire(QuestionnaireDoc.model_validate(load(text, file).data))
+    return _to_questionnaire(QuestionnaireDoc.model_validate(load(text, file, shipped=True).data))
 
 
 # --- what people posted ---------------------------------------------------------------------------------------------

@@ -11,11 +11,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import structlog
-import urllib3
 
 from adapters.errors import (
     AdapterError,
@@ -30,6 +29,9 @@ from adapters.hubspot.settings import HubSpotSettings
 from adapters.offers import ConsentRequest, Granted, OAuthApp
 from adapters.services import Services, Token
 from adapters.tokens import consent_ended, has_ended, newest, not_connected
+
+if TYPE_CHECKING:
+    import urllib3
 
 log = structlog.get_logger(__name__)
 
@@ -77,6 +79,8 @@ class TokenEndpoint:
 
     def post(self, path: str, **form: str) -> tuple[int, Mapping[str, Any]]:
         """Status and body of an answer below 500. Raises :class:`Retryable`."""
+        import urllib3  # who only receives does without it
+
         version = "v3" if self._settings.api_version == "classic" else self._settings.api_version
         secret = self._settings.client_secret[0].get_secret_value() if self._settings.client_secret else ""
         app = {"client_id": self._settings.client_id or "", "client_secret": secret}
@@ -320,6 +324,8 @@ class HubSpotConsent:
 
 
 def _pool() -> urllib3.PoolManager:
+    import urllib3
+
     return urllib3.PoolManager(num_pools=1, cert_reqs="CERT_REQUIRED", retries=False)
 
 

@@ -10,17 +10,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from pydantic import SecretStr
 
 from adapters.errors import ConsentRefused, ConsentTrouble
 from adapters.offers import ConsentRequest, Granted, OAuthApp
-from adapters.salesforce.oauth import TokenRefused, Tokens, grant_of
 from adapters.salesforce.settings import SalesforceSettings
-from adapters.salesforce.transport import Wire, make_session
 from adapters.services import Services
+
+if TYPE_CHECKING:
+    from adapters.salesforce.oauth import Tokens
 
 AUTHORIZE_PATH = "/services/oauth2/authorize"
 SCOPES: Mapping[str, str] = {
@@ -101,6 +102,8 @@ class SalesforceConsent:
         request: ConsentRequest,
     ) -> Granted:
         """One call."""
+        from adapters.salesforce.oauth import TokenRefused
+
         form = {
             "grant_type": "authorization_code",
             "code": code,
@@ -125,6 +128,9 @@ class SalesforceConsent:
 
 @contextmanager
 def _tokens(account: str, account_id: str, settings: SalesforceSettings, services: Services) -> Iterator[Tokens]:
+    from adapters.salesforce.oauth import Tokens, grant_of  # bring requests: a receiver does without it
+    from adapters.salesforce.transport import Wire, make_session
+
     wire = Wire(connect=settings.connect_timeout, read=settings.read_timeout, total=settings.total_timeout)
     with make_session(wire) as session:
         yield Tokens(account, account_id, settings, services, session, wire, grant_of(account, settings))
