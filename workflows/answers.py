@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from workflows.asking import feeds, is_farewell, is_own_view
-from workflows.cases import Case, StepStatus
+from workflows.cases import Case, CaseStatus, Step, StepStatus
 from workflows.draft import MAILED, Draft
 from workflows.feedback import feedback_writes, given_score, start_score
 from workflows.questions import Answer, Questionnaire
@@ -109,8 +109,11 @@ def _take_score(draft: Draft, questionnaire: Questionnaire, answer: Answer) -> N
     before = draft.written.pop(f"score:{who}", None)
     if score is not None:
         draft.written[f"score:{who}"] = str(score)
-    if draft.case.is_open and before != draft.written.get(f"score:{who}"):
-        _consider_again(draft, answer.contact_id)
+    if before != draft.written.get(f"score:{who}"):
+        if draft.case.is_open:
+            _consider_again(draft, answer.contact_id)
+        elif draft.case.status is CaseStatus.COMPLETED and draft.case.kind is not CaseKind.SAVE:
+            _care_late(draft, answer.contact_id)
 
 
 def _is_first_or_last_word(case: Case, questionnaire: Questionnaire) -> bool:
@@ -127,6 +130,18 @@ def _consider_again(draft: Draft, contact_id: str | None) -> None:
             continue
         if rule.release.anchor is Anchor.ANSWERED and step.contact_id in (None, contact_id):
             draft.put(step, status=StepStatus.WAITING)
+
+
+def _care_late(draft: Draft, contact_id: str | None) -> None:
+    """A score came after the case was complete: what it calls for comes all the same, once for each person (P-36)."""
+    for rule in draft.look.playbook.steps():
+        if rule.when is None or rule.release.anchor is not Anchor.ANSWERED or rule.lasting:
+            continue
+        own = contact_id if rule.per_contact else None
+        key = f"{rule.key}@{own}" if own is not None else rule.key
+        known = draft.steps.get(key)
+        if known is None or known.status is StepStatus.SKIPPED:
+            draft.put(Step(key=key, rule=rule.key, contact_id=own))
 
 
 def answered_at(case: Case, written: Mapping[str, str], contact_id: str | None) -> datetime | None:

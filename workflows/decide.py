@@ -107,7 +107,7 @@ def _leftovers(draft: Draft, links: Links) -> tuple[Decision | None, datetime | 
     later = None
     if draft.case.status is not CaseStatus.COMPLETED or draft.case.outcome == SAVED:
         tidy(draft)
-    elif draft.look.deal.state is DealState.LIVE and draft.case.kind is CaseKind.OFFBOARDING:
+    elif draft.look.deal.state is DealState.LIVE:
         later = _sooner(_keep_door(draft, links), keep_quiet(draft))
     if draft.is_waiting or draft.writes or draft.withdrawn or draft.result() is not draft.look.last:
         return _finish(draft, draft.now if later is None or _calls(draft) else later), later
@@ -115,14 +115,22 @@ def _leftovers(draft: Draft, links: Links) -> tuple[Decision | None, datetime | 
 
 
 def _keep_door(draft: Draft, links: Links) -> datetime | None:
-    """Let steps appear that outlast a completed case, or end them once the customer is back (P-51 … P-56)."""
+    """Let steps appear that outlast a completed case, or end them once the customer is back (P-51 … P-56).
+
+    So does the care that a low score calls for which came after the end of any case (P-36).
+    """
+    goodbye = draft.case.kind is CaseKind.OFFBOARDING
+    if not goodbye and not any(step.status in _UNDONE for step in draft.steps.values()):
+        return None
     take_tasks(draft)
     desk = Desk(draft, links)
-    outcome = leaving(draft.look, draft.case)
+    outcome = leaving(draft.look, draft.case) if goodbye else None
     if outcome is not None:
         close_door(draft, desk.rules, outcome)
+        release_steps(desk)
         return None
-    follow_up(desk)
+    if goodbye:
+        follow_up(desk)
     release_steps(desk)
     return next_look(desk)
 
@@ -385,4 +393,5 @@ _DEAL_FIELDS = "_deal"
 _START = "_start"
 _HAS_TASK = (StepStatus.OPEN, StepStatus.DONE, StepStatus.NOT_APPLICABLE, StepStatus.DELETED)
 _ASKED_AT = "asked_at"
+_UNDONE = (StepStatus.WAITING, StepStatus.WRITING, StepStatus.OPEN)
 _SHOWN = frozenset(option.value for option in STATUS_OPTIONS)

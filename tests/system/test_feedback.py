@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from standardwebhooks.webhooks import Webhook
 
+from connector.figures_cli import figures_of
+from sandbox.hubspot.definitions import CONTACT
 from workflows.cases import Case, StepStatus
 from workflows.records import RecordKind
 
@@ -62,7 +64,7 @@ def body_of(note: Any) -> str:
     return unescape(note.body).replace("<br>", "\n")
 
 
-@pytest.mark.row("P-33", "P-34", "P-35", "P-36", "P-37", "P-39")
+@pytest.mark.row("P-33", "P-34", "P-35", "P-36", "P-37", "P-39", "P-46")
 def test_a_low_answer_shows_start_and_end_calls_someone_senior_and_stands_beside_the_teams_view(system: Any) -> None:
     deal, case = ended(system, contacts=1)
     contact = case.contact_ids[0]
@@ -107,6 +109,9 @@ def test_a_low_answer_shows_start_and_end_calls_someone_senior_and_stands_beside
     assert page[0] != link, "a page of its own"
     send(system, page[0], {"leaving": "4", "hardest": "first-reply"})
     assert int(float(system.rig.value(RecordKind.DEAL, deal, "leaving_score"))) == 4
+    [leaving] = figures_of(system.runtime, "acme", since=None).leaving
+    assert (leaving.playbook, leaving.version) == (case.playbook, case.playbook_version)
+    assert (leaving.scores.answers, leaving.hardest) == (1, (("first-reply", 1),)), "what to mend first"
     assert int(float(system.rig.value(RecordKind.DEAL, deal, "exit_score"))) == 3, "what was said at the end stays"
 
 
@@ -136,13 +141,29 @@ def test_an_answer_of_another_survey_tool_lands_as_any_other(system: Any) -> Non
     assert len([task for task in system.rig.tasks(deal) if "a score of 2" in task.subject]) == 1
 
 
-@pytest.mark.row("P-3A")
-def test_who_was_asked_for_one_deal_is_left_in_peace_for_the_next(system: Any) -> None:
-    _, first = ended(system, contacts=1)
+def opt_out(system: Any, contact: str) -> None:
+    """The contact asks to get no more messages, and the CRM notes it."""
+    if system.rig.name == "hubspot":
+        system.rig._change(CONTACT, contact, {"hs_email_optout": "true"})
+    else:
+        system.rig.sandbox.world.update(contact, {"HasOptedOutOfEmail": True})
+
+
+@pytest.mark.row("P-3A", "P-16")
+def test_who_was_asked_for_one_deal_is_left_in_peace_for_the_next_and_for_good_once_they_opt_out(system: Any) -> None:
+    deal, first = ended(system, contacts=1)
     again = {"contacts": 0, "contact_ids": list(first.contact_ids), "name": "Northwind addition"}
     _, second = ended(system, **again)
     [step] = [step for step in second.steps if step.rule == "survey"]
     assert (step.contact_id, step.status) == (first.contact_ids[0], StepStatus.SKIPPED)
+    [ask] = [task for task in system.rig.tasks(deal) if "survey" in task.subject and not task.done]
+    opt_out(system, first.contact_ids[0])
+    system.rig.advance(timedelta(days=2))
+    while system.work(poll=True):
+        pass
+    [ask] = [task for task in system.rig.tasks(deal) if task.id == ask.id]
+    assert ask.done
+    assert "has opted out of messages meanwhile" in ask.body
 
 
 @pytest.mark.row("P-30", "P-34")

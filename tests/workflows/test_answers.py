@@ -100,6 +100,32 @@ def test_a_score_that_is_lowered_later_is_heard_as_well_and_a_change_of_words_ca
 
 
 @pytest.mark.row("P-36")
+def test_a_low_score_that_comes_after_the_case_is_complete_calls_someone_senior_once(leaving: Any) -> None:
+    for key in ("survey@p1", "survey@p2"):
+        leaving.finish(key)
+    leaving.look()
+    for _ in range(150):
+        leaving.wait(days=1)
+        for step in leaving.case.steps:
+            if step.status is StepStatus.OPEN:
+                leaving.finish(step.key)
+        leaving.look()
+    assert leaving.case.status is CaseStatus.COMPLETED
+    assert made(said(leaving, "p1", {"recommend": 9, "reason": "budget"})) == {}
+    leaving.now += timedelta(days=1)
+    assert made(said(leaving, "p1", {"recommend": 3, "reason": "results"})).keys() == {"care@p1"}
+    assert leaving.case.status is CaseStatus.COMPLETED
+    leaving.now += timedelta(days=1)
+    assert made(said(leaving, "p1", {"recommend": 1, "reason": "results"})) == {}
+    assert made(leaving.look()) == {}
+    leaving.finish("care@p1")
+    leaving.look()
+    assert leaving.step("care@p1").status is StepStatus.DONE
+    leaving.now += timedelta(days=30)
+    assert made(said(leaving, "p2", {"recommend": 0, "reason": "results"})).keys() == {"care@p2"}
+
+
+@pytest.mark.row("P-36")
 @pytest.mark.parametrize(("low", "cared"), [(6, False), (8, True)])
 def test_what_counts_as_low_is_for_the_account_to_say(leaving: Any, low: int, cared: bool) -> None:
     leaving.change_rules(low_score=low)
@@ -136,7 +162,8 @@ def test_the_companys_start_stands_in_where_a_person_was_never_asked(leaving: An
 
 
 @pytest.mark.row("P-36", "P-60")
-def test_a_low_score_at_the_start_is_cared_for_as_well(world: Any) -> None:
+@pytest.mark.parametrize("late", [False, True])
+def test_a_low_score_at_the_start_is_cared_for_as_well(world: Any, late: bool) -> None:
     world.playbook = shipped_playbooks()["baseline"]
     world.questionnaires = dict(shipped_questionnaires())
     world.change_rules(won=frozenset({"signed"}), baseline_playbook="baseline")
@@ -144,8 +171,13 @@ def test_a_low_score_at_the_start_is_cared_for_as_well(world: Any) -> None:
     world.look()
     world.wait(days=25)
     assert world.step("first-score@p1").status is StepStatus.OPEN
+    if late:
+        rest = [one for one in world.case.steps if one.status is not StepStatus.WAITING]
+        rest = [one.model_copy(update={"status": StepStatus.DONE}) for one in rest]
+        over = {"status": CaseStatus.COMPLETED, "outcome": "completed", "closed_at": world.now, "steps": tuple(rest)}
+        world.cases[-1] = world.case.model_copy(update=over)
     made_now = made(said(world, "p1", {"recommend": 4, "worry": "Will it last?"}, key="start"))
-    assert {"low-start@p1", "answer-worry"} <= made_now.keys()
+    assert {"low-start@p1"} | (set() if late else {"answer-worry"}) <= made_now.keys()
     assert made_now["low-start@p1"].subject == "Call Zoe Hill yourself: a first score of 4"
 
 
