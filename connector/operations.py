@@ -134,8 +134,11 @@ def resume_playbook(runtime: Runtime, playbook: str, chosen: list[str]) -> dict[
 
 
 def _require_playbook(runtime: Runtime, playbook: str) -> None:
-    if playbook not in runtime.library.playbooks:
-        known = ", ".join(sorted(runtime.library.playbooks))
+    """Of the library, or still followed by cases although it is gone from there."""
+    with runtime.store.read() as session:
+        followed = {key for _, key, *_ in case_search.playbooks_in_use(session)}
+    if playbook not in runtime.library.playbooks and playbook not in followed:
+        known = ", ".join(sorted(followed.union(runtime.library.playbooks)))
         raise NotPossible(f"there is no playbook {playbook!r}; known are {known}")
 
 

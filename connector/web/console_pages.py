@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from itertools import groupby
 from typing import Any
 
@@ -14,6 +15,7 @@ from adapters.errors import AurevoirError
 from adapters.offers import Consenting
 from connector import casework, operations
 from connector.account import Account
+from connector.bootstrap import Runtime
 from connector.presence import SERVE
 from connector.store import accounts, admins, agenda, case_search, cases, failed, intake, intents, pauses
 from connector.store.case_search import A_PAGE, CaseFilter
@@ -287,7 +289,7 @@ def _add_lists(blueprint: Blueprint, console: Console) -> None:
             }
             for key, one in sorted(runtime.library.playbooks.items())
         }
-        return console.page("playbooks.html", shown=shown)
+        return console.page("playbooks.html", shown=shown, gone=_gone_playbooks(runtime, used, held))
 
     @blueprint.post("/playbooks/<key>/<any(pause, resume):what>")
     def change_playbook(key: str, what: str) -> ResponseReturnValue:
@@ -304,6 +306,24 @@ def _add_lists(blueprint: Blueprint, console: Console) -> None:
         except AurevoirError as error:
             flash(str(error), "trouble")
         return redirect(url_for(".playbook_list"), 303)
+
+
+def _gone_playbooks(
+    runtime: Runtime, used: Sequence[tuple[str, str, str, int, int]], held: Mapping[str, Mapping[str, datetime]]
+) -> dict[str, dict[str, Any]]:
+    """Playbooks that left the library while cases follow them, or while they are paused; by name."""
+    gone: dict[str, dict[str, Any]] = {}
+    for account, key, _, open_now, _ in used:
+        if key not in runtime.library.playbooks and open_now and account in runtime.accounts:
+            one = gone.setdefault(key, {"open": {}, "held": {}})
+            one["open"][account] = one["open"].get(account, 0) + open_now
+    for account, paused in held.items():
+        for key, since in paused.items():
+            if key not in runtime.library.playbooks:
+                one = gone.setdefault(key, {"open": {}, "held": {}})
+                one["open"].setdefault(account, 0)
+                one["held"][account] = since
+    return dict(sorted(gone.items()))
 
 
 def chosen_by(account: Account) -> set[str]:

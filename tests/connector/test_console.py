@@ -433,6 +433,17 @@ def test_a_playbook_is_paused_where_it_is_used(inside: kit.Desk) -> None:
     assert "paused in acme" not in inside.get("/console/playbooks").text
 
 
+def test_a_playbook_that_left_the_library_can_still_be_paused_while_cases_follow_it(inside: kit.Desk) -> None:
+    open_case(inside, playbook="our-old-one")
+    assert "our-old-one" in inside.get("/console/playbooks").text
+    inside.post("/console/playbooks/our-old-one/pause", {"account": "acme"}, page="/console/playbooks")
+    assert "paused in acme" in inside.get("/console/playbooks").text
+    inside.post("/console/playbooks/our-old-one/resume", {"account": "acme"}, page="/console/playbooks")
+    assert "paused in acme" not in inside.get("/console/playbooks").text
+    unknown = inside.post("/console/playbooks/never-there/pause", {"account": "acme"}, page="/console/playbooks")
+    assert "there is no playbook" in inside.get(unknown.location).text
+
+
 def test_settings_that_cannot_be_used_stand_on_the_first_page(inside: kit.Desk) -> None:
     whole = inside.file.read_text().replace("calendar: FR", "calendar: ZZ")
     inside.file.write_text(whole)
