@@ -7,12 +7,13 @@ import os
 import sqlite3
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import practice
 import pytest
 import structlog
 from sqlalchemy import create_engine, make_url, text
@@ -20,6 +21,15 @@ from sqlalchemy import create_engine, make_url, text
 from connector.store import Store, database
 
 _prepare, _upgrade = database._prepare_sqlite, Store.upgrade
+
+
+@pytest.hookimpl(tryfirst=True)  # before anything is left out
+def pytest_collection_modifyitems(config: pytest.Config, items: Sequence[pytest.Item]) -> None:
+    """Keep for ``test_practice.py`` which rows the tests prove: to collect them all again takes half a minute."""
+    if practice.collects_all(config):
+        noting = practice.RowsPlugin()
+        noting.pytest_collection_modifyitems(items)
+        config.stash[practice.COLLECTED] = noting.rows()
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,12 @@ class Proof:
     crms: tuple[str, ...] = ()
 
 
+Rows = Mapping[str, Iterable[tuple[str, str, Iterable[str]]]]
+"""File, name and CRMs of each row's tests."""
+COLLECTED = pytest.StashKey[Rows]()
+"""Where a run of pytest that collected all tests leaves their rows."""
+
+
 class RowsPlugin:
     """Notes the rows that each collected test is marked with."""
 
@@ -55,6 +62,10 @@ class RowsPlugin:
             for mark in item.iter_markers("row"):
                 for row in mark.args:
                     self.found.setdefault(row, {}).setdefault((file, name), set()).update(crms_of(item.name, file))
+
+    def rows(self) -> Rows:
+        """What was found."""
+        return {row: [(*test, sorted(crms)) for test, crms in tests.items()] for row, tests in self.found.items()}
 
 
 def crms_of(test: str, file: str) -> set[str]:
@@ -73,20 +84,30 @@ def collect() -> Mapping[str, Sequence[Proof]]:
         if done.returncode:
             raise RuntimeError(f"the tests cannot be collected:\n{done.stdout}\n{done.stderr}")
         found = json.load(out)
-    return {row: sorted(Proof(file, name, tuple(crms)) for file, name, crms in proofs) for row, proofs in found.items()}
+    return proofs(found)
+
+
+def collects_all(config: pytest.Config) -> bool:
+    """Whether this run of pytest begins with all tests, whatever it leaves out afterwards."""
+    asked = [(config.rootpath / argument).resolve() for argument in config.args]
+    fewer = ("ignore", "ignore_glob", "lf", "failedfirst", "newfirst")
+    return asked == [ROOT / "tests"] and not any(config.getoption(name, None) for name in fewer)
+
+
+def proofs(found: Rows) -> Mapping[str, Sequence[Proof]]:
+    """Each row's tests, in order."""
+    return {row: sorted(Proof(file, name, tuple(crms)) for file, name, crms in tests) for row, tests in found.items()}
 
 
 def write_collected(path: str) -> int:
     """Collect in this process, and leave what was found in a file."""
     plugin = RowsPlugin()
     code = pytest.main(["-n", "0", "-p", "no:cacheprovider", "--collect-only", "-q", "-q", "tests"], plugins=[plugin])
-    proofs = {
-        row: [[file, name, sorted(crms)] for (file, name), crms in tests.items()] for row, tests in plugin.found.items()
-    }
-    Path(path).write_text(json.dumps(proofs), encoding="utf-8")
+    Path(path).write_text(json.dumps(plugin.rows()), encoding="utf-8")
     return int(code)
 
 
+@cache
 def sections() -> Sequence[Mapping[str, Any]]:
     """The rows as they are described, by section."""
     described: Sequence[Mapping[str, Any]] = yaml.safe_load(ROWS_FILE.read_text("utf-8"))["sections"]

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from waitress.server import create_server
 
-from connector.app import server_options
+from connector.web.front import server_options
 
 CHROMIUM = shutil.which("chromium")
 

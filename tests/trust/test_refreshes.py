@@ -130,7 +130,7 @@ ON_POSTGRESQL = [(kit.RIGS[-1], "postgresql")]
 
 @pytest.mark.parametrize("crowd", ON_SQLITE, indirect=True, ids="-".join)
 def test_forty_threads_in_two_processes_refresh_once_a_round(crowd: Crowd) -> None:
-    run(crowd, 20)
+    run(crowd, 5)
 
 
 @pytest.mark.trust
