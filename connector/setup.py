@@ -26,9 +26,16 @@ Raw = dict[str, Any]
 STEPS = ("connect", "stages", "fields", "people", "playbooks", "place", "rehearsal", "switch_on")
 OWNS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "stages": (("watch",),),
-    "fields": (("fields", "contract_end"), ("fields", "exit_reason"), ("ask_reason",), ("reason_wait",)),
-    "people": (("people", "neutral_pool"), ("people", "manager"), ("people", "fallback")),
-    "playbooks": (("playbook",), ("save_playbook",), ("baseline_playbook",)),
+    "fields": (
+        ("fields", "contract_end"),
+        ("fields", "exit_reason"),
+        ("ask_reason",),
+        ("reason_wait",),
+        ("fields", "figures"),
+        ("fields", "language"),
+    ),
+    "people": (("people", "neutral_pool"), ("people", "manager"), ("people", "fallback"), ("people", "roles")),
+    "playbooks": (("playbook",), ("save_playbook",), ("baseline_playbook",), ("playbooks",)),
     "place": (("company",), ("calendar",), ("language",), ("time_zone",)),
 }
 """The keys that each step writes, below the account."""

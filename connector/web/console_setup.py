@@ -11,28 +11,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from babel import Locale
 from flask import Blueprint, abort, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from adapters.errors import AdapterError, AurevoirError, ConfigError
-from adapters.results import DataType, FieldInfo
 from connector import setup
 from connector.account import Account
-from connector.account_settings import FieldsConfig, PeopleConfig
 from connector.config_edit import ChangedMeanwhile, Difference, literal
 from connector.consent import Consents, NotInBrowser
-from connector.values import near
 from connector.web import languages
 from connector.web.console import Console, guard, known_account, way, words_of
 from connector.web.console_last import add_last_steps
 from connector.web.console_pages import in_browser
-from workflows.records import User
-from workflows.rules import CaseKind
-from workflows.survey import wording
-
-Values = list[Any]
-"""What a page writes: a value for each of the step's keys, None where it is not given."""
+from connector.web.console_questions import QUESTIONS, Offer, Read, Values, countries, more
 
 
 @dataclass
@@ -69,7 +60,8 @@ def _add_new(blueprint: Blueprint, console: Console) -> None:
         if crm not in runtime.adapters:
             return console.page("setup/new_crm.html", adapters=runtime.adapters)
         adapter = runtime.adapters[crm]
-        browser = setup.may_consent(adapter) and request.values.get("how", "browser") == "browser"
+        usual = "browser" if crm in runtime.settings.oauth else "credentials"
+        browser = setup.may_consent(adapter) and request.values.get("how", usual) == "browser"
         asked = setup.asked_of(adapter, in_browser=browser)
         needs_app = browser and crm not in runtime.settings.oauth
         faults: list[str] = []
@@ -87,8 +79,10 @@ def _add_new(blueprint: Blueprint, console: Console) -> None:
             browser=browser,
             may_consent=setup.may_consent(adapter),
             needs_app=needs_app,
+            has_app=crm in runtime.settings.oauth,
+            say=languages.say,
             redirect_uri=f"{runtime.settings.server.public_url}/oauth/{crm}/callback",
-            countries=_countries(),
+            countries=countries(),
             faults=faults,
             given=request.form,
         ), 422 if faults else 200
@@ -162,13 +156,7 @@ def _reached(account: Account) -> dict[str, Any]:
 
 
 def _add_questions(blueprint: Blueprint, console: Console) -> None:
-    for step, offer, read in (
-        ("stages", _offer_stages, _read_stages),
-        ("fields", _offer_fields, _read_fields),
-        ("people", _offer_people, _read_people),
-        ("playbooks", _offer_playbooks, _read_playbooks),
-        ("place", _offer_place, _read_place),
-    ):
+    for step, offer, read in QUESTIONS:
         view = _question(console, step, offer, read)
         blueprint.add_url_rule(f"/<name>/{step}", step, view, methods=["GET", "POST"])
 
@@ -176,8 +164,8 @@ def _add_questions(blueprint: Blueprint, console: Console) -> None:
 def _question(
     console: Console,
     step: str,
-    offer: Callable[[Console, Account, setup.Raw], dict[str, Any]],
-    read: Callable[[Account, setup.Raw], Values],
+    offer: Offer,
+    read: Read,
 ) -> Callable[[str], ResponseReturnValue]:
     """One page: shows what there is to choose from, and writes what was chosen."""
 
@@ -201,6 +189,7 @@ def _question(
             account=account,
             raw=raw,
             sent=sent,
+            more=more(step, raw),
             before=json.dumps(setup.seen(setup.raw_account(console.runtime, name), step)),
             **way(name, step),
             **offered,
@@ -252,173 +241,3 @@ def _lay(raw: setup.Raw, step: str, values: Values) -> None:
             node[key] = dict(node.get(key) or {})
             node = node[key]
         node[place[-1]] = value
-
-
-def _given(key: str) -> str | None:
-    """A field's text; None when it is empty."""
-    return request.form.get(key, "").strip() or None
-
-
-# --- stages
-
-
-def _offer_stages(_console: Console, account: Account, raw: setup.Raw) -> dict[str, Any]:
-    pipelines = setup.offered_pipelines(account)
-    entries = setup.watched(raw, pipelines)
-    numbers = {id(entry): number for number, entry in enumerate(raw.get("watch") or ())}
-    return {
-        "pipelines": pipelines,
-        "entries": entries,
-        "number": {pipeline_id: numbers[id(entry)] for pipeline_id, entry in entries.items()},
-        "unknown": setup.unknown_watches(raw, pipelines),
-        "meaning": setup.meaning,
-        "groups": setup.GROUPS,
-        "any": setup.ANY,
-    }
-
-
-def _read_stages(account: Account, raw: setup.Raw) -> Values:
-    pipelines = setup.offered_pipelines(account)
-    entries = setup.watched(raw, pipelines)
-    made = []
-    for pipeline in pipelines:
-        chosen = {stage.id: request.form.get(f"stage:{pipeline.id}:{stage.id}", "") for stage in pipeline.stages}
-        if any(group in setup.GROUPS for group in chosen.values()):
-            entry = entries.get(pipeline.id, {})
-            settle, only_if = _given(f"settle_for:{pipeline.id}"), _given(f"only_if:{pipeline.id}")
-            made.append(setup.watch_entry(entry, pipeline, chosen, settle or "", only_if or ""))
-    return [made]
-
-
-# --- fields
-
-
-def _offer_fields(_console: Console, account: Account, raw: setup.Raw) -> dict[str, Any]:
-    known = list(account.crm().deal_fields())
-    written = raw.get("fields") or {}
-    return {
-        "dates": _choices(known, (DataType.DATE,), written.get("contract_end")),
-        "reasons": _choices(known, (DataType.CHOICE, DataType.TEXT), written.get("exit_reason")),
-        "written": written,
-        "descriptions": FieldsConfig.model_fields,
-    }
-
-
-def _choices(known: Sequence[FieldInfo], types: Sequence[DataType], chosen: str | None) -> list[tuple[str, str]]:
-    """Names and labels to choose from; one that is chosen and no longer there is offered with a word on it."""
-    fitting = [(one.name, one.label) for one in known if one.type in types]
-    if chosen and chosen.casefold() not in {name.casefold() for name, _ in fitting}:
-        hint = near(chosen, [name for name, _ in fitting])
-        fitting.insert(
-            0, (chosen, languages.say("%s: not there (any more)") % chosen + (f" ({hint.strip()})" if hint else ""))
-        )
-    return fitting
-
-
-def _read_fields(_account: Account, _raw: setup.Raw) -> Values:
-    reason = _given("exit_reason")
-    ask = None if reason is None or request.form.get("ask_reason") else "false"
-    return [_literal(_given("contract_end")), _literal(reason), ask, _literal(_given("reason_wait"))]
-
-
-def _literal(text: str | None) -> str | None:
-    return None if text is None else literal(text)
-
-
-# --- people
-
-
-def _offer_people(_console: Console, account: Account, raw: setup.Raw) -> dict[str, Any]:
-    users = sorted(account.users().values(), key=lambda user: (user.name or user.email).casefold())
-    written = raw.get("people") or {}
-    pool = {one.casefold() for one in setup.listed(written.get("neutral_pool"))}
-    manager = str(written.get("manager") or "").casefold()
-    named = pool | {manager}
-    offered = [user for user in users if user.email and (user.active or user.email.casefold() in named)]
-    known = {user.email.casefold() for user in offered}
-    strangers = [User(id="", name=mail, email=mail, active=False) for mail in sorted(named - known - {""})]
-    default = PeopleConfig().fallback
-    return {
-        "users": [*offered, *strangers],
-        "pool": pool,
-        "manager": manager,
-        "fallback": [*(setup.listed(written.get("fallback")) or default), "", "", ""][:3],
-        "links": default,
-    }
-
-
-def _read_people(_account: Account, raw: setup.Raw) -> Values:
-    written = {one.casefold(): one for one in setup.listed((raw.get("people") or {}).get("neutral_pool"))}
-    chosen = [written.get(mail.casefold(), literal(mail)) for mail in request.form.getlist("pool")]
-    order = [*written.values()]
-    chosen.sort(key=lambda mail: order.index(mail) if mail in order else len(order))
-    default = list(PeopleConfig().fallback)
-    before = (raw.get("people") or {}).get("fallback")
-    sent = [one if one in setup.listed(before) else literal(one) for one in request.form.getlist("fallback")]
-    fallback = list(dict.fromkeys(one for one in sent if one))
-    return [
-        chosen or None,
-        _literal(_given("manager")),
-        None if fallback in ([], default) and before is None else fallback,
-    ]
-
-
-# --- playbooks
-
-
-def _offer_playbooks(console: Console, account: Account, raw: setup.Raw) -> dict[str, Any]:
-    shown = [
-        (one.key, wording(one.title, languages.current(), one.languages), one)
-        for one in console.runtime.library.playbooks.values()
-    ]
-    return {
-        "offered": {kind.value: [each for each in shown if each[2].kind is kind] for kind in CaseKind},
-        "conditions": account.config.playbooks,
-        "chosen": {
-            "playbook": raw.get("playbook") or account.config.playbook,
-            "save_playbook": raw.get("save_playbook"),
-            "baseline_playbook": raw.get("baseline_playbook"),
-        },
-    }
-
-
-def _read_playbooks(_account: Account, _raw: setup.Raw) -> Values:
-    return [_literal(_given(key)) for key in ("playbook", "save_playbook", "baseline_playbook")]
-
-
-# --- place
-
-
-def _offer_place(_console: Console, account: Account, raw: setup.Raw) -> dict[str, Any]:
-    config = account.config
-    spoken = {code: Locale.parse(code).get_display_name(languages.current()) or code for code in languages.available()}
-    language = str(raw.get("language") or config.language)
-    return {
-        "countries": _countries(),
-        "zones": _zones(),
-        "spoken": {language: language} | spoken,
-        "chosen": {
-            key: str(raw.get(key) or getattr(config, key) or "") for key in ("calendar", "language", "time_zone")
-        },
-        "company": str(raw.get("company") or ""),
-    }
-
-
-def _read_place(_account: Account, _raw: setup.Raw) -> Values:
-    return [_literal(_given(key)) for key in ("company", "calendar", "language", "time_zone")]
-
-
-def _zones() -> list[str]:
-    from zoneinfo import available_timezones
-
-    places = (one for one in available_timezones() if "/" in one and not one.startswith(("Etc/", "posix/", "right/")))
-    return ["UTC", *sorted(places)]
-
-
-def _countries() -> list[tuple[str, str]]:
-    """Countries whose public holidays are known, by their name in the page's language."""
-    import holidays  # only where a calendar is chosen
-
-    names = Locale.parse(languages.current()).territories
-    known = [code for code in holidays.list_supported_countries() if len(code) == 2]
-    return sorted(((code, names.get(code, code)) for code in known), key=lambda pair: pair[1].casefold())

@@ -175,7 +175,6 @@ def test_a_whole_set_up_is_done_by_keyboard_alone(rig: Any, browser: Any, tmp_pa
         keys.heading("Accounts")
         keys.press("Add an account")
         keys.press(label)
-        keys.press("Use credentials of this one account instead")
         fill_in_account(keys, rig)
         keys.heading("Connection")
         point_at_sandbox(desk)

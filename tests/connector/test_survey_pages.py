@@ -17,6 +17,7 @@ from sqlalchemy.exc import OperationalError
 
 from adapters.offers import Consenting
 from connector.bootstrap import Adapters
+from connector.setup import asked_of
 from connector.store import cases, intake
 from connector.web import languages
 from workflows.rules import LinkKind
@@ -161,6 +162,7 @@ def test_every_word_of_our_pages_is_translated_and_no_translation_is_left_over()
     for adapter in Adapters().values():  # what each permission is for is said by who asks for it
         if isinstance(adapter, Consenting):
             said |= set(adapter.consent.scopes.values())
+        said |= {description for _, description, *_ in asked_of(adapter, in_browser=False)}
     for path in languages.FOLDER.glob("*.po"):
         with path.open("rb") as file:
             catalog = read_po(file, locale=path.stem)

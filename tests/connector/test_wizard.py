@@ -14,6 +14,7 @@ import console_kit as kit
 import pytest
 import yaml
 
+from adapters.results import DataType
 from connector.config import load
 from connector.store import agenda, cases
 from connector.store.tables import EventRow
@@ -93,6 +94,8 @@ def test_keeping_a_page_unchanged_leaves_the_file_as_it_is_to_the_letter(desk: k
 def test_a_whole_set_up_ends_in_a_file_that_works_and_an_account_that_is_switched_on(desk: kit.Desk) -> None:
     rig, base = desk.rig, "/console/accounts/acme"
     users = [user for user in desk.runtime.accounts["acme"].users().values() if user.active and user.email]
+    known = desk.runtime.accounts["acme"].crm().deal_fields()
+    figure = next(f"deal.{one.name}" for one in known if one.type is DataType.NUMBER)
     stages = send(desk, f"{base}/stages", **{f"settle_for:{rig.pipeline_id or ''}": "12h"})
     assert stages.location == f"{base}/fields"
     assert (
@@ -102,12 +105,16 @@ def test_a_whole_set_up_ends_in_a_file_that_works_and_an_account_that_is_switche
             contract_end=rig.contract_end_field,
             exit_reason=rig.exit_reason_field,
             reason_wait="3d",
+            figure=[figure, "", "", ""],
         ).location
         == f"{base}/people"
     )
     pool = [users[0].email, users[1].email]
-    assert send(desk, f"{base}/people", pool=pool, manager=users[0].email).location == f"{base}/playbooks"
-    assert send(desk, f"{base}/playbooks", playbook="light", save_playbook="save-plan").location == f"{base}/place"
+    roles = {"role": ["Acheteur ${X}", "Left alone", ""], "meaning": ["decider", "", ""]}
+    assert send(desk, f"{base}/people", pool=pool, manager=users[0].email, **roles).location == f"{base}/playbooks"
+    chosen = {"playbook": "light", "save_playbook": "save-plan"}
+    own = {"when": ["deal.amount >= 50000", ""], "then": ["saas", ""]}
+    assert send(desk, f"{base}/playbooks", **chosen, **own).location == f"{base}/place"
     where = {"company": "Café “L’été” ${HOME}", "calendar": "DE-BY", "time_zone": "Europe/Berlin", "language": "fr"}
     assert send(desk, f"{base}/place", **where).location == f"{base}/rehearsal"
     config = desk.runtime.accounts["acme"].config
@@ -115,6 +122,11 @@ def test_a_whole_set_up_ends_in_a_file_that_works_and_an_account_that_is_switche
     assert (config.fields.contract_end, config.fields.exit_reason) == (rig.contract_end_field, rig.exit_reason_field)
     assert (sorted(config.people.neutral_pool), config.people.manager) == (sorted(pool), users[0].email)
     assert (config.playbook, config.save_playbook, config.baseline_playbook) == ("light", "save-plan", None)
+    assert [(one.when, one.playbook) for one in config.playbooks] == [("deal.amount >= 50000", "saas")]
+    assert (config.fields.figures, config.people.roles) == ((figure,), {"Acheteur ${X}": "decider"})
+    for step in ("fields", "people", "playbooks"):  # as they stand in the file, they stay
+        assert send(desk, f"{base}/{step}").status_code == 303
+    assert desk.runtime.accounts["acme"].config == config
     assert (config.company, config.calendar, config.time_zone) == ("Café “L’été” ${HOME}", "DE-BY", "Europe/Berlin")
     again = load(desk.file, {}, desk.runtime.adapters)
     assert again.accounts["acme"] == config, "the same from the file as in the running program"
@@ -126,7 +138,7 @@ def test_a_whole_set_up_ends_in_a_file_that_works_and_an_account_that_is_switche
     assert desk.runtime.accounts["acme"].is_switched_on()
     with desk.runtime.store.read() as session:
         noted = [row.detail for row in session.query(EventRow) if row.what == "settings changed in the console"]
-    assert noted == list(STEPS)
+    assert noted == [*STEPS, "fields", "people", "playbooks"]
 
 
 def test_a_stage_is_given_another_meaning_by_its_name(desk: kit.Desk) -> None:
@@ -151,7 +163,7 @@ def test_what_cannot_be_used_is_told_at_its_field_and_nothing_is_written(desk: k
         ),
         "fields": ({"exit_reason": rig.exit_reason_field, "reason_wait": "a while"}, 1),
         "people": ({"manager": "nobody"}, 1),
-        "playbooks": ({"playbook": "nosuch"}, 1),
+        "playbooks": ({"playbook": "nosuch", "when": ["deal.amount >", ""], "then": ["light", ""]}, 2),
         "place": ({"calendar": "Atlantis", "time_zone": "Mars/Olympus"}, 2),
     }
     for step, (changes, faults) in wrong.items():
