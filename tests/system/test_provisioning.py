@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from adapters.offers import APP_STATE
+from adapters.results import Finding, Level
 from connector.bootstrap import Runtime
+from connector.checkup import check_up
 from connector.provisioning import provision
 from connector.store import accounts
 from sandbox.kit import Fault
@@ -51,6 +56,36 @@ def test_a_dry_run_switches_nothing_on_and_leaves_nothing(rig: Any, set_up_only:
     if rig.name == "salesforce":
         assert any("the flow" in name for name in report.created)
         assert rig.sandbox.hooks.flows == {}
+
+
+@pytest.mark.row("P-73")
+def test_the_check_up_of_a_switched_on_account_is_well_and_names_a_stage_and_a_field_that_are_gone(
+    rig: Any, set_up_only: Runtime
+) -> None:
+    def told() -> dict[str, Finding]:
+        return {one.finding.subject: one.finding for one in check_up(set_up_only) if one.account == "acme"}
+
+    before = told()["switch-on"]
+    assert (before.level, before.remedy) == (Level.FAULT, "aurevoir provision --account acme")
+    set_up_only.accounts["acme"].provision()
+    well = told()
+    assert [one for one in well.values() if one.level is Level.FAULT] == []
+    assert {"switch-on", "names", "calendar", "token", "clock", "webhooks"} <= well.keys(), "each part says so"
+    if rig.name == "hubspot":
+        schema = rig.world.schema
+        schema.pipelines = [replace(one, stages=one.stages[:3]) for one in schema.pipelines]
+        del schema.properties["0-3"][rig.contract_end_field]
+    else:
+        stages = rig.sandbox.world.tables["OpportunityStage"]
+        del stages[next(key for key, row in stages.items() if row["ApiName"] == rig.not_renewing)]
+        del rig.sandbox.world.schema.objects["Opportunity"].fields[rig.contract_end_field.lower()]
+    stage, field = sorted((one for one in told().values() if one.level is Level.FAULT), key=lambda one: one.subject)
+    assert stage.subject == "accounts.acme.watch[0].not_renewing[0]"
+    assert f"{rig.not_renewing}: there is no such stage. " in stage.text
+    assert field.subject.startswith("fields.contract_end")
+    assert rig.contract_end_field in field.text
+    assert stage.remedy
+    assert field.remedy
 
 
 def test_an_app_that_is_refused_does_not_undo_the_switch_on(rig: Any, set_up_only: Runtime) -> None:
