@@ -20,6 +20,7 @@ from connector.web import (
     console_figures,
     console_pages,
     console_setup,
+    console_wishes,
     document,
     front,
     health,
@@ -109,7 +110,7 @@ def _add_blueprints(app: Flask, runtime: Runtime, limiter: Limiter) -> None:
     app.register_blueprint(connecting)
     app.register_blueprint(health.make_blueprint(runtime))
     desk_of_admins = console.set_up(app, runtime, limiter)
-    for part in (console_pages, console_figures, console_setup):
+    for part in (console_pages, console_figures, console_wishes, console_setup):
         of_admins = part.make_blueprint(desk_of_admins)
         limiter.limit(PAGES)(of_admins)
         app.register_blueprint(of_admins)

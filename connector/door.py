@@ -5,9 +5,9 @@ Both only find news; what follows from it is decided at the next look at the dea
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import structlog
 from sqlalchemy.orm import Session
@@ -18,7 +18,10 @@ from connector.clock import Clock
 from connector.store import Store, agenda, door, intake
 from connector.store.door import Known, Voice
 from connector.store.tables import AnswerRow, WishRow
+from workflows.cases import StepStatus
 from workflows.questions import Questionnaire
+from workflows.rounds import nth
+from workflows.rules import Anchor, Playbook
 from workflows.wishes import wishes_in
 
 log = structlog.get_logger(__name__)
@@ -28,6 +31,8 @@ COMPARE_EVERY = timedelta(days=30)
 LOOK_EVERY = timedelta(days=1)
 AFTER_TROUBLE = timedelta(hours=1)
 BATCH = 500
+MOST_NOTE = 300
+"""Characters of the words on a wish that is there or was declined."""
 
 
 class Movers:
@@ -94,10 +99,13 @@ class Ledger:
 
 
 def ledger(store: Store, account: str, questionnaires: Mapping[str, Questionnaire]) -> Ledger:
-    """The ledger as it stands, with what was answered since it was last read."""
-    with store.write() as session:
-        for answer in door.unheard(session, account):
-            _hear(session, account, questionnaires, answer)
+    """The ledger as it stands, with what was answered since it was last read; only that is gone through."""
+    with store.read() as session:
+        has_news = bool(door.unheard(session, account))
+    if has_news:
+        with store.write() as session:
+            for answer in door.unheard(session, account):
+                _hear(session, account, questionnaires, answer)
     with store.read() as session:
         heard = door.voices(session, account)
         lines = tuple(
@@ -108,9 +116,12 @@ def ledger(store: Store, account: str, questionnaires: Mapping[str, Questionnair
 
 def _hear(session: Session, account: str, asked: Mapping[str, Questionnaire], answer: AnswerRow) -> None:
     questionnaire = asked.get(answer.questionnaire)
+    said = wishes_in(questionnaire, intake.to_answer(answer)) if questionnaire is not None else ()
     if questionnaire is not None:
-        for question in wishes_in(questionnaire, intake.to_answer(answer)):
-            door.add_voice(session, account, answer.link_id, question, answer)
+        door.forget_voices(session, answer.link_id, said)
+    for question in said:
+        door.add_voice(session, account, answer.link_id, question, answer)
+    answer.heard = True
 
 
 def add(store: Store, account: str, text: str, voices: Sequence[Voice], now: datetime) -> int:
@@ -121,18 +132,89 @@ def add(store: Store, account: str, text: str, voices: Sequence[Voice], now: dat
         return row.id
 
 
-def deliver(store: Store, account: str, wish_id: int, now: datetime) -> list[str]:
-    """The wish is there: let each deal whose customer voiced it be looked at; gives the deals. Again does nothing.
+def gather(store: Store, account: str, wish_id: int, voices: Sequence[Voice], now: datetime) -> list[str]:
+    """These voices ask for this wish too; where it is there already, their deals are looked at, and given.
 
     Raises :class:`NoSuchWish`.
     """
     with store.write() as session:
-        row = door.wish(session, account, wish_id)
-        if row is None:
-            raise NoSuchWish(f"there is no wish {wish_id}: `aurevoir wishes list` shows them")
+        row = _wish(session, account, wish_id)
+        door.assign(session, row.id, voices)
+        if row.delivered_at is None:
+            return []
+        deals = sorted({one.deal_id for one in voices})
+        agenda.put(session, account, [agenda.Entry(deal, now, "a wish was delivered") for deal in deals])
+    return deals
+
+
+def deliver(
+    store: Store, account: str, wish_id: int, now: datetime, *, on: date | None = None, note: str = ""
+) -> list[str]:
+    """The wish is there: let each deal whose customer voiced it be looked at; gives the deals. Again does nothing.
+
+    ``on``: since when; ``note``: a few words that the tasks say in brackets, such as where to find it. Raises
+    :class:`NoSuchWish`.
+    """
+    with store.write() as session:
+        row = _wish(session, account, wish_id)
         if row.delivered_at is not None:
             return []
-        row.delivered_at = now
+        row.delivered_at, row.declined_at, row.settled_on, row.note = now, None, on, _line(note)
         deals = door.deals_of_wish(session, wish_id)
         agenda.put(session, account, [agenda.Entry(deal, now, "a wish was delivered") for deal in deals])
     return deals
+
+
+def decline(store: Store, account: str, wish_id: int, now: datetime, *, on: date | None = None, note: str = "") -> bool:
+    """The wish will not be built, for now: nobody is told, and it may be delivered later all the same.
+
+    ``note`` says why, for colleagues. False: it is there already. Raises :class:`NoSuchWish`.
+    """
+    with store.write() as session:
+        row = _wish(session, account, wish_id)
+        if row.delivered_at is not None:
+            return False
+        row.declined_at, row.settled_on, row.note = now, on, _line(note)
+        return True
+
+
+def _wish(session: Session, account: str, wish_id: int) -> WishRow:
+    row = door.wish(session, account, wish_id)
+    if row is None:
+        raise NoSuchWish(f"there is no wish {wish_id}: `aurevoir wishes list` shows them")
+    return row
+
+
+def _line(note: str) -> str:
+    return " ".join(note.split())[:MOST_NOTE]
+
+
+# --- who was told (P-52) ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Told:
+    """What came of telling one customer: the state of the step, and when its task was done. None: there is none."""
+
+    status: StepStatus | None = None
+    due_at: datetime | None = None
+    done_at: datetime | None = None
+
+
+def told(
+    store: Store, account: str, lines: Sequence[Line], playbooks: Iterable[Playbook]
+) -> Mapping[tuple[int, str, str | None], Told]:
+    """Whom we told of the wishes that are there, by wish, case and contact."""
+    rules = [rule for book in playbooks for rule in book.steps() if rule.release.anchor is Anchor.WISH]
+    there = [line for line in lines if line.wish.delivered_at is not None]
+    keys = {(line.wish.id, nth(rule, str(line.wish.id)).key) for line in there for rule in rules}
+    cases = {voice.case_id for line in there for voice in line.voices}
+    with store.read() as session:
+        steps = door.tellings(session, account, cases, {key for _, key in keys})
+    found: dict[tuple[int, str, str | None], Told] = {}
+    for wish_id, key in sorted(keys):
+        for case_id in cases:
+            for step in steps.get((case_id, key), ()):
+                state = Told(StepStatus(step.status), step.due_at, step.completed_at)
+                found[wish_id, case_id, step.contact_id] = state
+    return found

@@ -18,6 +18,7 @@ wishes_app = typer.Typer(
 )
 _SHOWN = 90
 
+_Note = Annotated[str, typer.Option("--note", metavar="TEXT", help="Where to find it, or why it will not come.")]
 _Wish = Annotated[int, typer.Argument(metavar="WISH", min=1, help="The wish, by its number.")]
 
 
@@ -39,6 +40,8 @@ def list_wishes(
         for line in one.lines:
             at = line.wish.delivered_at
             stand = f"delivered {at.date().isoformat()}" if at is not None else "open"
+            if line.wish.declined_at is not None:
+                stand = f"declined {(line.wish.settled_on or line.wish.declined_at.date()).isoformat()}"
             deals = len({voice.deal_id for voice in line.voices})
             typer.echo(f"  wish {line.wish.id} ({stand}, {deals} customers): {line.wish.text}")
         for number, voice in enumerate(one.unsorted, start=1):
@@ -75,23 +78,44 @@ def add_wish(
 
 
 @wishes_app.command("deliver")
-def deliver_wish(context: typer.Context, wish: _Wish, account: AccountName = None, config: Config = None) -> None:
+def deliver_wish(
+    context: typer.Context, wish: _Wish, note: _Note = "", account: AccountName = None, config: Config = None
+) -> None:
     """Say that a wish is there: who asked for it is told.
 
-    Each customer gets one task for their owner, unless they asked for peace.
+    Each customer gets one task for their owner, unless they asked for peace. The note stands in it in brackets.
     """
     from connector.door import NoSuchWish, deliver
 
     with short_runtime(context, config) as runtime:
         name = _one(runtime, account)
         try:
-            deals = deliver(runtime.store, name, wish, runtime.clock.now())
+            deals = deliver(runtime.store, name, wish, runtime.clock.now(), note=note)
         except NoSuchWish as error:
             raise typer.BadParameter(str(error), param_hint="WISH") from None
     if deals:
         typer.echo(f"{len(deals)} deals are on the agenda: their owners get a task at the next round of work.")
     else:
         typer.echo("Nobody is to be told: it was delivered before, or nobody asked for it.")
+
+
+@wishes_app.command("decline")
+def decline_wish(
+    context: typer.Context, wish: _Wish, note: _Note = "", account: AccountName = None, config: Config = None
+) -> None:
+    """Note that a wish will not come, and why.
+
+    Nobody is told. It may still be delivered one day.
+    """
+    from connector.door import NoSuchWish, decline
+
+    with short_runtime(context, config) as runtime:
+        name = _one(runtime, account)
+        try:
+            done = decline(runtime.store, name, wish, runtime.clock.now(), note=note)
+        except NoSuchWish as error:
+            raise typer.BadParameter(str(error), param_hint="WISH") from None
+    typer.echo("It is noted; nobody is told." if done else "It was delivered before, and stays so.")
 
 
 def as_plain(ledger: Ledger) -> dict[str, object]:
@@ -102,6 +126,8 @@ def as_plain(ledger: Ledger) -> dict[str, object]:
                 "id": line.wish.id,
                 "text": line.wish.text,
                 "delivered_at": line.wish.delivered_at.isoformat() if line.wish.delivered_at is not None else None,
+                "declined_at": line.wish.declined_at.isoformat() if line.wish.declined_at is not None else None,
+                "note": line.wish.note,
                 "voices": [_plain(voice) for voice in line.voices],
             }
             for line in ledger.lines

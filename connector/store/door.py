@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, false, func, select, update
 from sqlalchemy.orm import Session
 
 from connector.store.database import insert_or
-from connector.store.tables import AnswerRow, CaseRow, ReturnRow, VoiceRow, WhereaboutsRow, WishRow
+from connector.store.tables import AnswerRow, CaseRow, ReturnRow, StepRow, VoiceRow, WhereaboutsRow, WishRow
 from workflows.cases import CaseStatus, News, NewsKind
 from workflows.quiet import is_partial
 from workflows.rules import CaseKind
@@ -23,12 +23,13 @@ def news(session: Session, account: str, case_ids: Sequence[str]) -> dict[str, t
     """What was learned of the customers of these cases, by case (P-52, P-53, P-56)."""
     found: dict[str, list[News]] = {}
     wishes = (
-        select(VoiceRow.case_id, VoiceRow.contact_id, WishRow.id, WishRow.text, WishRow.delivered_at)
+        select(VoiceRow.case_id, VoiceRow.contact_id, WishRow.id, WishRow.text, WishRow.note, WishRow.delivered_at)
         .join(WishRow, WishRow.id == VoiceRow.wish_id)
         .where(VoiceRow.account == account, VoiceRow.case_id.in_(case_ids), WishRow.delivered_at.is_not(None))
         .order_by(WishRow.id, VoiceRow.link_id)
     )
-    for case_id, contact_id, wish_id, text, at in session.execute(wishes):
+    for case_id, contact_id, wish_id, wish, note, at in session.execute(wishes):
+        text = f"{wish} ({note})" if note else wish
         told = found.setdefault(case_id, [])
         if not any(one.kind is NewsKind.WISH and one.id == str(wish_id) for one in told):
             told.append(News(kind=NewsKind.WISH, id=str(wish_id), at=at, contact_id=contact_id, text=text))
@@ -84,9 +85,14 @@ def add_voice(session: Session, account: str, link_id: str, question: str, answe
 
 
 def unheard(session: Session, account: str) -> Sequence[AnswerRow]:
-    """Answers of this account in which no wish was heard yet."""
-    known = select(VoiceRow.link_id).where(VoiceRow.link_id == AnswerRow.link_id).exists()
-    return session.scalars(select(AnswerRow).where(AnswerRow.account == account, ~known)).all()
+    """Answers of this account that are new or were edited since wishes were last listened for."""
+    return session.scalars(select(AnswerRow).where(AnswerRow.account == account, AnswerRow.heard == false())).all()
+
+
+def forget_voices(session: Session, link_id: str, said: Collection[str]) -> None:
+    """An edited answer no longer voices a wish under any but these questions; what was made a wish of stays."""
+    gone = (VoiceRow.link_id == link_id, VoiceRow.wish_id.is_(None), VoiceRow.question.not_in(said))
+    session.execute(delete(VoiceRow).where(*gone))
 
 
 def voices(session: Session, account: str, *, unsorted: bool = False) -> list[Voice]:
@@ -147,6 +153,23 @@ def deals_of_wish(session: Session, wish_id: int) -> list[str]:
     """The deals whose customers voiced it."""
     query = select(CaseRow.deal_id).join(VoiceRow, VoiceRow.case_id == CaseRow.id).where(VoiceRow.wish_id == wish_id)
     return sorted(set(session.scalars(query)))
+
+
+def tellings(
+    session: Session, account: str, case_ids: Collection[str], rules: Collection[str]
+) -> Mapping[tuple[str, str], Sequence[StepRow]]:
+    """The steps that tell customers of their wish, by case and rule."""
+    found: dict[tuple[str, str], list[StepRow]] = {}
+    wanted = sorted(case_ids)
+    for start in range(0, len(wanted) if rules else 0, CHUNK):
+        query = select(StepRow).where(
+            StepRow.account == account,
+            StepRow.case_id.in_(wanted[start : start + CHUNK]),
+            StepRow.rule.in_(sorted(rules)),
+        )
+        for step in session.scalars(query):
+            found.setdefault((step.case_id, step.rule), []).append(step)
+    return found
 
 
 # --- who works where (P-53) -----------------------------------------------------------------------------------------

@@ -87,6 +87,7 @@ def save_answer(session: Session, link_row: LinkRow, answer: Answer, received_at
             language=answer.language,
             at=answer.at,
             received_at=received_at or answer.at,
+            heard=False,
             version=row.version + 1 if row is not None else 1,
             playbook=f"{case.playbook} {case.playbook_version}".strip() if case is not None else "",
             given={key: list(value) if isinstance(value, tuple) else value for key, value in answer.values.items()},

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, Dialect, ForeignKey, Index, MetaData, Text, UniqueConstraint
+from sqlalchemy import JSON, Dialect, ForeignKey, Index, MetaData, Text, UniqueConstraint, false
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import DateTime, TypeDecorator
 
@@ -256,7 +256,7 @@ class AnswerRow(Base):
 
     ``at``: when it was given; ``received_at``: when this state of it reached us, later where a survey tool of the
     account's own brought it (P-38). ``playbook``: key and version that the case followed then, for figures by version
-    (P-46).
+    (P-46). ``heard``: this state of it was gone through for wishes (P-52).
     """
 
     __tablename__ = "answers"
@@ -272,8 +272,12 @@ class AnswerRow(Base):
     version: Mapped[int]
     given: Mapped[dict[str, Any]]
     playbook: Mapped[str] = mapped_column(server_default="", default="")
+    heard: Mapped[bool] = mapped_column(server_default=false(), default=False)
 
-    __table_args__ = (Index("ix_answers_account_received_at", "account", "received_at"),)
+    __table_args__ = (
+        Index("ix_answers_account_received_at", "account", "received_at"),
+        Index("ix_answers_account_heard", "account", "heard"),
+    )
 
 
 class FeedbackRow(Base):
@@ -430,7 +434,10 @@ class BaselineRow(Base):
 
 
 class WishRow(Base):
-    """A line of the ledger of wishes (P-52): what leavers asked for, in a colleague's words."""
+    """A line of the ledger of wishes (P-52): what leavers asked for, in a colleague's words.
+
+    ``settled_on`` and ``note``: since when it is there, or when it was declined, and a few words on that.
+    """
 
     __tablename__ = "wishes"
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
@@ -438,6 +445,9 @@ class WishRow(Base):
     text: Mapped[str]
     made_at: Mapped[datetime]
     delivered_at: Mapped[datetime | None]
+    declined_at: Mapped[datetime | None]
+    settled_on: Mapped[date | None]
+    note: Mapped[str] = mapped_column(server_default="", default="")
 
 
 class VoiceRow(Base):

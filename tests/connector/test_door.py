@@ -11,10 +11,11 @@ from sqlalchemy import delete
 from typer.testing import CliRunner
 
 from connector.cli import app
-from connector.door import NoSuchWish, add, deliver, ledger
-from connector.store import intake
+from connector.door import NoSuchWish, add, decline, deliver, ledger
+from connector.store import door, intake
 from connector.store.tables import AnswerRow, LinkRow, VoiceRow
 from workflows.questions import Answer
+from workflows.wishes import wishes_in
 
 pytestmark = pytest.mark.row("P-52")
 
@@ -121,6 +122,7 @@ def test_the_command_keeps_the_ledger(config: Path) -> None:
     assert "Nobody is to be told" in told.output
     listed = json.loads(run(app, ["wishes", "list", "--json", "--config", str(config)]).output)
     assert listed["acme"]["wishes"][0]["delivered_at"] is not None
+    assert "stays so" in run(app, ["wishes", "decline", "1", "--config", str(config)]).output
 
 
 @pytest.mark.parametrize(
@@ -136,3 +138,39 @@ def test_wrong_use_is_told_with_its_cure(config: Path, arguments: list[str], cur
     ran = CliRunner().invoke(app, ["wishes", *arguments, "--config", str(config)])
     assert ran.exit_code == 2
     assert cure in ran.output
+
+
+def test_only_answers_that_are_new_or_were_edited_are_gone_through(house: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = say(house, deal_id="500", reason="product_gap", recommend=7, missing="No export.")
+    say(house, deal_id="501", reason="price", recommend=7, missing="Too dear.")
+    assert words(house) == ["No export."]
+    gone_through: list[str] = []
+
+    def listen(questionnaire: Any, answer: Any) -> tuple[str, ...]:
+        gone_through.append(answer.case_id)
+        return wishes_in(questionnaire, answer)
+
+    monkeypatch.setattr("connector.door.wishes_in", listen)
+    assert words(house) == ["No export."]
+    assert gone_through == []
+    say(house, deal_id="502", reason="product_gap", recommend=7, missing="No import.")
+    with house.store.write() as session:
+        link = session.get(LinkRow, first)
+        said = intake.to_answer(session.get(AnswerRow, first))
+        intake.save_answer(session, link, said.model_copy(update={"values": {"recommend": 7, "reason": "price"}}))
+    assert words(house) == ["No import."], "who changed their answer no longer asks for it"
+    assert sorted(gone_through) == ["case-500", "case-502"]
+
+
+def test_a_declined_wish_tells_nobody_and_may_be_delivered_all_the_same(house: Any) -> None:
+    say(house, reason="product_gap", recommend=7, missing="No export.")
+    found, now = ledger(house.store, "acme", house.runtime.library.questionnaires).unsorted, house.clock.now()
+    wish = add(house.store, "acme", "an export", found, now)
+    assert decline(house.store, "acme", wish, now, note="too few asked")
+    assert not [entry for entry in house.agenda().values() if "wish" in entry.why]
+    assert deliver(house.store, "acme", wish, now, note="under Reports") == ["500"]
+    assert not decline(house.store, "acme", wish, now, note="after all")
+    with house.store.read() as session:
+        assert [one.text for one in door.news(session, "acme", ["case-500"])["case-500"]] == [
+            "an export (under Reports)"
+        ]
