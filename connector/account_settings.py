@@ -282,7 +282,7 @@ class AccountConfig(ConfigModel):
         examples=["Europe/Paris"],
     )
     language: Language = Field(
-        default="en", description="Language of tasks and pages; a contact's own language wins.", examples=["fr"]
+        default="en", description="Language of tasks and pages; a contact's own language wins.", examples=["en"]
     )
     calendar: Calendar = Field(
         description="Business days and public holidays: a country, or country and region such as DE-BY.",

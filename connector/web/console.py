@@ -26,7 +26,7 @@ from flask_wtf.csrf import CSRFError
 from markupsafe import Markup
 from werkzeug.datastructures import MultiDict
 
-from adapters.errors import AurevoirError, ConfigError
+from adapters.errors import AdapterError, AurevoirError, ConfigError
 from connector.account import Account
 from connector.admins import Admin, AdminProblem, Admins
 from connector.admins import note as note_in_log
@@ -309,7 +309,16 @@ def words_of(error: AurevoirError) -> list[str]:
     """An error's sentences."""
     if isinstance(error, ConfigError):
         return [f"{one.key}{f' = {one.value}' if one.value else ''}: {one.cure}" for one in error.faults]
-    return [str(error)]
+    return [sentence(error)]
+
+
+def sentence(error: AurevoirError) -> str:
+    """An error as a sentence; what only the CRM's support can use of it stands in brackets behind."""
+    if not isinstance(error, AdapterError):
+        return str(error)
+    said = error.message[:1].upper() + error.message[1:]
+    details = str(error).removeprefix(error.message).lstrip(", ")
+    return f"{said if said.endswith(('.', '?', '!')) else f'{said}.'}{f' ({details})' if details else ''}"
 
 
 def way(name: str, current: str) -> dict[str, Any]:

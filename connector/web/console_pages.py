@@ -21,7 +21,7 @@ from connector.store import accounts, admins, agenda, case_search, cases, failed
 from connector.store.case_search import A_PAGE, CaseFilter
 from connector.web import languages
 from connector.web.case_pages import stored_rules
-from connector.web.console import Console, guard
+from connector.web.console import Console, guard, sentence
 from workflows.cases import Case, CaseStatus, Step
 from workflows.plan import Expected, expected
 from workflows.questions import Answer, AnswerValue, Question
@@ -86,7 +86,7 @@ def _add_accounts(blueprint: Blueprint, console: Console) -> None:
                 flash(languages.say("The account goes on where it was."))
             console.note(f"account {what}d in the console", account=name)
         except AurevoirError as error:
-            flash(str(error), "trouble")
+            flash(sentence(error), "trouble")
         return redirect(url_for(".overview"), 303)
 
 
@@ -169,7 +169,7 @@ def _add_cases(blueprint: Blueprint, console: Console) -> None:
         except casework.NoSuchCase:
             abort(404)
         except AurevoirError as error:
-            flash(str(error), "trouble")
+            flash(sentence(error), "trouble")
             return redirect(url_for(".one_case", case_id=case_id), 303)
         console.note(f"case {what}", detail=case.id, account=case.account)
         flash(
@@ -271,7 +271,7 @@ def _add_lists(blueprint: Blueprint, console: Console) -> None:
             console.note("a refused write is tried again", detail=key, account=account)
             flash(languages.say("What was refused is sent again at the next look."))
         except AurevoirError as error:
-            flash(str(error), "trouble")
+            flash(sentence(error), "trouble")
         return redirect(url_for(".failed_list"), 303)
 
     @blueprint.get("/playbooks")
@@ -304,7 +304,7 @@ def _add_lists(blueprint: Blueprint, console: Console) -> None:
             for name in changed:
                 console.note(f"playbook {what}d in the console", detail=key, account=name)
         except AurevoirError as error:
-            flash(str(error), "trouble")
+            flash(sentence(error), "trouble")
         return redirect(url_for(".playbook_list"), 303)
 
 

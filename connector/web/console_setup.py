@@ -20,7 +20,7 @@ from connector.account import Account
 from connector.config_edit import ChangedMeanwhile, Difference, literal
 from connector.consent import Consents, NotInBrowser
 from connector.web import languages
-from connector.web.console import Console, guard, known_account, way, words_of
+from connector.web.console import Console, guard, known_account, sentence, way, words_of
 from connector.web.console_last import add_last_steps
 from connector.web.console_pages import in_browser
 from connector.web.console_questions import QUESTIONS, Offer, Read, Values, countries, more
@@ -96,6 +96,7 @@ def _add(console: Console, crm: str, asked: Sequence[tuple[str, str, bool, bool]
         "crm": crm,
         "account_id": literal(form.get("account_id", "")),
         "calendar": literal(form.get("calendar", "")),
+        "language": languages.current(),
     }
     values |= {key: literal(form[key]) for key, _, secret, _ in asked if not secret and form.get(key)}
     secrets = {key: form[key] for key, _, secret, _ in asked if secret and form.get(key)}
@@ -149,7 +150,7 @@ def _reached(account: Account) -> dict[str, Any]:
             account.forget_known()
         return {"users": len(account.users()), "pipelines": len(account.pipelines())}
     except AurevoirError as error:
-        return {"away": str(error)}
+        return {"away": sentence(error)}
 
 
 # --- the questions --------------------------------------------------------------------------------------------------
@@ -183,7 +184,7 @@ def _question(
                 _lay(raw, step, values)
             offered = offer(console, account, raw)
         except AdapterError as error:
-            return console.page("setup/away.html", account=account, why=str(error), **way(name, step)), 503
+            return console.page("setup/away.html", account=account, why=sentence(error), **way(name, step)), 503
         return console.page(
             f"setup/{step}.html",
             account=account,
@@ -220,7 +221,7 @@ def _save(console: Console, name: str, step: str, values: Values) -> Sent:
     except setup.NotTakenOn as error:
         return Sent(others=[str(error)], written=True)
     except AurevoirError as error:
-        return Sent(others=[str(error)])
+        return Sent(others=[sentence(error)])
     console.note("settings changed in the console", detail=step, account=name)
     return Sent()
 
