@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
+from functools import cached_property, lru_cache
 from typing import cast
 
 from workflows.answers import answered_at, scores
@@ -81,8 +82,8 @@ class Wording:
     link: str | None
 
 
-_PLAIN = frozenset({Anchor.CONTRACT_END, Anchor.CONFIRMED, Anchor.OPENED})
-"""Anchors that are the same for every step and contact."""
+_PLAIN = frozenset({Anchor.CONTRACT_END, Anchor.CONFIRMED, Anchor.OPENED, Anchor.WIN_BACK}) | RIGHTS_ANCHORS
+"""Anchors that are the same for every step and contact, and worked out once until the case changes."""
 
 StepDone = Callable[[str, str | None], "datetime | Waiting"]
 
@@ -118,51 +119,46 @@ class Desk:
         )
         self._values: dict[str, object] | None = None
         self._releases: dict[tuple[str, str | None], datetime | Waiting] = {}
-        self._bases: dict[Anchor, Base] = {}
+        self._bases: dict[Anchor, Base | Waiting] = {}
         self._moments: dict[tuple[Anchor, int, bool], datetime | Waiting] = {}
 
     # --- dates ------------------------------------------------------------------------------------------------------
 
     def base(self, moment: Moment, contact_id: str | None) -> Base | Waiting:
         """The moment's anchor."""
-        case = self.draft.case
         if moment.anchor in _PLAIN:
-            return self._plain_base(moment.anchor)
+            known = self._bases.get(moment.anchor)
+            if known is None:
+                known = self._bases[moment.anchor] = self._plain_base(moment.anchor)
+            return known
         if moment.anchor is Anchor.OVERDUE:
             late = self.overdue(moment.step)
             return late if isinstance(late, Waiting) else Base(local_date(late, self.tz), None)
-        if moment.anchor is Anchor.WIN_BACK:
-            day = win_back_day(self.draft.look, case, self.today)
-            return Base(day, None) if day is not None else Waiting.DAY
         if moment.anchor in NEWS_ANCHORS:
             news = news_of(self.draft.look, moment)
             return Base(local_date(news.at, self.tz), news.at) if news is not None else Waiting.NEWS
         if moment.anchor is Anchor.ITEM:
             return Base(day_of_group(contact_id), None) if contact_id and is_group(contact_id) else Waiting.ITEM
-        if moment.anchor in RIGHTS_ANCHORS:
-            rights = self.draft.look.rules.exit_rights
-            return Base(exit_days(case, rights, self.tz)[moment.anchor], None) if rights else Waiting.NEVER
-        known: datetime | Waiting = answered_at(case, self.draft.written, contact_id) or Waiting.ANSWER
         if moment.anchor is Anchor.STEP:
-            known = self.done(moment.step or "", contact_id)
-        return known if isinstance(known, Waiting) else Base(local_date(known, self.tz), known)
+            came = self.done(moment.step or "", contact_id)
+        else:
+            came = answered_at(self.draft.case, self.draft.written, contact_id) or Waiting.ANSWER
+        return came if isinstance(came, Waiting) else Base(local_date(came, self.tz), came)
 
     def _plain_base(self, anchor: Anchor) -> Base | Waiting:
-        """An anchor that is the same for all steps, worked out once until the case changes."""
-        known = self._bases.get(anchor)
-        if known is not None:
-            return known
-        case = self.draft.case
+        """An anchor that is the same for all steps."""
+        case, look = self.draft.case, self.draft.look
         if anchor is Anchor.CONTRACT_END:
-            if case.contract_end is None:
-                return Waiting.CONTRACT_END
-            known = Base(case.contract_end, None)
-        else:
-            began = case.opened_at if anchor is Anchor.OPENED else case.confirmed_at
-            start = began + delay_of(case) if began is not None else self.draft.now
-            known = Base(local_date(start, self.tz), start)
-        self._bases[anchor] = known
-        return known
+            return Base(case.contract_end, None) if case.contract_end is not None else Waiting.CONTRACT_END
+        if anchor is Anchor.WIN_BACK:
+            day = win_back_day(look, case, self.today)
+            return Base(day, None) if day is not None else Waiting.DAY
+        if anchor in RIGHTS_ANCHORS:
+            rights = look.rules.exit_rights
+            return Base(exit_days(case, rights, self.tz)[anchor], None) if rights else Waiting.NEVER
+        began = case.opened_at if anchor is Anchor.OPENED else case.confirmed_at
+        start = began + delay_of(case) if began is not None else self.draft.now
+        return Base(local_date(start, self.tz), start)
 
     def release(self, rule: StepRule, contact_id: str | None = None) -> datetime | Waiting:
         """When the step's task appears, or what that waits for."""
@@ -184,9 +180,10 @@ class Desk:
         first = self._appears(rule.release, contact_id)
         if isinstance(first, Waiting):
             return first
-        due = self.base(rule.due, contact_id)
-        if isinstance(due, Waiting):
-            return due
+        if rule.due.anchor is not rule.release.anchor or rule.due.step != rule.release.step:
+            due = self.base(rule.due, contact_id)
+            if isinstance(due, Waiting):
+                return due
         if rule.not_before is not None:
             second = self._appears(rule.not_before, contact_id)
             if isinstance(second, Waiting) and second is not Waiting.NEVER:
@@ -263,10 +260,14 @@ class Desk:
 
     def contacts(self) -> list[Contact]:
         """Whom per-contact steps address: each e-mail address once, the most important first."""
+        return list(self._contacts)
+
+    @cached_property
+    def _contacts(self) -> tuple[Contact, ...]:
         found: dict[str, Contact] = {}
         for contact in sorted(self.people.contacts, key=_importance):
             found.setdefault((contact.email or contact.id).casefold(), contact)
-        return list(found.values())
+        return tuple(found.values())
 
     def contact(self, contact_id: str | None) -> Contact | None:
         """The contact with this id, as the CRM has them now."""
@@ -382,7 +383,7 @@ class Desk:
         link = self.link(rule, contact_id) if not unseen else None  # a page that nobody is shown was not given out
         news = news_of(self.draft.look, rule.release)
         values = self.values(contact_id, link=link or "", why=why, news=news.text if news is not None else "")
-        if any(_SHOWS_TOUCH.search(text) for text in rule.body.values()):
+        if any(_shows_touch(text) for text in rule.body.values()):
             values[TOUCH] = self.touch_link(contact_id)
         if any(uses(text, "timeline") for text in (*rule.body.values(), *rule.call_body.values())):
             values["timeline"] = self.timeline()
@@ -454,6 +455,12 @@ class Desk:
 def reachable(contact: Contact) -> bool:
     """Whether this contact can be written to (P-16)."""
     return bool(contact.email) and not contact.opted_out and not contact.bounced
+
+
+@lru_cache(maxsize=4096)
+def _shows_touch(text: str) -> bool:
+    """Whether the text shows the address of the page where a former customer chooses what to hear."""
+    return _SHOWS_TOUCH.search(text) is not None
 
 
 def _is_over(step: Step) -> bool:

@@ -22,7 +22,7 @@ FINISHED = frozenset(
     }
 )
 """Step states after which nothing of the step is left to do."""
-
+_WITH_TASK = frozenset({StepStatus.OPEN, StepStatus.WRITING})
 
 DOCUMENT = ":document"
 """What the key of a step's document ends with, after the key of the step's task."""
@@ -58,7 +58,9 @@ class Draft:
         self.now: datetime = look.now
         self.case = case
         self.steps: dict[str, Step] = {step.key: step for step in case.steps}
-        self._by_rule: dict[str, list[Step]] | None = None
+        self._keys_of: dict[str, list[str]] = {}
+        for step in case.steps:
+            self._keys_of.setdefault(step.rule, []).append(step.key)
         self.written: dict[str, str] = dict(case.written)
         self.writes: list[Write] = []
         self.withdrawn: list[str] = []
@@ -91,25 +93,26 @@ class Draft:
     def put(self, step: Step, **changes: Any) -> Step:
         """Keep the step, with these changes."""
         step = step.model_copy(update=changes) if changes else step
+        if step.key not in self.steps:
+            self._keys_of.setdefault(step.rule, []).append(step.key)
         self.steps[step.key] = step
-        self._by_rule = None
         return step
 
     def replace(self, key: str, steps: list[Step]) -> None:
         """Put these steps in the place of the one with this key."""
         old = list(self.steps.values())
-        self.steps, self._by_rule = {}, None
+        self.steps, self._keys_of = {}, {}
         for one in old:
             for step in steps if one.key == key else [one]:
-                self.steps[step.key] = step
+                self.put(step)
 
     def of_rule(self, rule: str | None) -> list[Step]:
         """The steps that follow this rule, in the plan's order."""
-        if self._by_rule is None:
-            self._by_rule = {}
-            for step in self.steps.values():
-                self._by_rule.setdefault(step.rule, []).append(step)
-        return self._by_rule.get(rule or "", [])
+        return [self.steps[key] for key in self._keys_of.get(rule or "", ())]
+
+    def with_task(self) -> list[Step]:
+        """The steps whose task is open in the CRM, or on the way there."""
+        return [step for step in self.steps.values() if step.status in _WITH_TASK]
 
     def result(self) -> Case:
         """The case as it stands now; the very same object when nothing changed."""

@@ -148,8 +148,8 @@ def follow_items(desk: Desk) -> None:
     draft = desk.draft
     wanted = list(dict.fromkeys(group for item in draft.look.inventory if (group := group_of(item)) is not None))
     for rule in desk.rules.values():
-        source = draft.steps.get(rule.key)
-        if not rule.per_item or source is None or source.status is not StepStatus.WAITING:
+        source = draft.steps.get(rule.key) if rule.per_item else None
+        if source is None or source.status is not StepStatus.WAITING:
             continue
         steps = [step for step in draft.of_rule(rule.key) if is_group(step.contact_id)]
         for step in steps:

@@ -73,7 +73,7 @@ def take_contract_end(desk: Desk) -> None:
 def _move_due_dates(desk: Desk, end: date) -> None:
     """Move the due dates of open tasks that were counted from another end, unless a person set them (P-07, P-7B)."""
     draft = desk.draft
-    for step in list(draft.steps.values()):
+    for step in draft.with_task():
         rule = desk.rules.get(step.rule) if step.status is StepStatus.OPEN else None
         if rule is None or rule.due.anchor not in _END_ANCHORS:
             continue
@@ -120,15 +120,16 @@ def follow_up(desk: Desk) -> None:
 def release_steps(desk: Desk) -> None:
     """Let every step appear whose moment has come; leave out those that do not apply. May find people to be needed."""
     follow_items(desk)
-    changed = True
+    changed, again = True, False
     while changed:
         changed = False
         desk.forget_waiting()
         for step in list(desk.draft.steps.values()):
-            if step.status is StepStatus.WAITING and step.rule not in ASKS and not desk.is_later(step):
+            if step.status is StepStatus.WAITING and step.rule not in ASKS and not (again and desk.is_later(step)):
                 changed |= _advance(desk, step)
         if desk.draft.needs_people or desk.draft.needs_involved:
             return
+        again = True
 
 
 def _advance(desk: Desk, step: Step) -> bool:
@@ -165,8 +166,8 @@ def _surely_overdue(desk: Desk, rule: StepRule) -> bool:
 
 def recall(desk: Desk) -> None:
     """What was made because a task was overdue is no longer needed once that task is done (P-13)."""
-    for step in list(desk.draft.steps.values()):
-        rule = desk.rules.get(step.rule) if step.status in (StepStatus.OPEN, StepStatus.WRITING) else None
+    for step in desk.draft.with_task():
+        rule = desk.rules.get(step.rule)
         if rule is None or rule.release.anchor is not Anchor.OVERDUE:
             continue
         if desk.overdue(rule.release.step) is Waiting.NEVER:
@@ -351,7 +352,7 @@ def next_look(desk: Desk) -> datetime | None:
             continue
         held = draft.written.get(f"hold:{step.key}")
         moments.append(release if held is None else _held_until(held))
-    return min((moment for moment in moments if moment is not None and desk.is_ahead(moment)), default=None)
+    return min((moment for moment in set(moments) if moment is not None and desk.is_ahead(moment)), default=None)
 
 
 def earliest(*moments: datetime | None) -> datetime | None:
