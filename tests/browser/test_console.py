@@ -15,7 +15,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from waitress.server import create_server
 
-from connector.app import server_options
+from connector.web.front import server_options
 from connector.store import cases
 
 pytestmark = pytest.mark.browser
