@@ -18,6 +18,7 @@ from connector.store.tables import (
     HoldRow,
     IntentRow,
     IntentState,
+    JobRow,
     NoticeRow,
     PauseRow,
     TokenRow,
@@ -102,7 +103,7 @@ def troubled(session: Session, name: str, reason: str, now: datetime) -> None:
 
 def forget(session: Session, name: str) -> None:
     """The account is switched off: no token, no cursors, nothing on its agenda, nothing that is still to be written."""
-    for table in (TokenRow, CursorRow, AgendaRow, HoldRow, PauseRow, NoticeRow):
+    for table in (TokenRow, CursorRow, AgendaRow, HoldRow, PauseRow, NoticeRow, JobRow):
         session.execute(delete(table).where(table.account == name))
     session.execute(
         update(IntentRow)

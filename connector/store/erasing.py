@@ -17,6 +17,7 @@ from typing import Any
 from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import Session
 
+from connector.store import jobs
 from connector.store.database import insert_or
 from connector.store.tables import (
     AnswerRow,
@@ -135,6 +136,7 @@ def erase(
     )
     for word in words:
         _inventory(session, account, word)
+    jobs.forget_ended(session, account)  # a rehearsal names people, and can be made again
     return done
 
 

@@ -521,3 +521,24 @@ class ErasureRow(Base):
     who: Mapped[str] = mapped_column(primary_key=True)
     at: Mapped[datetime]
     receipt: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
+class JobRow(Base):
+    """Work that an admin started in the console, the last of its kind; see :mod:`connector.jobs`.
+
+    ``account`` is empty where it is about the installation. ``run`` tells the one under way from those before.
+    ``outcome`` is sealed by the vault, bound to the account.
+    """
+
+    __tablename__ = "jobs"
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    account: Mapped[str] = mapped_column(primary_key=True)
+    run: Mapped[str]
+    begun_at: Mapped[datetime]
+    beat_at: Mapped[datetime]
+    step: Mapped[str]
+    done: Mapped[int]
+    total: Mapped[int | None]
+    ended_at: Mapped[datetime | None]
+    trouble: Mapped[str] = mapped_column(default="")
+    outcome: Mapped[str | None]

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from babel.dates import format_timedelta
 from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from pydantic import TypeAdapter
 
 from adapters.errors import AurevoirError
 from adapters.offers import Installing
 from connector import switch_on
 from connector.account import Account
+from connector.jobs import Job, Jobs, Tell
 from connector.provisioning import require_address
 from connector.web import languages
 from connector.web.console import Console, known_account, way, words_of
-from connector.web.console_jobs import PLACE, Job, Jobs, Tell, follow
+from connector.web.console_jobs import PLACE, follow, trouble_of
 
 if TYPE_CHECKING:  # the planner of the past is loaded when somebody rehearses
     from connector.rehearsal import Progress, Rehearsal
@@ -29,10 +31,21 @@ _MEDIA = {"html": "text/html", "csv": "text/csv", "json": "application/json"}
 
 def add_last_steps(blueprint: Blueprint, console: Console) -> Blueprint:
     """Add the pages to the set-up's blueprint."""
-    jobs = Jobs()
+    jobs = Jobs(
+        console.runtime.store,
+        console.runtime.vault,
+        {"rehearsal": _rehearsal_shape, "switch-on": lambda: TypeAdapter(switch_on.SwitchedOn)},
+    )
     _add_rehearsal(blueprint, console, jobs)
     _add_switch_on(blueprint, console, jobs)
     return blueprint
+
+
+@cache
+def _rehearsal_shape() -> TypeAdapter[Any]:
+    from connector.rehearsal import Rehearsal
+
+    return TypeAdapter(Rehearsal)
 
 
 def _unknown() -> str:
@@ -60,7 +73,6 @@ def _add_rehearsal(blueprint: Blueprint, console: Console, jobs: Jobs) -> None:
                 jobs.start("rehearsal", name, lambda tell: _rehearse(console, name, begin, end, tell), _unknown())
                 console.note("rehearsal begun in the console", detail=f"since {begin}", account=name)
                 return redirect(url_for(".rehearsal", name=name), 303)
-        job = jobs.of("rehearsal", name)
         html = console.page(
             "setup/rehearsal.html",
             account=account,
@@ -71,7 +83,9 @@ def _add_rehearsal(blueprint: Blueprint, console: Console, jobs: Jobs) -> None:
             **way(name, "rehearsal"),
         )
         language = languages.current()
-        return follow(html, job, _progress_words, lambda ended: _rehearsed(ended, name, language))
+        return follow(
+            html, lambda: jobs.of("rehearsal", name), _progress_words, lambda ended: _rehearsed(ended, name, language)
+        )
 
     @blueprint.get("/<name>/rehearsal.<any(html, csv, json):kind>", endpoint="rehearsal_file")
     def kept_rehearsal(name: str, kind: str) -> ResponseReturnValue:
@@ -109,7 +123,7 @@ def _rehearsed(job: Job, name: str, language: str) -> str:
     from connector.rehearsal_file import view
 
     shown = view(job.outcome, language) if job.outcome is not None else None
-    return render_template("console/setup/rehearsed.html", view=shown, trouble=job.trouble, name=name)
+    return render_template("console/setup/rehearsed.html", view=shown, trouble=trouble_of(job), name=name)
 
 
 # --- the switch-on --------------------------------------------------------------------------------------------------
@@ -120,7 +134,7 @@ def _add_switch_on(blueprint: Blueprint, console: Console, jobs: Jobs) -> None:
     def switching(name: str) -> ResponseReturnValue:
         account = known_account(console, name)
         job = jobs.of("switch-on", name)
-        watching = job is not None and (not job.ended.is_set() or "begun" in request.args)
+        watching = job is not None and (not job.ended or "begun" in request.args)
         if request.method == "POST":
             faults = _ready(console, account)
             if not faults:
@@ -145,7 +159,7 @@ def _add_switch_on(blueprint: Blueprint, console: Console, jobs: Jobs) -> None:
             return html, 422
         if not watching:
             return html
-        return follow(html, job, _deploy_words, lambda ended: _switched(ended, account))
+        return follow(html, lambda: jobs.of("switch-on", name), _deploy_words, lambda ended: _switched(ended, account))
 
 
 def _ready(console: Console, account: Account) -> list[str]:
@@ -193,7 +207,7 @@ def _switched(job: Job, account: Account) -> str:
     on = account.is_switched_on()
     settles = [{"pipeline": one.pipeline, "held": _held(one.settle_for)} for one in account.config.watch]
     return render_template(
-        "console/setup/switched_on.html", done=done, trouble=job.trouble, name=account.name, on=on, settles=settles
+        "console/setup/switched_on.html", done=done, trouble=trouble_of(job), name=account.name, on=on, settles=settles
     )
 
 

@@ -1,49 +1,183 @@
-"""Pages that follow long work never hold more of the server's threads than they may."""
+"""Work that an admin started: every process shows how far it is, and whether it still goes on."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 
-from connector.web.console_jobs import MOST_FOLLOWED, Job, pieces
+from adapters.errors import ConfigError, Fault
+from connector.jobs import SILENT, Job, Jobs
+from connector.store import Store
+from connector.vault import Vault
+from connector.web.console_jobs import MOST_FOLLOWED, pieces
+
+SECRET = "kJ8vQ2mX7nR4tW9zB3cF6hL1pS5yD0gA-jobs"
+
+
+@dataclass
+class HandClock:
+    """Moved by hand."""
+
+    at: datetime = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.at
+
+    def sleep(self, seconds: float) -> None:
+        self.at += timedelta(seconds=seconds)
+
+
+@dataclass
+class House:
+    """Two processes on one database, as far as jobs go."""
+
+    url: str
+    clock: HandClock = field(default_factory=HandClock)
+    stores: list[Store] = field(default_factory=list)
+
+    def process(self) -> Jobs:
+        store = Store(self.url)
+        store.upgrade(now=self.clock.now())
+        self.stores.append(store)
+        return Jobs(store, Vault([SECRET]), {"count": lambda: TypeAdapter(list[int])}, self.clock)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def house(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[House]:
+    on_file = request.param == "sqlite"
+    made = House(f"sqlite:///{tmp_path / 'a.db'}" if on_file else request.getfixturevalue("postgres_database"))
+    yield made
+    for store in made.stores:
+        store.close()
+
+
+def wait_for(found: Callable[[], Any]) -> Any:
+    """What comes of a thread, soon."""
+    pause = threading.Event()
+    for _ in range(200):
+        if value := found():
+            return value
+        pause.wait(0.02)
+    raise AssertionError("it did not come")
+
+
+def ended(jobs: Jobs) -> Job | None:
+    job = jobs.of("count", "acme")
+    return job if job is not None and job.ended else None
+
+
+def test_another_process_shows_how_far_the_work_is_and_what_came_of_it(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connector.jobs.BEAT_SECONDS", 0.02)
+    here, there = house.process(), house.process()
+    go_on = threading.Event()
+
+    def work(tell: Any) -> list[int]:
+        tell("counting", 3, 9)
+        go_on.wait(10)
+        return [1, 2, 3]
+
+    assert here.start("count", "acme", work, "unknown")
+    job = wait_for(lambda: (found := there.of("count", "acme")) and found.progress[0] and found)
+    assert job.progress == ("counting", 3, 9)
+    assert not there.start("count", "acme", work, "unknown"), "it is under way"
+    go_on.set()
+    job = wait_for(lambda: ended(there))
+    assert (job.outcome, job.trouble, job.interrupted) == ([1, 2, 3], "", False)
+    with house.stores[0].engine.connect() as connection:
+        (kept,) = connection.exec_driver_sql("select outcome from jobs").one()
+    assert kept.startswith("v1:"), "it names customers, and is sealed"
+    house.clock.sleep(3601)
+    assert there.of("count", "acme") is None
+
+
+def test_work_of_a_process_that_died_is_shown_as_interrupted_and_may_be_begun_again(house: House) -> None:
+    here, there = house.process(), house.process()
+    dead = threading.Event()
+    here.start("count", "acme", lambda _tell: dead.wait(20) and [], "unknown")
+    house.clock.sleep(SILENT.total_seconds() + 1)
+    job = there.of("count", "acme")
+    assert job is not None
+    assert (job.ended, job.interrupted) == (True, True)
+    assert there.start("count", "acme", lambda _tell: [7], "unknown")
+    assert wait_for(lambda: ended(there)).outcome == [7]
+    dead.set()  # the one believed dead ends after all: it has no say any more
+    for thread in threading.enumerate():
+        if thread.name == "count acme":
+            thread.join(10)
+    job = there.of("count", "acme")
+    assert job is not None
+    assert job.outcome == [7]
+
+
+def test_what_went_wrong_is_kept_in_words(house: House) -> None:
+    jobs = house.process()
+
+    def refused(_tell: Any) -> list[int]:
+        raise ConfigError([Fault("accounts.acme.watch", "[]", "no stages are chosen yet")])
+
+    def broken(_tell: Any) -> list[int]:
+        raise RuntimeError("secret detail")
+
+    jobs.start("count", "acme", refused, "unknown")
+    assert "no stages are chosen yet" in wait_for(lambda: ended(jobs)).trouble
+    jobs.start("count", "acme", broken, "Something went wrong here.")
+    assert wait_for(lambda: ended(jobs)).trouble == "Something went wrong here."
+
+
+# --- pages that follow it -------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Under:
+    """Work that goes on until the test says that it is over."""
+
+    job: Job = field(default_factory=lambda: Job(datetime(2026, 11, 23, tzinfo=UTC), ("reading", 3, 9)))
+
+    def end(self) -> None:
+        self.job = Job(self.job.begun_at, self.job.progress, ended=True)
+
+    def page(self) -> Iterator[str]:
+        """What a browser gets, piece by piece."""
+        words = lambda step, done, of: f"{step} {done}/{of}"  # noqa: E731
+        return pieces("<main>", "</main>", lambda: self.job, words, lambda _job: "END")
 
 
 @pytest.fixture
-def job() -> Iterator[Job]:
-    """Work that goes on until the test is over."""
-    made = Job(progress=("reading", 3, 9))
-    yield made
-    made.ended.set()
+def under(monkeypatch: pytest.MonkeyPatch) -> Under:
+    monkeypatch.setattr("connector.web.console_jobs.SHOWN_EVERY_SECONDS", 0.01)
+    return Under()
 
 
-def page(job: Job) -> Iterator[str]:
-    """What a browser gets, piece by piece."""
-    return pieces("<main>", "</main>", job, lambda step, done, of: f"{step} {done}/{of}", lambda _job: "END")
-
-
-def test_a_page_too_many_shows_how_far_the_work_is_and_lets_go_of_its_thread(job: Job) -> None:
-    following = [page(job) for _ in range(MOST_FOLLOWED)]
+def test_a_page_too_many_shows_how_far_the_work_is_and_lets_go_of_its_thread(under: Under) -> None:
+    following = [under.page() for _ in range(MOST_FOLLOWED)]
     for one in following:
         next(one)
         assert "reading 3/9" in next(one)
-    whole = "".join(page(job))
+    whole = "".join(under.page())
     assert "reading 3/9" in whole
     assert whole.endswith("</ol></main>")
-    job.ended.set()
+    under.end()
     assert all("".join(one).endswith("</ol>END</main>") for one in following)
 
 
-def test_a_page_that_nobody_looks_at_any_more_gives_its_place_back(job: Job) -> None:
+def test_a_page_that_nobody_looks_at_any_more_gives_its_place_back(under: Under) -> None:
     for _ in range(MOST_FOLLOWED + 2):
-        left = page(job)
+        left = under.page()
         next(left)
         next(left)
         del left  # the server closes what it cannot deliver
-    last = page(job)
+    last = under.page()
     next(last)
     next(last)
     assert next(last) == "\n", "it is still followed, though nothing new is to be told"
-    threading.Timer(0.1, job.ended.set).start()
+    threading.Timer(0.1, under.end).start()
     assert "".join(last).endswith("END</main>")
