@@ -276,9 +276,10 @@ def print_case(case: Case, events: Sequence[EventRow], refused: Sequence[IntentR
     out.print(steps)
     for intent in refused:
         out.print(Text(f"refused: {intent.kind} {intent.key}: {intent.reason}", style="bold red"))
-    log = _table("at (UTC)", "what", "why")
+    log = _table("at (UTC)", "what", "why", "signal or record")
     for event in events:
-        log.add_row(_moment(event.at), Text(event.what), Text(event.detail))
+        of = event.data.get("record") or event.data.get("signal") or ""
+        log.add_row(_moment(event.at), Text(event.what), Text(event.detail), Text(str(of)))
     out.print(log)
 
 

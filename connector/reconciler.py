@@ -123,8 +123,6 @@ class Reconciler:
         rules = self._account.rules()
         users = self._account.users()
         looks = _in_turn(self._observe(rows))
-        deals = [look.observed.deal for look in looks]
-        credit_returns(self._store, self._account.name, rules, deals, self._clock.now())
         for look in looks:
             look.cancelled = cancelled
         with self._store.read() as session:
@@ -165,6 +163,8 @@ class Reconciler:
     def _observe(self, rows: Sequence[AgendaRow]) -> list[DealLook]:
         crm = self._account.crm()
         observed = crm.observe([row.deal_id for row in rows])
+        deals = [one.deal for one in observed.values()]
+        credit_returns(self._store, self._account.name, self._account.rules(), deals, self._clock.now())
         survivors = [o.deal.merged_into for o in observed.values() if o.deal.merged_into is not None]
         deal_ids = [*observed, *survivors]
         with self._store.read() as session:
@@ -358,7 +358,9 @@ class Reconciler:
                 baselines.keep(session, case, decision.starting, now)
             if decision.close_links:
                 intake.close_links(session, case.id, now)
-            cases.log(session, self._account.name, decision.events, now, case_id=case.id, deal_id=look.row.deal_id)
+            signal = {"signal": look.row.why}  # what made us look (P-74)
+            lines = [one.model_copy(update={"data": {**one.data, **signal}}) for one in decision.events]
+            cases.log(session, self._account.name, lines, now, case_id=case.id, deal_id=look.row.deal_id)
 
     def _move_on(
         self, session: Session, look: DealLook, come_back: Mapping[str, tuple[datetime, str]], now: datetime

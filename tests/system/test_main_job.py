@@ -456,6 +456,15 @@ def test_the_log_of_a_case_says_what_was_done_and_why(system: Any) -> None:
     assert sum(what == "task written" for what, _ in lines) == len(system.rig.tasks(deal))
     written = [data["key"] for what, data in lines if what.endswith(" written")]
     assert len(written) == len(set(written)) > len(system.rig.tasks(deal)), "each write has one line of its own"
+    answered = {data["record"] for what, data in lines if what == "task written"}
+    assert answered == {task.id for task in system.rig.tasks(deal)}, "with what the CRM answered"
+    assert {data["signal"] for what, data in lines if what == "released"} == {"webhook"}, "and on which signal"
+    system.rig.move_deal(deal, system.rig.negotiating)
+    system.rig.advance(timedelta(minutes=5))
+    system.work(poll=True)
+    with system.runtime.store.read() as session:
+        last = [event.data.get("signal") for event in cases.events(session, system.case(deal).id)]
+    assert any(str(signal).startswith("poll") for signal in last)
 
 
 @pytest.mark.row("P-76")
