@@ -129,9 +129,12 @@ def _add_connecting(blueprint: Blueprint, console: Console) -> None:
         known = account.has_known()
         return redirect(url_for(".stages" if known else ".connect", name=name))
 
-    @blueprint.get("/<name>/connect")
+    @blueprint.route("/<name>/connect", methods=["GET", "POST"])
     def connect(name: str) -> ResponseReturnValue:
         account = known_account(console, name)
+        tried = request.method == "POST"  # the CRM is asked anew, and the page shows what it told
+        if tried:
+            account.forget_known()
         address = None
         try:
             if in_browser(account):
@@ -140,14 +143,15 @@ def _add_connecting(blueprint: Blueprint, console: Console) -> None:
             address = None
         consented = account.services.tokens.load() is not None
         shown = _reached(account) if consented or not in_browser(account) else {}
-        return console.page("setup/connect.html", account=account, address=address, **way(name, "connect"), **shown)
+        if tried and "away" not in shown:
+            return redirect(url_for(".connect", name=name), 303)
+        html = console.page("setup/connect.html", account=account, address=address, **way(name, "connect"), **shown)
+        return html, 503 if tried else 200
 
 
 def _reached(account: Account) -> dict[str, Any]:
     """Whether the CRM lets us in now: what it told, or why not."""
     try:
-        if request.args.get("try"):
-            account.forget_known()
         return {"users": len(account.users()), "pipelines": len(account.pipelines())}
     except AurevoirError as error:
         return {"away": sentence(error)}

@@ -425,6 +425,19 @@ def test_an_app_that_is_refused_is_told_and_the_account_is_switched_on_all_the_s
     assert not installs or desk.rig.sandbox.hooks.flows
 
 
+def test_the_connection_is_tried_by_a_form_alone_and_a_link_asks_the_crm_nothing(desk: kit.Desk) -> None:
+    path = "/console/accounts/acme/connect"
+    tried = send(desk, path)
+    assert (tried.status_code, tried.location) == (303, path)
+    desk.rig.forget_calls()
+    assert "Connected." in desk.get(f"{path}?try=1").text
+    assert desk.rig.calls() == 0
+    desk.rig.sandbox.faults.set(Fault(match=".", times=None, status=503))
+    away = send(desk, path)
+    assert away.status_code == 503
+    assert "does not let us in" in away.text
+
+
 def test_a_crm_that_goes_away_while_switching_on_is_told_for_what_it_is(desk: kit.Desk) -> None:
     path = "/console/accounts/acme/switch-on"
     form = fields(desk.get(path).text)
