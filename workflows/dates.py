@@ -160,11 +160,12 @@ def day_of(moment: Moment, base: date, days: Calendar) -> date:
 
     A base near the ends of the calendar (years 1 and 9999) gives the last day that there is; see :func:`plausible`.
     """
-    return _day_of(moment.days, moment.business, base, days)
+    return counted(moment.days, moment.business, base, days)
 
 
 @lru_cache(maxsize=65536)
-def _day_of(count: int, business: bool, base: date, days: Calendar) -> date:
+def counted(count: int, business: bool, base: date, days: Calendar) -> date:
+    """As :func:`day_of`, for an offset of ``count`` days, or business days."""
     count = max(-MAX_DAYS, min(MAX_DAYS, count))
     try:
         if business:

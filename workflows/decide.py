@@ -12,7 +12,7 @@ from workflows.answers import stop_asking, stop_reminders, take_answers
 from workflows.asks import CONTRACT_END, REASON, ask
 from workflows.baseline import take_start
 from workflows.cases import Case, CaseStatus, Event, Step, StepStatus
-from workflows.desk import Desk, hangs_on_end
+from workflows.desk import Desk
 from workflows.door import close_door
 from workflows.draft import Draft
 from workflows.ending import cancel as end_by_cancelling
@@ -40,6 +40,7 @@ from workflows.running import (
 )
 from workflows.sides import next_comparison
 from workflows.timeline import show_timeline
+from workflows.timing import hangs_on_end
 from workflows.writes import FieldValue, UpdateFields
 
 

@@ -1,36 +1,31 @@
-"""From the steps of a playbook to dated, owned tasks (P-14 … P-16, P-20 … P-2E).
-
-A step *appears* (is released) at a moment, and its task is due at another; both hang on anchors that may not be known
-yet. Whatever appears on a day does so at 09:00 of the account's zone; with no offset from an exact moment (the plan's
-start, an answer, a step that is done), at once.
-"""
+"""From the steps of a playbook to owned tasks in words (P-14 … P-16); when they come says :mod:`workflows.timing`."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from enum import StrEnum
 from functools import cached_property, lru_cache
 from typing import cast
 
-from workflows.answers import answered_at, scores
+from workflows.answers import scores
 from workflows.baseline import frame_view
-from workflows.cases import Step, StepStatus
-from workflows.dates import calendar, day_of, due_time, in_utc, local_date, opening, remind_time, zone, zone_or
-from workflows.door import TOUCH, door_values, news_of, win_back_day
-from workflows.draft import FINISHED, Draft, delay_of
-from workflows.exit_rights import exit_days, exit_view
-from workflows.inventory import day_of_group, is_group, item_views, items_of_group, owner_of_group
+from workflows.cases import Step
+from workflows.dates import remind_time
+from workflows.door import TOUCH, door_values, news_of
+from workflows.draft import Draft
+from workflows.exit_rights import exit_view
+from workflows.inventory import is_group, item_views, items_of_group, owner_of_group
 from workflows.learned import learned_view
 from workflows.look import Links
-from workflows.loop import due_of, handed_to
+from workflows.loop import handed_to
 from workflows.people import Choice, Staff, choose, is_open_choice
-from workflows.records import Contact, People, Role, User
-from workflows.rounds import NEWS_ANCHORS, all_rules
-from workflows.rules import RIGHTS_ANCHORS, Anchor, CaseKind, Linked, LinkKind, Moment, Playbook, StepRule, Texts
+from workflows.records import Contact, People, Role
+from workflows.rounds import all_rules
+from workflows.rules import Linked, LinkKind, Playbook, StepRule, Texts
 from workflows.texts import TextError, holds, render, render_anyway, shorten, uses
+from workflows.timing import StepDone, Timing, Waiting
 from workflows.views import Contacts, case_view, company_view, contact_view, deal_view
 from workflows.wording import say
 from workflows.writes import CreateTask, TaskType
@@ -40,36 +35,8 @@ MAX_CONTACTS = 10
 MAX_SUBJECT = 255
 ASKING = frozenset({LinkKind.SURVEY, LinkKind.INTERVIEW, LinkKind.TEAM})
 """Pages that ask the questions of a questionnaire; a case has one inventory, one timeline, a page for each document."""
-_LATE_ROOM = 2
 _SHOWS_TOUCH = re.compile(r"{{[^}]*\btouch\b")
-_DAY_AFTER = Moment(anchor=Anchor.CONTRACT_END, days=1)
 _ROLE_ORDER = {Role.DECIDER: 0, Role.USER: 1, Role.INFLUENCER: 2, Role.COUNTERPART: 3, Role.OTHER: 4}
-
-
-class Waiting(StrEnum):
-    """What a step waits for before its dates can be told."""
-
-    CONTRACT_END = "contract_end"
-    ANSWER = "answer"
-    ITEM = "item"
-    """Nothing in the inventory is to be handed over on a day (P-22)."""
-    STEP = "step"
-    OVERDUE = "overdue"
-    """The step that it watches over is not overdue."""
-    DAY = "day"
-    """No day to ask again is known (P-56)."""
-    NEWS = "news"
-    """Nothing new is known of the customer (P-52, P-53)."""
-    NEVER = "never"
-    """The step that it follows was left out, or the one that it watches over is done: it will not come."""
-
-
-@dataclass(frozen=True)
-class Base:
-    """An anchor that is known: the day, and the exact moment where it is one."""
-
-    day: date
-    moment: datetime | None
 
 
 @dataclass(frozen=True)
@@ -82,29 +49,18 @@ class Wording:
     link: str | None
 
 
-_PLAIN = frozenset({Anchor.CONTRACT_END, Anchor.CONFIRMED, Anchor.OPENED, Anchor.WIN_BACK}) | RIGHTS_ANCHORS
-"""Anchors that are the same for every step and contact, and worked out once until the case changes."""
-
-StepDone = Callable[[str, str | None], "datetime | Waiting"]
-
-
-class Desk:
+class Desk(Timing):
     """Works out dates, owners and texts for the steps of one case. Make one for each decision.
 
     ``done`` tells when a step (rule key, contact id) was done; by default as the case's steps say.
     """
 
     def __init__(self, draft: Draft, links: Links, done: StepDone | None = None) -> None:
+        super().__init__(draft, done)
         look = draft.look
-        self.draft = draft
         self.links = links
-        self.days = calendar(look.rules.calendar)
-        self.tz = zone(look.rules.time_zone)
-        self.today = local_date(draft.now, self.tz)
         self.people = look.people or People()
         self.language = draft.case.language
-        self.rules = all_rules(look.playbook, draft.steps.values(), look.rules)
-        self.done = done or self._done
         self.staff = Staff(
             deal=look.deal,
             company=self.people.company,
@@ -118,143 +74,6 @@ class Desk:
             tz=self.tz,
         )
         self._values: dict[str, object] | None = None
-        self._releases: dict[tuple[str, str | None], datetime | Waiting] = {}
-        self._bases: dict[Anchor, Base | Waiting] = {}
-        self._moments: dict[tuple[Anchor, int, bool], datetime | Waiting] = {}
-
-    # --- dates ------------------------------------------------------------------------------------------------------
-
-    def base(self, moment: Moment, contact_id: str | None) -> Base | Waiting:
-        """The moment's anchor."""
-        if moment.anchor in _PLAIN:
-            known = self._bases.get(moment.anchor)
-            if known is None:
-                known = self._bases[moment.anchor] = self._plain_base(moment.anchor)
-            return known
-        if moment.anchor is Anchor.OVERDUE:
-            late = self.overdue(moment.step)
-            return late if isinstance(late, Waiting) else Base(local_date(late, self.tz), None)
-        if moment.anchor in NEWS_ANCHORS:
-            news = news_of(self.draft.look, moment)
-            return Base(local_date(news.at, self.tz), news.at) if news is not None else Waiting.NEWS
-        if moment.anchor is Anchor.ITEM:
-            return Base(day_of_group(contact_id), None) if contact_id and is_group(contact_id) else Waiting.ITEM
-        if moment.anchor is Anchor.STEP:
-            came = self.done(moment.step or "", contact_id)
-        else:
-            came = answered_at(self.draft.case, self.draft.written, contact_id) or Waiting.ANSWER
-        return came if isinstance(came, Waiting) else Base(local_date(came, self.tz), came)
-
-    def _plain_base(self, anchor: Anchor) -> Base | Waiting:
-        """An anchor that is the same for all steps."""
-        case, look = self.draft.case, self.draft.look
-        if anchor is Anchor.CONTRACT_END:
-            return Base(case.contract_end, None) if case.contract_end is not None else Waiting.CONTRACT_END
-        if anchor is Anchor.WIN_BACK:
-            day = win_back_day(look, case, self.today)
-            return Base(day, None) if day is not None else Waiting.DAY
-        if anchor in RIGHTS_ANCHORS:
-            rights = look.rules.exit_rights
-            return Base(exit_days(case, rights, self.tz)[anchor], None) if rights else Waiting.NEVER
-        began = case.opened_at if anchor is Anchor.OPENED else case.confirmed_at
-        start = began + delay_of(case) if began is not None else self.draft.now
-        return Base(local_date(start, self.tz), start)
-
-    def release(self, rule: StepRule, contact_id: str | None = None) -> datetime | Waiting:
-        """When the step's task appears, or what that waits for."""
-        known = self._releases.get((rule.key, contact_id))
-        if known is None:
-            known = self._releases[rule.key, contact_id] = self._release(rule, contact_id)
-        return known
-
-    def is_later(self, step: Step) -> bool:
-        """Whether it was worked out already that the step's moment is still to come."""
-        known = self._releases.get((step.rule, step.contact_id))
-        return isinstance(known, datetime) and self.is_ahead(known)
-
-    def is_ahead(self, moment: datetime) -> bool:
-        """Whether this moment is still to come."""
-        return in_utc(moment) > self.draft.now
-
-    def _release(self, rule: StepRule, contact_id: str | None) -> datetime | Waiting:
-        first = self._appears(rule.release, contact_id)
-        if isinstance(first, Waiting):
-            return first
-        if rule.due.anchor is not rule.release.anchor or rule.due.step != rule.release.step:
-            due = self.base(rule.due, contact_id)
-            if isinstance(due, Waiting):
-                return due
-        if rule.not_before is not None:
-            second = self._appears(rule.not_before, contact_id)
-            if isinstance(second, Waiting) and second is not Waiting.NEVER:
-                return second
-            first = first if isinstance(second, Waiting) else max(first, second)
-        effective = self.effective_end() if rule.link is LinkKind.SURVEY else None
-        return first if effective is None else max(first, effective)
-
-    def effective_end(self) -> datetime | None:
-        """The business morning after the contract's last day: no survey before it (P-31).
-
-        None when no end is known, and for a case that is about no ending.
-        """
-        end = self.draft.case.contract_end
-        if end is None or self.draft.case.kind is not CaseKind.OFFBOARDING:
-            return None
-        return opening(day_of(_DAY_AFTER, end, self.days), self.tz)
-
-    def due(self, rule: StepRule, contact_id: str | None, owner: User | None, after: datetime) -> datetime | Waiting:
-        """When the task is due, on the owner's clock, later than ``after``: its ``.date()`` is the owner's day.
-
-        A day that has come already, as in a plan that begins late, becomes the second business day from now: nobody
-        should meet a task that wants to be done by the evening, unless the playbook means just that.
-        """
-        base = self.base(rule.due, contact_id)
-        if isinstance(base, Waiting):
-            return base
-        tz = zone_or(owner.time_zone if owner is not None else None, self.tz)
-        day, today = day_of(rule.due, base.day, self.days), local_date(after, tz)
-        if day <= today and rule.due != rule.release:
-            day = self.days.add_business_days(today, _LATE_ROOM)
-        return due_time(day, tz, self.days, after)
-
-    def next_morning(self) -> datetime:
-        """09:00 of the next business day, in the account's zone."""
-        return opening(self.days.add_business_days(self.today, 1), self.tz)
-
-    def _appears(self, moment: Moment, contact_id: str | None) -> datetime | Waiting:
-        """At nine of its day; worked out once for all steps that hang on the same plain day."""
-        if moment.anchor not in _PLAIN:
-            return self._opening_of(moment, contact_id)
-        day = (moment.anchor, moment.days, moment.business)
-        known = self._moments.get(day)
-        if known is None:
-            known = self._moments[day] = self._opening_of(moment, contact_id)
-        return known
-
-    def _opening_of(self, moment: Moment, contact_id: str | None) -> datetime | Waiting:
-        base = self.base(moment, contact_id)
-        if isinstance(base, Waiting):
-            return base
-        if base.moment is not None and moment.days == 0:
-            return base.moment
-        return opening(day_of(moment, base.day, self.days), self.tz)
-
-    def _done(self, key: str, contact_id: str | None) -> datetime | Waiting:
-        """When a step was done: this contact's own, or else when the last of its tasks was."""
-        steps = self.draft.of_rule(key)
-        own = [step for step in steps if step.contact_id is not None and step.contact_id == contact_id]
-        steps = own or steps
-        if any(step.status not in FINISHED or step.status is StepStatus.FAILED for step in steps):
-            return Waiting.STEP
-        return max((step.completed_at for step in steps if step.completed_at is not None), default=Waiting.NEVER)
-
-    def overdue(self, key: str | None) -> datetime | Waiting:
-        """When the open task of this step is, or was, due; never once it is done or was left out (P-13)."""
-        steps = self.draft.of_rule(key)
-        if key not in self.rules or (steps and all(_is_over(step) for step in steps)):
-            return Waiting.NEVER
-        dues = [due_of(self.draft, step) for step in steps if step.status in (StepStatus.OPEN, StepStatus.WRITING)]
-        return min((due for due in dues if due is not None), default=Waiting.OVERDUE)
 
     # --- people -----------------------------------------------------------------------------------------------------
 
@@ -360,16 +179,10 @@ class Desk:
         self.rules = all_rules(playbook, self.draft.steps.values(), self.draft.look.rules)
         self.forget()
 
-    def forget_waiting(self) -> None:
-        """A step has changed: work out anew what others wait for."""
-        self._releases = {key: value for key, value in self._releases.items() if not isinstance(value, Waiting)}
-
     def forget(self) -> None:
         """The case has changed: work out anew what texts see and when steps appear."""
+        super().forget()
         self._values = None
-        self._releases.clear()
-        self._bases.clear()
-        self._moments.clear()
 
     def applies(self, rule: StepRule, contact_id: str | None) -> bool:
         """Whether the step's condition holds. Raises TextError when that cannot be told."""
@@ -463,16 +276,5 @@ def _shows_touch(text: str) -> bool:
     return _SHOWS_TOUCH.search(text) is not None
 
 
-def _is_over(step: Step) -> bool:
-    """Whether nobody has to do this step any more; one that the CRM refused is still to be done."""
-    return step.status in FINISHED and step.status is not StepStatus.FAILED
-
-
 def _importance(contact: Contact) -> tuple[bool, int, str]:
     return not contact.primary, min((_ROLE_ORDER[role] for role in contact.roles), default=9), contact.id
-
-
-def hangs_on_end(rules: Iterable[StepRule]) -> bool:
-    """Whether any of these steps is dated by the contract's end."""
-    moments = (moment for rule in rules for moment in (rule.release, rule.due, rule.not_before) if moment is not None)
-    return any(moment.anchor is Anchor.CONTRACT_END for moment in moments)

@@ -9,14 +9,15 @@ from pydantic import AwareDatetime
 from workflows.asks import CONTACTS, CONTRACT_END, REASON, ask_task, whom_to_ask
 from workflows.cases import Case, CaseStatus, Step, StepStatus
 from workflows.dates import plausible, zone
-from workflows.desk import MAX_CONTACTS, Desk, Waiting, hangs_on_end
+from workflows.desk import MAX_CONTACTS, Desk
 from workflows.draft import Draft
 from workflows.family import fitting_playbook, language_of
 from workflows.look import Links, Look
 from workflows.people import Choice
 from workflows.records import Model, User
-from workflows.rules import CaseKind, LinkKind, StepRule
+from workflows.rules import CaseKind, LinkKind, Playbook, StepRule
 from workflows.texts import TextError
+from workflows.timing import Waiting, hangs_on_end
 from workflows.writes import Priority, TaskType
 
 
@@ -81,6 +82,11 @@ def preview(look: Look, links: Links, *, left_out: bool = True) -> tuple[Planned
                 step = _planned(desk, rule, contact_id, applies)
                 planned.append(step.model_copy(update={"phase": phase.key, "phase_title": title}))
     return tuple(planned)
+
+
+def followed(look: Look) -> Playbook:
+    """The playbook by which :func:`preview` plans: that of the open case, or the one that fits this deal."""
+    return _with_fitting_playbook(look, look.case or _case(look))[0].playbook
 
 
 class Expected(Model):

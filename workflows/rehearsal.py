@@ -18,7 +18,7 @@ from pydantic import AwareDatetime
 
 from workflows.cases import Case, CaseStatus, Event
 from workflows.decide import decide
-from workflows.desk import Desk, hangs_on_end
+from workflows.desk import Desk
 from workflows.draft import Draft
 from workflows.guard import CONDITION, occasion, refusal, stages_of, watch_rule
 from workflows.look import Decision, Look
@@ -26,6 +26,7 @@ from workflows.plan import PlannedStep, preview
 from workflows.questions import Questionnaire
 from workflows.records import Deal, DealState, Involvement, Model, PastValue, People, User
 from workflows.rules import AccountRules, CaseKind, LinkKind, Playbook, StepRule
+from workflows.timing import hangs_on_end
 
 MOST_LOOKS = 60
 """So many looks until a plan starts are more than enough: it waits for a settle time, then for a reason."""

@@ -7,12 +7,12 @@ is the second of its kind, ``you-asked.7`` the one for the news with the id 7. K
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import date
 
 from workflows.cases import NewsKind, Step
 from workflows.exit_rights import hangs_on_rights
 from workflows.rules import AccountRules, Anchor, Moment, Playbook, StepRule
+from workflows.timetable import timetable
 
 NEWS_ANCHORS = {Anchor.WISH: NewsKind.WISH, Anchor.MOVED: NewsKind.MOVED}
 """Steps that hang on one of these come once for each piece of news of that kind."""
@@ -26,40 +26,18 @@ def all_rules(playbook: Playbook, steps: Iterable[Step], account: AccountRules) 
 
     The answer is the caller's own.
     """
-    known = _rules_of(playbook)
+    known = timetable(playbook)
     again: dict[str, StepRule] = {}
     for step in steps:
-        if step.rule in known.all or step.rule in again:
+        if step.rule in known.rules or step.rule in again:
             continue
         key, dot, mark = step.rule.rpartition(_DOT)
-        before = known.all.get(key) or again.get(key)
+        before = known.rules.get(key) or again.get(key)
         if dot and before is not None:
             again[step.rule] = nth(before, mark)
     if account.exit_rights is not None:
-        return known.all | again
+        return known.rules | again
     return known.without_clock | {key: rule for key, rule in again.items() if not hangs_on_rights(rule)}
-
-
-@dataclass(frozen=True)
-class _Rules:
-    """The rules of one playbook by key, and those that are left where an account keeps no exit-rights clock."""
-
-    playbook: Playbook
-    all: dict[str, StepRule]
-    without_clock: dict[str, StepRule]
-
-
-_KNOWN: dict[tuple[str, str], _Rules] = {}
-"""By key and version, since every decision asks; of two playbooks that call themselves the same, the last one."""
-
-
-def _rules_of(playbook: Playbook) -> _Rules:
-    known = _KNOWN.get((playbook.key, playbook.version))
-    if known is None or known.playbook is not playbook:
-        rules = {rule.key: rule for rule in playbook.steps()}
-        left = {key: rule for key, rule in rules.items() if not hangs_on_rights(rule)}
-        known = _KNOWN[playbook.key, playbook.version] = _Rules(playbook, rules, left)
-    return known
 
 
 def nth(rule: StepRule, mark: str) -> StepRule:

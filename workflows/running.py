@@ -8,7 +8,7 @@ from workflows.answers import needless
 from workflows.asks import ASKS, CONTACTS, CONTRACT_END, REASON, answered, ask
 from workflows.cases import CaseStatus, Step, StepStatus
 from workflows.dates import day_of, plausible
-from workflows.desk import MAX_CONTACTS, Base, Desk, Waiting, reachable
+from workflows.desk import MAX_CONTACTS, Desk, reachable
 from workflows.door import addressee, is_addressed, next_change, open_door, win_back_day, write_win_back
 from workflows.draft import FINISHED, MAILED, Draft
 from workflows.ending import SURVEY_LINK
@@ -18,6 +18,7 @@ from workflows.loop import is_our_due
 from workflows.records import RecordKind, Ref
 from workflows.rules import Anchor, CaseKind, LinkKind, StepRule
 from workflows.texts import TextError, uses
+from workflows.timing import Base, Waiting
 from workflows.wording import say
 from workflows.writes import UpdateTask
 
@@ -120,16 +121,15 @@ def follow_up(desk: Desk) -> None:
 def release_steps(desk: Desk) -> None:
     """Let every step appear whose moment has come; leave out those that do not apply. May find people to be needed."""
     follow_items(desk)
-    changed, again = True, False
+    changed = True
     while changed:
         changed = False
         desk.forget_waiting()
         for step in list(desk.draft.steps.values()):
-            if step.status is StepStatus.WAITING and step.rule not in ASKS and not (again and desk.is_later(step)):
+            if step.status is StepStatus.WAITING and step.rule not in ASKS and not desk.is_later(step):
                 changed |= _advance(desk, step)
         if desk.draft.needs_people or desk.draft.needs_involved:
             return
-        again = True
 
 
 def _advance(desk: Desk, step: Step) -> bool:

@@ -11,12 +11,13 @@ from enum import StrEnum
 
 from workflows.cases import Case, CaseStatus, Step, StepStatus
 from workflows.dates import local_date
-from workflows.desk import Desk, Waiting
+from workflows.desk import Desk
 from workflows.draft import Draft
 from workflows.look import Look
 from workflows.records import Deal, Model, RecordKind, Ref, User
 from workflows.rules import AccountRules, CaseKind, LinkKind, Playbook, StepRule
 from workflows.texts import TextError, render
+from workflows.timing import Waiting
 
 _NEAR = frozenset({"csm", "deal_owner", "company_owner"})
 """Owners who are known before the step appears; who holds the conversation is chosen only then."""
