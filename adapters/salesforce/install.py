@@ -41,6 +41,8 @@ KINDS = {
     "ReportType": "the report type",
     "Report": "the report",
     "LightningComponentBundle": "the part for the record page",
+    "RemoteSiteSetting": "the remote site",
+    "CspTrustedSite": "the trusted site",
     "CustomField": "the field",
 }
 """Parts in an admin's words."""
@@ -88,7 +90,7 @@ class Install:
         """Look at what is there, and deploy what is not."""
         described = {name: set(fields_of(each)) for name, each in describe(self.client).items()}
         push = self._push()
-        package = self._package(described, push)
+        package = self._package(described, (*self._sites(), *push))
         names = [shown(kind, member) for kind, member in members(package)]
         digest = _digest(package)
         if digest == self.known and not self._missing(push):
@@ -111,7 +113,7 @@ class Install:
 
     # --- what belongs in the org ----------------------------------------------------------------------------------
 
-    def _package(self, described: Mapping[str, set[str]], push: Sequence[Piece]) -> Package:
+    def _package(self, described: Mapping[str, set[str]], of_the_org: Sequence[Piece]) -> Package:
         """All but the fields: those are there already. Rights are given to those that are."""
         fields = [CustomField(spec) for spec in FIELDS]
         there = [each.shown for each in fields if each.name.lower() in described[OBJECTS[each.spec.record]]]
@@ -120,15 +122,23 @@ class Install:
             version=self.client.version,
             permission_set=False,
             list_views=parts.list_views(),
-            pieces=(parts.reader(granted), *parts.reports(), *parts.component(), *push),
+            pieces=(parts.reader(granted), *parts.reports(), *parts.component(), *of_the_org),
         )
+
+    def _sites(self) -> tuple[Piece, ...]:
+        """Our address, where it is one that others can use."""
+        url = self._url()
+        return () if any(address_faults(url)) else parts.sites(url)
+
+    def _url(self) -> str:
+        return self.order.public_url.strip().rstrip("/")
 
     def _push(self) -> tuple[Piece, ...]:
         """The outbound message and the flows, where we can be reached and the org has a secret for it."""
         settings = self.order.account
         if not isinstance(settings, SalesforceSettings):
             raise TypeError("an app is installed for an account")
-        url = self.order.public_url.strip().rstrip("/")
+        url = self._url()
         if not settings.webhook_secret:
             self.notes.append(
                 "the outbound message and its flows are left out, since the settings have no webhook_secret: changes "

@@ -58,7 +58,8 @@ def _there(client: Client, ours: Sequence[FieldSpec]) -> dict[str, set[str]]:
 
 
 def _pieces() -> tuple[Piece, ...]:
-    return (*parts.reports(), *parts.component())
+    """Parts to delete; it is by their names alone, so that the address of the sites does not matter."""
+    return (*parts.reports(), *parts.component(), *parts.sites("https://aurevoir.invalid"))
 
 
 def _deleted(

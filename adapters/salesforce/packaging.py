@@ -74,13 +74,16 @@ def packages(order: PackageOrder) -> tuple[Package, Package]:
         )
     contact = order.options.get("contact") or user
     return (
-        main_package(settings.api_version, push),
+        main_package(settings.api_version, (*parts.sites(_url(order)), *push)),
         login_package(settings.api_version, contact, parts.app_secrets(_url(order))),
     )
 
 
-def main_package(version: str, push: Sequence[Piece]) -> Package:
-    """Fields, permission sets, reports, list views, the part for the record page, and push where wanted."""
+def main_package(version: str, of_the_org: Sequence[Piece]) -> Package:
+    """Fields, permission sets, reports, list views, the part for the record page, and what names the org's own address.
+
+    That is: our address as a remote and a trusted site, and push where wanted.
+    """
     fields = tuple(
         CustomField(spec, tuple(Value(one.value, one.text["en"]) for one in spec.options)) for spec in FIELDS
     )
@@ -90,7 +93,7 @@ def main_package(version: str, push: Sequence[Piece]) -> Package:
         fields=fields,
         granted=granted,
         list_views=parts.list_views(),
-        pieces=(parts.reader(granted), *parts.reports(), *parts.component(), *push),
+        pieces=(parts.reader(granted), *parts.reports(), *parts.component(), *of_the_org),
     )
 
 
@@ -143,6 +146,7 @@ def committed_files() -> dict[str, bytes]:
     """
     endpoint = f"{EXAMPLE_URL}/webhooks/salesforce/{EXAMPLE_SECRET}"
     push = (
+        *parts.sites(EXAMPLE_URL),
         parts.outbound_message(SOURCE_VERSION, endpoint, EXAMPLE_USER),
         *parts.flows(SOURCE_VERSION, ()),
     )

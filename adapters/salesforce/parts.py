@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from adapters.salesforce.mapping import OBJECTS, our_field
 from adapters.salesforce.metadata import PERMISSION_SET, InOrder, Piece, render
@@ -24,6 +25,7 @@ READER = "Aurevoir_Reader"
 TICKED = frozenset({our_field("start_now"), our_field("counterpart")})
 """Fields of ours that people tick themselves."""
 APP = "Aurevoir"
+SITE = "Aurevoir"
 REPORT_TYPE = "Aurevoir_Offboardings"
 FOLDER = "Aurevoir"
 MESSAGE_FIELDS = ("Id", "StageName", "SystemModstamp")
@@ -150,6 +152,34 @@ def _decision(stages: Sequence[str]) -> InOrder:
     )
 
 
+def sites(public_url: str) -> tuple[Piece, ...]:
+    """Our address, entered in the org for calls from Apex and for Lightning pages, and switched off.
+
+    Nothing in the package calls us or loads from us: messages and links need neither entry. They are there for an admin
+    who builds a part of their own, with the right address and nothing granted before they tick *Active*.
+    """
+    parsed = urlsplit(public_url)
+    address = f"{parsed.scheme}://{parsed.netloc}"
+    why = "Where this org's Aurevoir runs. Not needed by the package itself; activate it for a part of your own."
+    remote = {"description": why, "disableProtocolSecurity": False, "isActive": False, "url": address}
+    trusted = {
+        "context": "LEX",
+        "description": why,
+        "endpointUrl": address,
+        "isActive": False,
+        "isApplicableToConnectSrc": True,
+        "isApplicableToFontSrc": False,
+        "isApplicableToFrameSrc": False,
+        "isApplicableToImgSrc": False,
+        "isApplicableToMediaSrc": False,
+        "isApplicableToStyleSrc": False,
+    }
+    return (
+        _piece("RemoteSiteSetting", SITE, "remoteSiteSettings", "remoteSite", remote),
+        _piece("CspTrustedSite", SITE, "cspTrustedSites", "cspTrustedSite", trusted),
+    )
+
+
 # --- for the people -------------------------------------------------------------------------------------------------
 
 
@@ -209,7 +239,7 @@ def reports() -> tuple[Piece, ...]:
         Piece("Report", (FOLDER,), f"reports/{FOLDER}-meta.xml", render("ReportFolder", folder)),
         _report("Exit_Reasons", "Exit reasons", "Why customers left, by their own account.",
                 by=(REASON,), columns=("Name", "Account", "Amount", SCORE, SAID_AT), where=(REASON, "notEqual", None)),
-        _report("Exit_Score", "Score, start to end", "Willing to recommend us, at the start and on leaving.",
+        _report("Exit_Score", "NPS, start to end", "How likely to recommend us (0 to 10), at the start and on leaving.",
                 by=(SAID_AT,), columns=("Name", "Account", REASON, START, SCORE), where=(SCORE, "notEqual", None),
                 average=(START, SCORE), grain="Month"),
         _report("Open_Offboardings", "Open offboardings", "Whose goodbye is under way, by status.",

@@ -33,6 +33,8 @@ _ORDER = (
     "ReportType",
     "Report",
     "LightningComponentBundle",
+    "RemoteSiteSetting",
+    "CspTrustedSite",
 )
 _FOLDERS = {
     ("objects", "object"): "CustomObject",
@@ -41,6 +43,8 @@ _FOLDERS = {
     ("flows", "flow"): "Flow",
     ("reportTypes", "reportType"): "ReportType",
     ("reports", "report"): "Report",
+    ("remoteSiteSettings", "remoteSite"): "RemoteSiteSetting",
+    ("cspTrustedSites", "cspTrustedSite"): "CspTrustedSite",
     ("externalClientApps", "eca"): "ExternalClientApplication",
     ("extlClntAppOauthSettings", "ecaOauth"): "ExtlClntAppOauthSettings",
     ("extlClntAppGlobalOauthSets", "ecaGlblOauth"): "ExtlClntAppGlobalOauthSettings",

@@ -44,7 +44,7 @@ def test_everything_is_deployed_after_a_check_and_the_second_time_nothing(org: A
     assert first.refused == {}
     named = " ".join(first.created)
     for part in ("the outbound message", "the flow", "the permission set", "the list view", "the report type",
-                 "the report", "the part for the record page"):  # fmt: skip
+                 "the report", "the part for the record page", "the remote site", "the trusted site"):  # fmt: skip
         assert part in named
     assert [each["checkOnly"] for each in deployments(org)] == [True, False]
     assert set(org.sandbox.hooks.flows) == set(FLOWS)

@@ -50,9 +50,9 @@ def contents(path: Path) -> dict[str, bytes]:
 
 
 ROOTS = (
-    "CustomField", "CustomObject", "ExternalClientApplication", "ExtlClntAppGlobalOauthSettings",
+    "CspTrustedSite", "CustomField", "CustomObject", "ExternalClientApplication", "ExtlClntAppGlobalOauthSettings",
     "ExtlClntAppOauthConfigurablePolicies", "ExtlClntAppOauthSettings", "Flow", "LightningComponentBundle", "ListView",
-    "Package", "PermissionSet", "Report", "ReportFolder", "ReportType", "Workflow",
+    "Package", "PermissionSet", "RemoteSiteSetting", "Report", "ReportFolder", "ReportType", "Workflow",
 )  # fmt: skip
 
 
@@ -115,7 +115,7 @@ def test_every_file_for_an_org_is_valid_and_listed(tmp_path: Path, stages: tuple
     }
     assert set(members) == {
         "CustomField", "PermissionSet", "ListView", "ReportType", "Report", "LightningComponentBundle",
-        "WorkflowOutboundMessage", "Flow",
+        "WorkflowOutboundMessage", "Flow", "RemoteSiteSetting", "CspTrustedSite",
     }  # fmt: skip
     assert len(members["CustomField"]) == len(FIELDS)
     assert members["WorkflowOutboundMessage"] == {"Opportunity.Aurevoir_Look"}
@@ -132,6 +132,26 @@ def test_the_message_goes_to_the_orgs_own_address_and_carries_the_least(tmp_path
         "StageName",
         "SystemModstamp",
     ]
+
+
+def test_the_orgs_own_address_is_entered_as_a_site_and_grants_nothing_before_an_admin_says_so(tmp_path: Path) -> None:
+    deep = PackageOrder(f"{PUBLIC}:8443/goodbye/", SETTINGS, frozenset(), {"user": USER})
+    main, *_ = ADAPTER.package(deep, tmp_path)
+    remote, trusted = (
+        {etree.QName(each).localname: each.text for each in etree.fromstring(contents(main)[path])}
+        for path in ("remoteSiteSettings/Aurevoir.remoteSite", "cspTrustedSites/Aurevoir.cspTrustedSite")
+    )
+    assert (remote["url"], trusted["endpointUrl"]) == (f"{PUBLIC}:8443", f"{PUBLIC}:8443")
+    assert (remote["isActive"], trusted["isActive"]) == ("false", "false")
+    assert remote["disableProtocolSecurity"] == "false"
+
+
+def test_the_report_on_scores_shows_them_at_the_start_and_at_the_end_with_their_averages(tmp_path: Path) -> None:
+    main, *_ = ADAPTER.package(order(), tmp_path)
+    report = etree.fromstring(contents(main)["reports/Aurevoir/Exit_Score.report"])
+    shown = {each.findtext(f"{NS}field"): each.findtext(f"{NS}aggregateTypes") for each in report.iter(f"{NS}columns")}
+    assert shown["Opportunity$Aurevoir_Start_Score__c"] == "Average"
+    assert shown["Opportunity$Aurevoir_Exit_Score__c"] == "Average"
 
 
 def test_the_app_to_log_in_asks_for_little_and_rotates(tmp_path: Path) -> None:
