@@ -1,4 +1,4 @@
-"""Customers who had left and are back with another deal (P-56): noticed at a look, credited once."""
+"""Customers who are back with another deal (P-56), or remain by one (P-25): noticed at a look, noted once."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import structlog
 
 from connector.store import Store, agenda, cases, door, intents
 from workflows.cases import Event
-from workflows.door import Left, came_back
+from workflows.dates import local_date, zone
+from workflows.quiet import STAYS
 from workflows.records import Deal, RecordKind, Ref
+from workflows.returning import Left, came_back, stays
 from workflows.rules import AccountRules
 from workflows.writes import UpdateFields
 
@@ -30,7 +32,11 @@ def credit_returns(store: Store, account: str, rules: AccountRules, deals: Itera
             Left(row.id, row.deal_id, row.entered_at, row.contract_end) for row in former.get(deal.company_id or "", ())
         ]
         case = next((one for one in left if came_back(rules, deal, one)), None)
-        if case is None or deal.id in known:
+        if deal.id in known:
+            continue
+        if case is None:
+            today = local_date(now, zone(rules.time_zone))
+            _keep(store, account, [one for one in left if stays(rules, deal, one, today)], deal, now)
             continue
         write = UpdateFields(
             key=f"{account}:returned:{deal.id}",
@@ -45,3 +51,13 @@ def credit_returns(store: Store, account: str, rules: AccountRules, deals: Itera
             cases.log(session, account, [told], now, case_id=case.case_id, deal_id=case.deal_id)
             agenda.put(session, account, [agenda.Entry(case.deal_id, now, "the customer is back")])
         log.info("a customer came back", account=account, deal=deal.id, case=case.case_id)
+
+
+def _keep(store: Store, account: str, left: Iterable[Left], deal: Deal, now: datetime) -> None:
+    """By this deal the company remains a customer: the endings of others keep nobody but their own deal quiet."""
+    for case in left:
+        told = Event(what="remains a customer", detail="by another deal (P-25)", data={"deal": deal.id})
+        with store.write() as session:
+            if cases.note_written(session, case.case_id, STAYS, deal.id):
+                cases.log(session, account, [told], now, case_id=case.case_id, deal_id=case.deal_id)
+                agenda.put(session, account, [agenda.Entry(case.deal_id, now, "the customer remains by another deal")])

@@ -8,7 +8,6 @@ news now and then, only what they asked for, or nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
@@ -17,14 +16,13 @@ from workflows.cases import Case, News, NewsKind, Step, StepStatus
 from workflows.dates import day_said
 from workflows.draft import FINISHED, Draft
 from workflows.figures import category
-from workflows.guard import watch_rule
 from workflows.key_figures import key_figures, present_figures
 from workflows.look import Look
 from workflows.permission import Agreed, Permission, Purpose, place, standing, write_basis
 from workflows.questions import Answer, QuestionType
-from workflows.records import Contact, Deal, DealState, Model, RecordKind, Ref
+from workflows.records import Contact, Model, RecordKind, Ref
 from workflows.rounds import NEWS_ANCHORS, mark_of, next_budget_year, nth
-from workflows.rules import AccountRules, Anchor, CaseKind, DoorRules, LinkKind, Moment, StepRule
+from workflows.rules import Anchor, CaseKind, DoorRules, LinkKind, Moment, StepRule
 from workflows.texts import shorten
 from workflows.writes import DocumentKind
 
@@ -391,37 +389,6 @@ def news_of(look: Look, moment: Moment) -> News | None:
     """The piece of news that a step hangs on."""
     kind = NEWS_ANCHORS.get(moment.anchor)
     return next((one for one in look.news if one.kind is kind and one.id == moment.step), None)
-
-
-# --- returns (P-56) -------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Left:
-    """An offboarding that a customer went through, as far as a return is concerned."""
-
-    case_id: str
-    deal_id: str
-    entered_at: datetime
-    contract_end: date | None
-
-
-def came_back(rules: AccountRules, deal: Deal, left: Left | None) -> bool:
-    """Whether this deal, now won or renewed, brings back a customer who had left; None: whether it could at all.
-
-    It must be another deal, begun after they had decided to leave, as far as the CRM tells, and won after the end of
-    the former contract: one that ran beside it all the time is no return.
-    """
-    rule = watch_rule(rules, deal.pipeline_id)
-    if rule is None or deal.state is not DealState.LIVE or deal.company_id is None:
-        return False
-    if deal.stage_id not in rule.renewed | rule.won or not deal.stage_history:
-        return False
-    if left is None:
-        return True
-    won_at, known_since = deal.stage_history[0].at, deal.stage_history[-1].at
-    after_end = left.contract_end is None or won_at.date() > left.contract_end
-    return deal.id != left.deal_id and known_since > left.entered_at and after_end
 
 
 # --- words ----------------------------------------------------------------------------------------------------------

@@ -3,6 +3,8 @@
 On the deal it is written together with the rest of its fields. Company and contacts follow within the hour, for many
 cases at once: a mis-click that is put right at once reaches nobody, and the calls are shared. What people change by
 hand stays as they left it (P-7B): we write only when what we want has changed.
+
+Who ends one contract and keeps another remains a customer, with invoices and reminders: then the deal alone says so.
 """
 
 from __future__ import annotations
@@ -27,6 +29,8 @@ _WHERE = "quiet"
 _SINCE = "quiet_since"
 _UNTIL = "quiet_until"
 _CROWD = "quiet_crowd"
+STAYS = "stays"
+"""In :attr:`Case.written`: the other deal by which they remain a customer (:func:`workflows.returning.stays`)."""
 
 
 def is_quiet(draft: Draft) -> bool:
@@ -52,7 +56,7 @@ def keep_quiet(draft: Draft) -> datetime | None:
     quiet = is_quiet(draft)
     _note_moments(draft, quiet)
     since = draft.written.get(_SINCE)
-    everywhere = _where(draft) is Quiet.CUSTOMER
+    everywhere = _is_everywhere(draft)
     if quiet and everywhere and since is not None and draft.now < datetime.fromisoformat(since) + SOON:
         return datetime.fromisoformat(since) + SOON
     if draft.look.deal.state is DealState.LIVE or not quiet:
@@ -103,8 +107,13 @@ def _where(draft: Draft) -> Quiet:
     return Quiet(draft.written.get(_WHERE, Quiet.NOWHERE))
 
 
+def _is_everywhere(draft: Draft) -> bool:
+    """Whether company and contacts are to be left alone too."""
+    return _where(draft) is Quiet.CUSTOMER and STAYS not in draft.written
+
+
 def _write(draft: Draft, quiet: bool) -> None:
-    wanted = dict(_targets(draft)) if quiet and _where(draft) is Quiet.CUSTOMER else {}
+    wanted = dict(_targets(draft)) if quiet and _is_everywhere(draft) else {}
     crowd = len(set(draft.look.deal.contact_ids))
     if wanted and crowd > MOST_CONTACTS and draft.once(_CROWD, str(crowd)):
         draft.log("quiet reaches not all", f"{crowd} contacts; the first {MOST_CONTACTS} are asked to be left alone")

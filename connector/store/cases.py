@@ -181,6 +181,15 @@ def save(session: Session, case: Case) -> None:
         session.execute(StepRow.__table__.insert(), [_step_values(case, n, step) for n, step in enumerate(case.steps)])  # type: ignore[attr-defined]  # Table, typed as FromClause
 
 
+def note_written(session: Session, case_id: str, name: str, value: str) -> bool:
+    """Keep a line of :attr:`Case.written`, beside a look at the case; False where one of this name stands there."""
+    row = session.get(CaseRow, case_id)
+    if row is None or name in row.written:
+        return False
+    row.written = {**row.written, name: value}
+    return True
+
+
 def _step_values(case: Case, position: int, step: Step) -> dict[str, object]:
     return step.model_dump(mode="python") | {
         "case_id": case.id,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -53,10 +54,10 @@ def answer_page(system: Any, deal: str, question: str, **values: str) -> None:
     system.work()
 
 
-def leave(system: Any, **said: str) -> str:
+def leave(system: Any, deal_values: Mapping[str, str] | None = None, **said: str) -> str:
     """A customer has left and answered, and everything before the open door is done."""
     end = (system.rig.now() + timedelta(days=1)).date()
-    deal: str = system.renewal(contacts=1, contract_end=end)
+    deal: str = system.renewal(contacts=1, contract_end=end, **(deal_values or {}))
     system.lose(deal)
     system.work()
     for days in (1, 7, 7, 15, 15, 10):
@@ -155,9 +156,11 @@ def test_a_friendly_word_comes_again_until_they_say_stop_and_a_return_is_credite
     assert titles(system, deal) == []
 
 
-@pytest.mark.row("P-52", "P-53", "P-56")
+@pytest.mark.row("P-25", "P-52", "P-53", "P-56")
 def test_leavers_are_told_of_what_they_asked_for_and_who_moves_on_is_noticed_once(system: Any) -> None:
-    deal = leave(system, reason="product_gap", missing="No export to Excel, sadly.")
+    company = system.rig.add_company("Northwind")
+    beside = system.renewal("Another contract", contacts=1, company_id=company)
+    deal = leave(system, {"company_id": company}, reason="product_gap", missing="No export to Excel, sadly.")
     case = system.case(deal)
     runtime, questionnaires = system.runtime, system.runtime.library.questionnaires
     heard = ledger(runtime.store, "acme", questionnaires)
@@ -180,6 +183,16 @@ def test_leavers_are_told_of_what_they_asked_for_and_who_moves_on_is_noticed_onc
     go_on(system, 31)
     assert titles(system, deal).count("Person 0 works elsewhere now: wish them well") == 1
     assert any("Hotel Borealis" in task.body for task in system.rig.tasks(deal))
+
+    assert is_set(system, RecordKind.COMPANY, company, "quiet")
+    system.rig.advance(timedelta(days=1))
+    system.rig.move_deal(beside, WON[system.rig.name])
+    system.signal(beside)
+    system.work()
+    system.work()
+    assert not is_set(system, RecordKind.COMPANY, company, "quiet"), "a customer still, by another contract"
+    assert is_set(system, RecordKind.DEAL, deal, "quiet")
+    assert not is_set(system, RecordKind.DEAL, beside, "returned")
 
 
 @pytest.mark.row("P-53")

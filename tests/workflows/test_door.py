@@ -11,10 +11,11 @@ import pytest
 
 from workflows.cases import Baseline, CaseStatus, News, NewsKind, StartingFigure
 from workflows.documents import PlaybookError
-from workflows.door import CONTENT, Left, came_back
+from workflows.door import CONTENT
 from workflows.playbook import parse_playbook
 from workflows.questions import Answer
 from workflows.records import Company, Contact, Deal, People, StageEntry
+from workflows.returning import Left, came_back, stays
 from workflows.rules import DoorRules, LinkKind, Moment, Repeat
 from workflows.survey import shipped_questionnaires
 from workflows.writes import DocumentKind
@@ -441,6 +442,24 @@ def won(deal_id: str = "d2", *entries: tuple[str, datetime], **more: Any) -> Dea
 def test_a_deal_that_was_won_after_the_end_is_a_return(world: Any, deal: Deal, back: bool) -> None:
     left = Left("case-1", "d1", datetime(2026, 3, 2, tzinfo=UTC), date(2026, 6, 30))
     assert came_back(world.rules, deal, left) is back
+
+
+@pytest.mark.row("P-25")
+@pytest.mark.parametrize(
+    ("deal", "remains"),
+    [
+        (won("d2", ("won", datetime(2026, 5, 5, tzinfo=UTC)), contract_end=None), True),
+        (won("d2", ("won", datetime(2026, 1, 5, tzinfo=UTC)), contract_end=date(2027, 1, 31)), True),
+        (won("d2", ("won", datetime(2025, 7, 1, tzinfo=UTC)), contract_end=date(2026, 6, 30)), False),
+        (won("d2", ("won", datetime(2025, 7, 1, tzinfo=UTC)), contract_end=None), False),
+        (won("d2", ("talks", datetime(2026, 5, 5, tzinfo=UTC)), contract_end=date(2027, 1, 31)), False),
+        (won("d1", ("won", datetime(2026, 5, 5, tzinfo=UTC)), contract_end=date(2027, 1, 31)), False),
+    ],
+    ids=["renewed since", "runs on", "where the ended one began", "end unknown", "not won", "the same deal"],
+)
+def test_a_contract_that_runs_on_keeps_the_company_a_customer(world: Any, deal: Deal, remains: bool) -> None:
+    left = Left("case-1", "d1", datetime(2026, 3, 2, tzinfo=UTC), date(2026, 6, 30))
+    assert stays(world.rules, deal, left, date(2026, 5, 6)) is remains
 
 
 @pytest.mark.row("P-56")

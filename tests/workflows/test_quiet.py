@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from workflows.cases import News, NewsKind
+from workflows.quiet import STAYS
 from workflows.rules import Quiet
 from workflows.writes import UpdateFields
 
@@ -121,6 +122,21 @@ def test_a_customer_who_comes_back_with_another_deal_is_no_longer_left_alone(
     assert said(world.look()) == {"deal:d1": False, "company:c1": False, "contact:p1": False}
     world.now += timedelta(days=90)
     assert said(world.look()) == {}
+
+
+@pytest.mark.row("P-25")
+@pytest.mark.parametrize("since_the_start", [True, False])
+def test_who_keeps_another_contract_remains_a_customer_and_the_deal_alone_is_left_quiet(
+    leaving: Any, since_the_start: bool
+) -> None:
+    if not since_the_start:
+        leaving.wait(hours=2)
+    case = leaving.case
+    leaving.cases[-1] = case.model_copy(update={"written": {**case.written, STAYS: "d2"}})
+    leaving.now += timedelta(hours=2)
+    assert said(leaving.look()) == ({} if since_the_start else {"company:c1": False, "contact:p1": False})
+    leaving.wait(days=2)
+    assert said(leaving.look()) == {}
 
 
 @pytest.mark.row("P-25", "P-7B")
