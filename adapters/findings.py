@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from adapters.results import Finding, Level
+from adapters.results import Finding, Level, Said
 
 DRIFT_NOTED = 60
 DRIFT_HARMFUL = 240
@@ -16,11 +16,24 @@ def clock(theirs: datetime, ours: datetime, crm: str) -> Finding:
     """How far our clock is from the CRM's, which its answers carry."""
     drift = round((ours - theirs).total_seconds())
     if abs(drift) < DRIFT_NOTED:
-        return Finding("clock", Level.OK, f"within {max(abs(drift), 1)} s of {crm}'s")
-    where = "ahead of" if drift > 0 else "behind"
-    text = f"this machine's clock is {abs(drift)} s {where} {crm}'s, so due times and signatures are judged wrongly"
+        return Finding(
+            "clock", Level.OK, Said("within %(seconds)d s of %(crm)s's", seconds=max(abs(drift), 1), crm=crm)
+        )
+    if drift > 0:
+        text = Said(
+            "this machine's clock is %(seconds)d s ahead of %(crm)s's, so due times and signatures are judged wrongly",
+            seconds=drift,
+            crm=crm,
+        )
+    else:
+        text = Said(
+            "this machine's clock is %(seconds)d s behind %(crm)s's, so due times and signatures are judged wrongly",
+            seconds=-drift,
+            crm=crm,
+        )
     level = Level.FAULT if abs(drift) >= DRIFT_HARMFUL else Level.WARNING
-    return Finding("clock", level, text, "let the machine keep time by itself (NTP), such as: timedatectl set-ntp true")
+    remedy = Said("let the machine keep time by itself (NTP), such as: timedatectl set-ntp true")
+    return Finding("clock", level, text, remedy)
 
 
 def some(names: Sequence[str], most: int = 4) -> str:
@@ -42,5 +55,5 @@ def scopes(
     ):
         if names:
             told = ", ".join(f"{name} ({needed[name]})" for name in names)
-            found.append(Finding("scopes", level, f"the token may not: {told}", remedy))
-    return found or [Finding("scopes", Level.OK, f"all {len(needed)} that are needed were granted")]
+            found.append(Finding("scopes", level, Said("the token may not: %(scopes)s", scopes=told), remedy))
+    return found or [Finding("scopes", Level.OK, Said("all %(count)d that are needed were granted", count=len(needed)))]

@@ -135,6 +135,22 @@ class Level(StrEnum):
     FAULT = "fault"
 
 
+class Said(str):
+    """A sentence with what is filled in, so that a page can say it in another language; a plain text otherwise.
+
+    ``template`` is the English one, with ``%(name)s`` for each of ``values``.
+    """
+
+    template: str
+    values: Mapping[str, object]
+
+    def __new__(cls, template: str, **values: object) -> Said:
+        """The template with the values in their places."""
+        made = super().__new__(cls, template % values if values else template)
+        made.template, made.values = template, values
+        return made
+
+
 @dataclass(frozen=True)
 class Finding:
     """One line of the check-up (P-73): what was looked at, how it stands, and the remedy."""

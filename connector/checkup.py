@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from adapters.errors import AurevoirError, ConfigError
 from adapters.offers import Consenting
-from adapters.results import Finding, Level
+from adapters.results import Finding, Level, Said
 from connector import former_address
 from connector.account import Account
 from connector.bootstrap import Runtime
@@ -60,10 +60,10 @@ def is_well(findings: list[Checked]) -> bool:
 def _installation(runtime: Runtime) -> Iterator[Finding]:
     count = len(runtime.accounts)
     if count:
-        yield _ok("configuration", f"read; {count} account{'s' if count != 1 else ''}")
+        yield _ok("configuration", Said("read; accounts: %(count)d", count=count))
     else:
-        remedy = "Add one in the console, at /console/ under your address, or under accounts in the settings."
-        yield _warning("configuration", "read; no account yet, so nothing is watched.", remedy)
+        remedy = Said("Add one in the console, at /console/ under your address, or under accounts in the settings.")
+        yield _warning("configuration", Said("read; no account yet, so nothing is watched."), remedy)
     yield _database(runtime)
     yield from _files(runtime)
     yield from _documents(runtime)
@@ -72,16 +72,17 @@ def _installation(runtime: Runtime) -> Iterator[Finding]:
     if server.on_loopback:
         yield _warning(
             "public address",
-            f"{server.public_url} is this machine alone: no CRM and no customer can reach it.",
-            "Set server.public_url to the address under which your proxy serves it; on a trial this is fine.",
+            Said("%(url)s is this machine alone: no CRM and no customer can reach it.", url=server.public_url),
+            Said("Set server.public_url to the address under which your proxy serves it; on a trial this is fine."),
         )
     else:
         yield from check_address(server.public_url, runtime.clock.now())
     at_work = "`aurevoir serve`" + ("" if runtime.store.is_sqlite else " or `aurevoir worker`")
     if runtime.store.is_held(SERVE):
-        yield _ok("process", f"{at_work} runs")
+        yield _ok("process", Said("%(command)s runs", command=at_work))
     else:
-        yield _warning("process", "nothing works on this database now.", f"Start {at_work}.")
+        remedy = Said("Start %(command)s.", command=at_work)
+        yield _warning("process", Said("nothing works on this database now."), remedy)
 
 
 def _files(runtime: Runtime) -> Iterator[Finding]:
@@ -92,16 +93,17 @@ def _files(runtime: Runtime) -> Iterator[Finding]:
         require_private(runtime.source.path, runtime.store)
     except ConfigError as error:
         for fault in error.faults:
-            yield Finding("files", Level.FAULT, f"{fault.value}: others may read it.", fault.cure)
+            text = Said("%(file)s: others may read it.", file=fault.value)
+            yield Finding("files", Level.FAULT, text, fault.cure)
     else:
-        yield _ok("files", "settings and database are for their owner alone")
+        yield _ok("files", Said("settings and database are for their owner alone"))
 
 
 def _database(runtime: Runtime) -> Finding:
     path = runtime.store.path
     if path is not None and path.exists() and path.stat().st_mode & GROUP:
-        return _warning("database", f"users of its group may read {path}.", f"chmod 600 {path}")
-    return _ok("database", f"schema {runtime.store.schema_version()}")
+        return _warning("database", Said("users of its group may read %(file)s.", file=path), f"chmod 600 {path}")
+    return _ok("database", Said("schema %(version)s", version=runtime.store.schema_version()))
 
 
 def _left_behind(runtime: Runtime) -> Iterator[Finding]:
@@ -109,19 +111,29 @@ def _left_behind(runtime: Runtime) -> Iterator[Finding]:
     with runtime.store.read() as session:
         names = accounts.left_behind(session, runtime.accounts)
     for name in names:
-        text = f"{name} is not in the settings any more, and what belongs to it is still kept here, its token included."
-        remedy = f"`aurevoir uninstall --account {name}` forgets it and says what to delete in the CRM by hand."
-        yield _warning("accounts", text, f"{remedy} Or put it back into the settings.")
+        text = Said(
+            "%(account)s is not in the settings any more, and what belongs to it is still kept here, its token "
+            "included.",
+            account=name,
+        )
+        remedy = Said(
+            "`aurevoir uninstall --account %(account)s` forgets it and says what to delete in the CRM by hand. Or put "
+            "it back into the settings.",
+            account=name,
+        )
+        yield _warning("accounts", text, remedy)
 
 
 def _documents(runtime: Runtime) -> Iterator[Finding]:
     """The admin's own playbooks and questionnaires: they are read at the start, and their tone is worth a word."""
     notes = own_notes(runtime.settings)
     for note in notes[:5]:
-        yield _warning("playbooks", str(note), "`aurevoir playbook lint` shows all, with a better wording for each.")
+        remedy = Said("`aurevoir playbook lint` shows all, with a better wording for each.")
+        yield _warning("playbooks", str(note), remedy)
     if not notes:
-        shown = len(runtime.library.playbooks), len(runtime.library.questionnaires)
-        yield _ok("playbooks", f"{shown[0]} playbooks and {shown[1]} questionnaires, all usable")
+        count, forms = len(runtime.library.playbooks), len(runtime.library.questionnaires)
+        text = Said("%(count)d playbooks and %(forms)d questionnaires, all usable", count=count, forms=forms)
+        yield _ok("playbooks", text)
 
 
 def _queue(runtime: Runtime) -> Iterator[Finding]:
@@ -135,26 +147,41 @@ def _queue(runtime: Runtime) -> Iterator[Finding]:
     for name, (count, since) in late.items():
         yield _warning(
             "agenda",
-            f"{count} deals of {name} wait to be looked at, the first since {since:%Y-%m-%d %H:%M} UTC.",
-            "Is `aurevoir serve` running? The account's other findings may say what holds it up.",
+            Said(
+                "deals of %(account)s that wait to be looked at: %(count)d, the first since %(since)s.",
+                account=name,
+                count=count,
+                since=_at(since),
+            ),
+            Said("Is `aurevoir serve` running? The account's other findings may say what holds it up."),
         )
     for row in troubled[:5]:
-        yield _warning("agenda", f"deal {row.deal_id} of {row.account}: {row.trouble}", "It is tried again by itself.")
+        text = Said("deal %(deal)s of %(account)s: %(why)s", deal=row.deal_id, account=row.account, why=row.trouble)
+        yield _warning("agenda", text, Said("It is tried again by itself."))
     for intent in refused[:5]:
         yield Finding(
             "writes",
             Level.FAULT,
-            f"a {intent.kind} of case {intent.case_id[:8]} was refused: {intent.reason}",
-            f"Mend the reason, then: aurevoir cases retry {intent.case_id[:8]}",
+            Said(
+                "a write (%(kind)s) of case %(case)s was refused: %(why)s",
+                kind=intent.kind,
+                case=intent.case_id[:8] or "–",
+                why=intent.reason,
+            ),
+            Said("Mend the reason, then try it again in the console, under Failed."),
         )
     if aside:
         yield _warning(
             "deliveries",
-            f"{len(aside)} events could not be read, the last one: {aside[0].reason}",
-            "Nothing is lost where polling is on; tell us if it goes on.",
+            Said(
+                "events that could not be read: %(count)d, the last one: %(why)s",
+                count=len(aside),
+                why=aside[0].reason,
+            ),
+            Said("Nothing is lost where polling is on; tell us if it goes on."),
         )
     if not (late or troubled or refused or aside):
-        yield _ok("agenda", "nothing is late, nothing failed")
+        yield _ok("agenda", Said("nothing is late, nothing failed"))
 
 
 # --- one account ----------------------------------------------------------------------------------------------------
@@ -175,11 +202,12 @@ def _account(runtime: Runtime, account: Account) -> Iterator[Finding]:
     except ConfigError as error:
         for fault in error.faults:
             seen = f"{fault.value}: " if fault.value else ""
-            yield Finding(fault.key, Level.FAULT, f"{seen}{fault.cure}", "Correct it in the configuration.")
+            yield Finding(fault.key, Level.FAULT, f"{seen}{fault.cure}", Said("Correct it in the configuration."))
     except AurevoirError as error:
-        yield Finding("connection", Level.FAULT, str(error), "Correct the credentials or addresses of this account.")
+        remedy = Said("Correct the credentials or addresses of this account.")
+        yield Finding("connection", Level.FAULT, str(error), remedy)
     else:
-        yield _ok("names", "all pipelines, stages and people of the settings were found in the CRM")
+        yield _ok("names", Said("all pipelines, stages and people of the settings were found in the CRM"))
         yield from doubtful_people(account.name, account.config, tuple(account.users().values()))
     yield from _former_addresses(runtime, account)
     if row is not None and row.started_at is not None:
@@ -192,12 +220,18 @@ def _former_addresses(runtime: Runtime, account: Account) -> Iterator[Finding]:
     with runtime.store.read() as session:
         found = former_address.open_tasks(session, runtime.links, account.name)
     for address, count in found.items():
-        tasks = "1 open task carries a link" if count == 1 else f"{count} open tasks carry links"
         yield _warning(
             "links",
-            f"{tasks} under the former address {address}: such links work only while it still leads here.",
-            "Let the former address lead here until these tasks are done. `aurevoir preview` shows a deal's links as "
-            "they are now.",
+            Said(
+                "open tasks with a link under the former address %(url)s: %(count)d. Such links work only while it "
+                "still leads here.",
+                url=address,
+                count=count,
+            ),
+            Said(
+                "Let the former address lead here until these tasks are done. `aurevoir preview` shows a deal's links "
+                "as they are now."
+            ),
         )
 
 
@@ -217,12 +251,20 @@ def _playbooks(account: Account, library: Library) -> Iterator[Finding]:
 def _playbook(account: Account, playbook: Playbook) -> Iterator[Finding]:
     spoken = account.config.language.partition("-")[0]
     if spoken in playbook.languages:
-        yield _ok("playbook", f"{playbook.key}, version {playbook.version}")
+        yield _ok("playbook", Said("%(name)s, version %(version)s", name=playbook.key, version=playbook.version))
         return
     yield _warning(
         "playbook",
-        f"{playbook.key} has no texts in {account.config.language}: {playbook.languages[0]} is used.",
-        f"Set language to one of {', '.join(playbook.languages)}, or add a playbook of your own in playbooks_dir.",
+        Said(
+            "%(name)s has no texts in %(wanted)s: %(used)s is used.",
+            name=playbook.key,
+            wanted=account.config.language,
+            used=playbook.languages[0],
+        ),
+        Said(
+            "Set language to one of %(known)s, or add a playbook of your own in playbooks_dir.",
+            known=", ".join(playbook.languages),
+        ),
     )
 
 
@@ -232,14 +274,22 @@ def _calendar(account: Account, now: datetime) -> Finding:
     try:
         days, here = calendar(code), now.astimezone(zone(zone_name))
     except ValueError as error:
-        return Finding("calendar", Level.FAULT, str(error), "Correct calendar or time_zone in the configuration.")
+        remedy = Said("Correct calendar or time_zone in the configuration.")
+        return Finding("calendar", Level.FAULT, str(error), remedy)
     ahead = (here.date() + timedelta(days=number) for number in range(366))
     off = sum(1 for day in ahead if day.weekday() < 5 and not days.is_business_day(day))
     if off == 0:
-        text = f"{code} tells of no public holiday in the next year: tasks would be due on them."
-        return _warning("calendar", text, "Update Aurevoir, or set calendar to a country that fits.")
+        text = Said("%(code)s tells of no public holiday in the next year: tasks would be due on them.", code=code)
+        return _warning("calendar", text, Said("Update Aurevoir, or set calendar to a country that fits."))
     return _ok(
-        "calendar", f"{code}, with {off} holidays on weekdays in the next year; it is {here:%H:%M} in {zone_name}"
+        "calendar",
+        Said(
+            "%(code)s; holidays on weekdays in the next year: %(count)d; it is %(time)s in %(zone)s",
+            code=code,
+            count=off,
+            time=f"{here:%H:%M}",
+            zone=zone_name,
+        ),
     )
 
 
@@ -250,46 +300,54 @@ def _token(runtime: Runtime, account: Account, now: datetime) -> Iterator[Findin
     with runtime.store.read() as session:
         row = accounts.token(session, account.name)
     if not in_browser:
-        yield _ok("token", "from the settings: it is yours to renew, twice a year is a good habit")
+        yield _ok("token", Said("from the settings: it is yours to renew, twice a year is a good habit"))
     elif row is None:
-        text, remedy = "the account is not connected yet.", f"aurevoir connect {account.name}"
-        yield Finding("token", Level.FAULT, text, remedy)
-    elif now - row.saved_at > STALE_TOKEN:
-        text = f"last renewed on {row.saved_at:%Y-%m-%d}; a consent that nobody uses for 30 days may lapse."
-        yield _warning(
-            "token", text, f"Start `aurevoir serve`, which renews it daily; else: aurevoir connect {account.name}"
+        yield Finding(
+            "token", Level.FAULT, Said("the account is not connected yet."), f"aurevoir connect {account.name}"
         )
+    elif now - row.saved_at > STALE_TOKEN:
+        text = Said(
+            "last renewed on %(day)s; a consent that nobody uses for 30 days may lapse.", day=f"{row.saved_at:%Y-%m-%d}"
+        )
+        remedy = Said(
+            "Start `aurevoir serve`, which renews it daily; else: aurevoir connect %(account)s", account=account.name
+        )
+        yield _warning("token", text, remedy)
     else:
-        yield _ok("token", f"renewed at {row.saved_at:%Y-%m-%d %H:%M} UTC")
+        yield _ok("token", Said("renewed at %(at)s", at=_at(row.saved_at)))
 
 
 def _standing(account: Account, row: AccountRow | None) -> Iterator[Finding]:
     if row is None or row.started_at is None:
         remedy = f"aurevoir provision --account {account.name}"
-        yield Finding("switch-on", Level.FAULT, "not switched on: nothing is watched yet.", remedy)
+        yield Finding("switch-on", Level.FAULT, Said("not switched on: nothing is watched yet."), remedy)
         return
-    yield _ok("switch-on", f"watched since {row.started_at:%Y-%m-%d %H:%M} UTC")
+    yield _ok("switch-on", Said("watched since %(at)s", at=_at(row.started_at)))
     if row.trouble is not None:
-        yield Finding("work", Level.FAULT, row.trouble, "It is tried again by itself; the other findings say more.")
+        remedy = Said("It is tried again by itself; the other findings say more.")
+        yield Finding("work", Level.FAULT, row.trouble, remedy)
     if row.paused_at is not None:
-        yield _warning("work", f"paused since {row.paused_at:%Y-%m-%d %H:%M} UTC.", "Resume it when you are ready.")
+        text = Said("paused since %(at)s.", at=_at(row.paused_at))
+        yield _warning("work", text, Said("Resume it when you are ready."))
 
 
 def _heartbeat(account: Account, row: AccountRow, now: datetime) -> Iterator[Finding]:
     if row.polled_at is None or row.polled_at < now - 3 * account.config.poll_every:
-        yield _warning("polling", f"last polled: {_at(row.polled_at)}.", "Is `aurevoir serve` running?")
+        text = Said("last polled: %(at)s.", at=_at(row.polled_at))
+        yield _warning("polling", text, Said("Is `aurevoir serve` running?"))
     else:
-        yield _ok("polling", f"last at {_at(row.polled_at)}")
+        yield _ok("polling", Said("last at %(at)s", at=_at(row.polled_at)))
     if not accounts.is_well(row, account.config.poll_every, now):
-        text = f"nothing was done for this account since {_at(row.worked_at or row.started_at)}."
-        yield _warning("work", text, "Is `aurevoir serve` running? The other findings may say what is in the way.")
+        text = Said("nothing was done for this account since %(at)s.", at=_at(row.worked_at or row.started_at))
+        remedy = Said("Is `aurevoir serve` running? The other findings may say what is in the way.")
+        yield _warning("work", text, remedy)
 
 
 def _deliveries(runtime: Runtime, account: Account, row: AccountRow) -> Iterator[Finding]:
     """Whether webhooks come: the last one, beside the last ending that one should have told of."""
     secrets = account.adapter.webhook_secrets(account.config.vendor)
     if not secrets:
-        yield _ok("webhooks", "not set up: changes are found by polling alone")
+        yield _ok("webhooks", Said("not set up: changes are found by polling alone"))
         return
     with runtime.store.read() as session:
         ended = cases.last_entry(session, account.name)
@@ -297,23 +355,28 @@ def _deliveries(runtime: Runtime, account: Account, row: AccountRow) -> Iterator
     if row.pushed_at is None and not missed:
         yield _warning(
             "webhooks",
-            "none has come yet; whether they are subscribed cannot be seen from here.",
-            "Move a deal in the CRM and check again; if none comes, set them up as the documentation says.",
+            Said("none has come yet; whether they are subscribed cannot be seen from here."),
+            Said("Move a deal in the CRM and check again; if none comes, set them up as the documentation says."),
         )
     elif missed and ended is not None and (row.pushed_at is None or row.pushed_at < ended - DELIVERY_MARGIN):
         yield _warning(
             "webhooks",
-            f"a deal reached a watched stage at {_at(ended)}, and the last delivery came at {_at(row.pushed_at)}: "
-            "polling found it later.",
-            "Look at the deliveries in the CRM: is the subscription or flow active, and does it send to "
-            f"{runtime.settings.server.public_url}/webhooks/{account.config.crm}?",
+            Said(
+                "a deal reached a watched stage at %(at)s, and polling found it later; last delivery: %(last)s.",
+                at=_at(ended),
+                last=_at(row.pushed_at),
+            ),
+            Said(
+                "Look at the deliveries in the CRM: is the subscription or flow active, and does it send to %(url)s?",
+                url=f"{runtime.settings.server.public_url}/webhooks/{account.config.crm}",
+            ),
         )
     else:
-        yield _ok("webhooks", f"the last one came at {_at(row.pushed_at)}")
+        yield _ok("webhooks", Said("the last one came at %(at)s", at=_at(row.pushed_at)))
 
 
 def _at(moment: datetime | None) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC" if moment is not None else "never"
+    return f"{moment:%Y-%m-%d %H:%M} UTC" if moment is not None else Said("never")
 
 
 def _ok(subject: str, text: str) -> Finding:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
-from adapters.results import Finding, Level
+from adapters.results import Finding, Level, Said
 
 SUBJECT = "public address"
 TIMEOUT_SECONDS = 5.0
@@ -33,32 +33,40 @@ def check_address(url: str, now: datetime, context: ssl.SSLContext | None = None
     """
     parts = urlsplit(url)
     if is_example(url):
-        text = f"{url} is the example's address: every link in tasks and surveys would lead nowhere."
-        yield Finding(SUBJECT, Level.FAULT, text, "Set server.public_url to your own address, then restart.")
+        text = Said("%(url)s is the example's address: every link in tasks and surveys would lead nowhere.", url=url)
+        yield Finding(SUBJECT, Level.FAULT, text, Said("Set server.public_url to your own address, then restart."))
         return
     secure = parts.scheme == "https"
     try:
         answer, ends = _ask(url, context if context is not None else ssl.create_default_context())
     except ssl.SSLCertVerificationError as error:
         reason = getattr(error, "verify_message", "") or str(error)
-        remedy = "let the proxy send a certificate for this name, with its whole chain, and renew it in time"
-        yield Finding("certificate", Level.FAULT, f"that of {parts.hostname} is not accepted: {reason}.", remedy)
+        remedy = Said("Let the proxy send a certificate for this name, with its whole chain, and renew it in time.")
+        text = Said("that of %(host)s is not accepted: %(why)s.", host=parts.hostname, why=reason)
+        yield Finding("certificate", Level.FAULT, text, remedy)
         return
     except (OSError, http.client.HTTPException) as error:
         yield Finding(
             SUBJECT,
             Level.WARNING,
-            f"{url} does not answer this machine ({_words(error)}).",
-            "Is `aurevoir serve` running, and the proxy? If your network hides its own address from inside, look from "
-            f"outside: {url}/healthz",
+            Said("%(url)s does not answer this machine (%(why)s).", url=url, why=_words(error)),
+            Said(
+                "Is `aurevoir serve` running, and the proxy? If your network hides its own address from inside, look "
+                "from outside: %(url)s/healthz",
+                url=url,
+            ),
         )
         return
     yield _reached(url, answer)
     if secure and ends is not None:
         yield _certificate(ends, now)
     elif not secure:
-        text = f"{url} has no encryption: CRMs send nothing there, and customers' answers could be read on the way."
-        yield Finding("certificate", Level.FAULT, text, "Serve it under https and set server.public_url to that.")
+        text = Said(
+            "%(url)s has no encryption: CRMs send nothing there, and customers' answers could be read on the way.",
+            url=url,
+        )
+        remedy = Said("Serve it under https and set server.public_url to that.")
+        yield Finding("certificate", Level.FAULT, text, remedy)
 
 
 def _ask(url: str, context: ssl.SSLContext) -> tuple[tuple[int, bytes], datetime | None]:
@@ -90,28 +98,36 @@ def _reached(url: str, answer: tuple[int, bytes]) -> Finding:
     except (ValueError, AttributeError):
         ours = False
     if ours:
-        return Finding(SUBJECT, Level.OK, f"{url} leads here")
+        return Finding(SUBJECT, Level.OK, Said("%(url)s leads here", url=url))
     if status in (502, 503, 504):
-        text = f"{url} leads to a proxy that does not reach us (status {status})."
-        return Finding(SUBJECT, Level.WARNING, text, "Is `aurevoir serve` running where the proxy looks for it?")
-    text = f"{url}/healthz answers with status {status}, and not as this installation does."
-    remedy = "Let the proxy pass all paths on to server.listen unchanged, without redirects; or correct public_url."
+        text = Said("%(url)s leads to a proxy that does not reach us (status %(status)d).", url=url, status=status)
+        return Finding(SUBJECT, Level.WARNING, text, Said("Is `aurevoir serve` running where the proxy looks for it?"))
+    text = Said(
+        "%(url)s/healthz answers with status %(status)d, and not as this installation does.", url=url, status=status
+    )
+    remedy = Said(
+        "Let the proxy pass all paths on to server.listen unchanged, without redirects; or correct public_url."
+    )
     return Finding(SUBJECT, Level.FAULT, text, remedy)
 
 
 def _certificate(ends: datetime, now: datetime) -> Finding:
     days = (ends - now).days
     if ends - now > EXPIRES_SOON:
-        return Finding("certificate", Level.OK, f"good for {days} more days")
-    text = f"ends on {ends:%Y-%m-%d}, in {max(days, 0)} days; without it no CRM and no customer gets through."
-    return Finding("certificate", Level.WARNING, text, "Renew it, and see why that did not happen by itself.")
+        return Finding("certificate", Level.OK, Said("good for %(days)d more days", days=days))
+    text = Said(
+        "ends on %(day)s, in %(days)d days; without it no CRM and no customer gets through.",
+        day=f"{ends:%Y-%m-%d}",
+        days=max(days, 0),
+    )
+    return Finding("certificate", Level.WARNING, text, Said("Renew it, and see why that did not happen by itself."))
 
 
 def _words(error: Exception) -> str:
     if isinstance(error, TimeoutError):
-        return f"no answer within {TIMEOUT_SECONDS:.0f} s"
+        return Said("no answer within %(seconds)d s", seconds=TIMEOUT_SECONDS)
     if isinstance(error, socket.gaierror):
-        return "its name is not known"
+        return Said("its name is not known")
     if isinstance(error, ConnectionRefusedError):
-        return "nothing listens there"
+        return Said("nothing listens there")
     return getattr(error, "strerror", None) or type(error).__name__

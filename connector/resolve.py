@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TypeVar, get_args
 
 from adapters.errors import ConfigError, Fault
-from adapters.results import Finding, Level
+from adapters.results import Finding, Level, Said
 from connector.account_settings import AccountConfig, WatchConfig, Weekday
 from connector.values import near
 from workflows.records import Pipeline, Stage, User
@@ -91,8 +91,8 @@ def doubtful_people(name: str, config: AccountConfig, users: Sequence[User]) -> 
         Finding(
             subject=f"accounts.{name}.people",
             level=Level.WARNING,
-            text=f"{mail} is not active in the CRM: tasks go to the next in line.",
-            remedy="Activate the user there, or take the address out of the settings.",
+            text=Said("%(mail)s is not active in the CRM: tasks go to the next in line.", mail=mail),
+            remedy=Said("Activate the user there, or take the address out of the settings."),
         )
         for mail in named
         if (user := by_mail.get(mail.casefold())) is not None and not user.active

@@ -14,7 +14,7 @@ from adapters.hubspot.mapping import TaskKeys, own
 from adapters.hubspot.oauth import SCOPES
 from adapters.hubspot.reads import Reader
 from adapters.hubspot.schema import missing_properties
-from adapters.results import Finding, Level
+from adapters.results import Finding, Level, Said
 from adapters.services import FieldMap
 from workflows.fields import FIELDS
 from workflows.records import RecordKind
@@ -48,10 +48,12 @@ class Checkup:
             for kind in (RecordKind.DEAL, RecordKind.COMPANY, RecordKind.CONTACT, RecordKind.TASK):
                 yield from self._properties(kind)
         except ConsentEnded as error:
-            yield Finding("token", Level.FAULT, error.message, "an administrator of the HubSpot account has to agree")
+            remedy = Said("an administrator of the account has to agree in the browser")
+            yield Finding("token", Level.FAULT, error.message, remedy)
             return
         except CredentialsInvalid as error:
-            yield Finding("token", Level.FAULT, error.message, "put a valid access_token into the configuration")
+            remedy = Said("put a valid access_token into the configuration")
+            yield Finding("token", Level.FAULT, error.message, remedy)
             return
         yield self._secret()
         yield self._key()
@@ -60,20 +62,26 @@ class Checkup:
         try:
             answer = self.client.get(ACCOUNT)
         except (NotFound, Rejected, ScopeMissing) as error:
-            yield Finding("account", Level.WARNING, f"HubSpot does not tell the account's number: {error.message}")
+            yield Finding(
+                "account", Level.WARNING, Said("HubSpot does not tell the account's number: %(why)s", why=error.message)
+            )
             return
         except CredentialsInvalid:
             raise
         except AdapterError as error:
-            remedy = "check the network, api_url and HubSpot's status page"
+            remedy = Said("check the network, api_url and HubSpot's status page")
             yield Finding("account", Level.FAULT, error.message, remedy)
             return
         portal = str(answer.body.get("portalId", ""))
         if portal == self.account_id:
-            yield Finding("account", Level.OK, f"the token is for HubSpot account {portal}")
+            yield Finding("account", Level.OK, Said("the token is for HubSpot account %(account)s", account=portal))
         else:
-            text = f"the token is for HubSpot account {portal}, and account_id is {self.account_id}"
-            remedy = "set account_id to that number, or use a token of the right account"
+            text = Said(
+                "the token is for HubSpot account %(account)s, and account_id is %(named)s",
+                account=portal,
+                named=self.account_id,
+            )
+            remedy = Said("set account_id to that number, or use a token of the right account")
             yield Finding("account", Level.FAULT, text, remedy)
         yield clock(answer.date, self.now(), "HubSpot")
 
@@ -84,13 +92,14 @@ class Checkup:
         except CredentialsInvalid:
             raise
         except AdapterError as error:
-            yield Finding("scopes", Level.WARNING, f"HubSpot does not tell what the token may do: {error.message}")
+            text = Said("HubSpot does not tell what the token may do: %(why)s", why=error.message)
+            yield Finding("scopes", Level.WARNING, text)
             return
         if granted is None:
-            yield Finding("scopes", Level.WARNING, "HubSpot does not tell what the token may do")
+            yield Finding("scopes", Level.WARNING, Said("HubSpot does not tell what the token may do"))
             return
         needed = {name: what for name, what in SCOPES.items() if name != "oauth"}
-        remedy = "add them to the app (Scopes), then install or connect it again"
+        remedy = Said("add them to the app (Scopes), then install or connect it again")
         yield from scopes(granted, needed, HARMLESS, remedy)
 
     def _reading(self) -> Iterator[Finding]:
@@ -114,17 +123,17 @@ class Checkup:
             return
         lost = [name for name in ours if name in missing]
         if lost and kind != RecordKind.TASK:
-            text = f"HubSpot does not have our {kind} properties: {some(lost)}"
-            yield Finding(f"{kind} properties", Level.FAULT, text, "run `aurevoir provision`")
+            text = Said("HubSpot does not have our properties here: %(names)s", names=some(lost))
+            yield Finding(f"{kind} properties", Level.FAULT, text, Said("run `aurevoir provision`"))
         elif not lost:
-            yield Finding(f"{kind} properties", Level.OK, f"our {kind} properties are there")
+            yield Finding(f"{kind} properties", Level.OK, Said("our properties are there"))
         for name in mapped:
             if name in missing:
                 yield Finding(
                     f"fields.{name}",
                     Level.FAULT,
-                    f"HubSpot has no {kind} property {name}",
-                    "use the property's internal name, from Settings > Properties",
+                    Said("HubSpot has no %(kind)s property %(name)s", kind=kind.value, name=name),
+                    Said("use the property's internal name, from Settings > Properties"),
                 )
 
     def _mapped(self, kind: RecordKind) -> list[str]:
@@ -137,22 +146,22 @@ class Checkup:
 
     def _secret(self) -> Finding:
         if self.has_secret:
-            return Finding("client_secret", Level.OK, "webhooks can be proven")
+            return Finding("client_secret", Level.OK, Said("webhooks can be proven"))
         return Finding(
             "client_secret",
             Level.WARNING,
-            "there is no client_secret, so changes are found by polling alone",
-            "set client_secret to the app's, from its Auth page, if the app sends webhooks",
+            Said("there is no client_secret, so changes are found by polling alone"),
+            Said("set client_secret to the app's, from its Auth page, if the app sends webhooks"),
         )
 
     def _key(self) -> Finding:
         if self.keys.property:
-            return Finding("task key", Level.OK, "tasks carry their key in a property")
+            return Finding("task key", Level.OK, Said("tasks carry their key in a property"))
         return Finding(
             "task key",
             Level.WARNING,
-            "tasks carry their key as a line at the end of their text",
-            "run `aurevoir provision`; where HubSpot takes no property on tasks, this is how it stays",
+            Said("tasks carry their key as a line at the end of their text"),
+            Said("run `aurevoir provision`; where HubSpot takes no property on tasks, this is how it stays"),
         )
 
 
@@ -163,10 +172,10 @@ def _try(subject: str, step: Callable[[], object]) -> Finding:
         raise
     except AdapterError as error:
         return Finding(subject, Level.FAULT, error.message, _remedy(error))
-    return Finding(subject, Level.OK, f"the token may {subject}")
+    return Finding(subject, Level.OK, Said("the token may"))
 
 
 def _remedy(error: AdapterError) -> str:
     if isinstance(error, ScopeMissing):
-        return "add the missing scopes to the app and install it again"
-    return "try again later; if it stays, look at HubSpot's status page"
+        return Said("add the missing scopes to the app and install it again")
+    return Said("try again later; if it stays, look at HubSpot's status page")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from adapters.errors import AdapterError
 from adapters.findings import clock, some
-from adapters.results import Finding, Level
+from adapters.results import Finding, Level, Said
 from adapters.salesforce.client import Client
 from adapters.salesforce.install import FLOWS, PushParts
 from adapters.salesforce.mapping import OBJECTS, our_field
@@ -18,7 +18,7 @@ from adapters.services import FieldMap, Services
 from workflows.fields import FIELDS
 from workflows.records import RecordKind
 
-RUN_PROVISION = "run `aurevoir provision`"
+RUN_PROVISION = Said("run `aurevoir provision`")
 
 
 def check(client: Client, settings: SalesforceSettings, fields: FieldMap, services: Services) -> Iterator[Finding]:
@@ -27,9 +27,10 @@ def check(client: Client, settings: SalesforceSettings, fields: FieldMap, servic
         bearer = client.tokens.current()
         described = describe(client)
     except AdapterError as error:
-        yield Finding("connection", Level.FAULT, error.message, "mend this first; nothing else can be checked")
+        yield Finding("connection", Level.FAULT, error.message, Said("mend this first; nothing else can be checked"))
         return
-    yield Finding("connection", Level.OK, f"logged in at {bearer.instance_url} with API version {client.version}")
+    text = Said("logged in at %(url)s with API version %(version)s", url=bearer.instance_url, version=client.version)
+    yield Finding("connection", Level.OK, text)
     if client.heard_at is not None:
         yield clock(client.heard_at, services.now(), "Salesforce")
     yield from _usage(client, settings)
@@ -43,9 +44,13 @@ def _usage(client: Client, settings: SalesforceSettings) -> Iterator[Finding]:
     if client.usage is None:
         return
     used, allowed = client.usage
-    text = f"{used:,} of {allowed:,} API calls of the last 24 hours used, by all programs together"
+    text = Said(
+        "%(used)s of %(allowed)s API calls of the last 24 hours used, by all programs together",
+        used=f"{used:,}",
+        allowed=f"{allowed:,}",
+    )
     if used >= allowed * settings.daily_call_share:
-        remedy = "find out which program calls so often (Setup > System Overview), or buy more API calls"
+        remedy = Said("find out which program calls so often (Setup > System Overview), or buy more API calls")
         yield Finding("API calls", Level.WARNING, text, remedy)
     else:
         yield Finding("API calls", Level.OK, text)
@@ -59,13 +64,13 @@ def _ours(described: Describes) -> Iterator[Finding]:
         if our_field(spec.name).lower() not in known[OBJECTS[spec.record]]
     ]
     if missing:
-        text = f"missing, or hidden from the connector's user: {some(missing)}"
+        text = Said("missing, or hidden from the connector's user: %(names)s", names=some(missing))
         yield Finding("our fields", Level.FAULT, text, RUN_PROVISION)
     else:
-        yield Finding("our fields", Level.OK, f"all {len(FIELDS)} there")
+        yield Finding("our fields", Level.OK, Said("all %(count)d there", count=len(FIELDS)))
     key = known["Task"].get(our_field("key").lower())
     if key is not None and not key.get("unique"):
-        text = "the org does not keep the key of tasks unique, so unclear answers cost an extra look"
+        text = Said("the org does not keep the key of tasks unique, so unclear answers cost an extra look")
         yield Finding("task key", Level.WARNING, text, "make Activity.Aurevoir_Key__c unique, then " + RUN_PROVISION)
 
 
@@ -81,10 +86,11 @@ def _mapped(described: Describes, fields: FieldMap) -> Iterator[Finding]:
             continue
         shown = f"{OBJECTS[kind]}.{name}"
         if name.lower() in fields_of(described[OBJECTS[kind]]):
-            yield Finding(f"fields.{setting}", Level.OK, f"{shown} is there")
+            yield Finding(f"fields.{setting}", Level.OK, Said("%(name)s is there", name=shown))
         else:
-            remedy = "correct the name in the settings, or let the connector's user see the field"
-            yield Finding(f"fields.{setting}", Level.FAULT, f"{shown} is missing, or hidden from our user", remedy)
+            remedy = Said("correct the name in the settings, or let the connector's user see the field")
+            text = Said("%(name)s is missing, or hidden from our user", name=shown)
+            yield Finding(f"fields.{setting}", Level.FAULT, text, remedy)
 
 
 def _rights(client: Client, described: Describes) -> Iterator[Finding]:
@@ -101,14 +107,16 @@ def _rights(client: Client, described: Describes) -> Iterator[Finding]:
     try:
         assigned = permission_set_assigned(client)
     except AdapterError as error:
-        yield Finding("permission set", Level.WARNING, f"could not be looked at: {error.message}")
+        yield Finding("permission set", Level.WARNING, Said("could not be looked at: %(why)s", why=error.message))
         return
     if assigned:
-        yield Finding("permission set", Level.OK, f"{PERMISSION_SET} is given to the connector's user")
+        text = Said("%(name)s is given to the connector's user", name=PERMISSION_SET)
+        yield Finding("permission set", Level.OK, text)
     elif assigned is None:
-        yield Finding("permission set", Level.FAULT, f"the org has no {PERMISSION_SET}", RUN_PROVISION)
+        text = Said("the org has no %(name)s", name=PERMISSION_SET)
+        yield Finding("permission set", Level.FAULT, text, RUN_PROVISION)
     else:
-        text = f"{PERMISSION_SET} is not given to the connector's user, so our fields stay hidden from it"
+        text = Said("%(name)s is not given to the connector's user, so our fields stay hidden", name=PERMISSION_SET)
         yield Finding("permission set", Level.FAULT, text, RUN_PROVISION)
 
 
@@ -116,7 +124,7 @@ def _push(client: Client, settings: SalesforceSettings) -> Iterator[Finding]:
     """Whether the message and the flows that tell us of moves are in the org, and awake."""
     if not settings.webhook_secret:
         remedy = "set webhook_secret and a public_url that Salesforce reaches, then " + RUN_PROVISION
-        text = "not set up; changes are found by polling alone"
+        text = Said("not set up: changes are found by polling alone")
         yield Finding("outbound messages", Level.WARNING, text, remedy)
         return
     there = PushParts(client)
@@ -139,4 +147,4 @@ def _push(client: Client, settings: SalesforceSettings) -> Iterator[Finding]:
         text = f"{' and '.join(asleep)} sleep{'s' if len(asleep) == 1 else ''}: changes are found by polling"
         yield Finding("outbound messages", Level.WARNING, text, "activate them in Setup > Flows")
     else:
-        yield Finding("outbound messages", Level.OK, "the message and its flows are in the org, and active")
+        yield Finding("outbound messages", Level.OK, Said("the message and its flows are in the org, and active"))

@@ -250,7 +250,7 @@ def _add_lists(blueprint: Blueprint, console: Console) -> None:
         parts = [
             (name, [one.finding for one in ones]) for name, ones in groupby(findings or (), lambda one: one.account)
         ]
-        return console.page("check.html", parts=parts, ran=findings is not None)
+        return console.page("check.html", parts=parts, ran=findings is not None, told=languages.told)
 
     @blueprint.get("/log")
     def log() -> ResponseReturnValue:

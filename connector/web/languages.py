@@ -17,6 +17,8 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from flask import Flask, g, request
 
+from adapters.results import Said
+
 FALLBACK = "en"
 NAMES = {"en": "English", "fr": "Français"}
 FOLDER = Path(__file__).parent / "translations"
@@ -39,6 +41,14 @@ def set_up(app: Flask) -> None:
 def say(text: str) -> str:
     """The text in the language of the page being made."""
     return _translations().gettext(text)
+
+
+def told(text: str) -> str:
+    """A sentence of the check-up in the language of the page, with its values; a text that we do not know as it is."""
+    if not isinstance(text, Said):
+        return say(text)
+    values = {name: told(one) if isinstance(one, Said) else one for name, one in text.values.items()}
+    return say(text.template) % values if values else say(text.template)
 
 
 def current() -> str:
