@@ -41,7 +41,7 @@ def test_a_paused_playbook_holds_its_cases_and_opens_none_until_it_is_resumed(sy
     other = system.renewal("Globex renewal")
     system.lose(other)
     system.signal(deal)
-    system.advance(days=40)
+    system.go_on(days=40)
     assert len(system.rig.tasks(deal)) == before, "nothing is written while it is paused"
     assert system.case(other) is None
     found = operations.resume_playbook(system.runtime, "saas", ["acme"])
@@ -56,7 +56,7 @@ def test_a_paused_playbook_holds_its_cases_and_opens_none_until_it_is_resumed(sy
 def test_what_counts_from_the_plans_start_comes_as_much_later_as_the_pause_was_long(system: Any) -> None:
     deal, twin = begun(system), begun(system, "Globex renewal")
     casework.pause(system.runtime, system.case(deal).id)
-    system.advance(days=21)
+    system.go_on(days=21)
     casework.resume(system.runtime, system.case(deal).id)
     system.work()
     paused, straight = system.case(deal), system.case(twin)

@@ -184,7 +184,7 @@ def test_when_the_contract_end_moves_open_dates_move_but_peoples_own_edits_stay(
     deal = system.renewal()
     system.lose(deal)
     system.work()
-    system.advance(days=20)
+    system.go_on(days=20)
     hanging = [
         step.task_id
         for step in system.case(deal).steps
@@ -215,13 +215,13 @@ def test_an_unknown_contract_end_is_asked_for_and_the_rest_goes_on(system: Any) 
     system.work()
     assert system.case(deal).status is CaseStatus.ACTIVE
     assert len(system.rig.tasks(deal)) >= 2
-    system.advance(days=30)
+    system.go_on(days=30)
     before = len(system.rig.tasks(deal))
     soon = (system.rig.now() + timedelta(days=3)).date()
     system.edit_deal(deal, system.rig.contract_end_field, soon.isoformat())
     system.signal(deal)
     system.work()
-    system.advance(days=6)
+    system.go_on(days=6)
     assert len(system.rig.tasks(deal)) > before
 
 
@@ -344,9 +344,7 @@ def test_an_answered_survey_comes_back_onto_contact_company_and_deal(system: Any
     deal = system.renewal(contacts=1)
     system.lose(deal)
     system.work()
-    for _ in range(80):
-        finish_everything(system, deal)
-        system.advance(days=1)
+    system.go_on(lambda: finish_everything(system, deal), days=80)
     case = system.case(deal)
     contact = case.contact_ids[0]
     link = system.rig.value(RecordKind.CONTACT, contact, "survey_link")
@@ -382,10 +380,8 @@ def test_an_answered_survey_comes_back_onto_contact_company_and_deal(system: Any
 def test_survey_links_stop_working_when_the_case_is_cancelled(system: Any) -> None:
     deal = system.renewal(contacts=1, contract_end=(system.rig.now() - timedelta(days=3)).date())
     system.lose(deal)
-    for _ in range(30):
-        system.work()
-        finish_everything(system, deal)
-        system.advance(days=1)
+    system.work()
+    system.go_on(lambda: finish_everything(system, deal), days=30)
     contact = system.case(deal).contact_ids[0]
     link = system.rig.value(RecordKind.CONTACT, contact, "survey_link")
     assert link
