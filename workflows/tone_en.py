@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from workflows.tone_rules import Habit, Rule, Tongue
+from workflows.tone_turns_en import TURNS
 
 _TOLD = (
     r"(?:tell|told|say|said|ask|asked|raise|raised|warn|warned|inform|informed|let|come|given|give|use|used|read|train"
@@ -351,7 +352,7 @@ _HABITS = (
 )
 
 TONGUE = Tongue(
-    habits=_HABITS,
+    habits=(*_HABITS, *TURNS),
     negators=r"not|never|no|nothing|nobody|none|without|neither|nor|cannot|instead of|rather than|free of|free from",
     denials=(
         r"(?:nobody|no one|not|never|without|far from|nor|nothing) (?:\w+ ){0,2}(?:say|says|saying|suggest"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from workflows.tone_rules import Habit, Rule, Tongue
+from workflows.tone_turns_fr import TURNS
 
 _DONE = (
     r"(?:prevenu|prevenir|dit|dire|averti|avertir|informe|informer|parle|parler|alerte|alerter|signale|signaler|repondu"
@@ -402,7 +403,7 @@ _HABITS = (
             r" (?:nouve\w+|dernier\w*|prochain\w*|offre|formule|module)",
             r"(?:decouvrez|essayez|testez|profitez de) (?:notre|nos|la nouvelle|le nouveau|des maintenant|sans"
             r" attendre)",
-            r"(?:notre|nos|la|le) (?:tout |toute )?(?:nouve\w+|dernier\w*|prochain\w*) (?:\w+ )?(?:produits?"
+            r"(?:notre|nos) (?:tout |toute )?(?:nouve\w+|dernier\w*|prochain\w*) (?:\w+ )?(?:produits?"
             r"|modules?|fonctionnalites?|versions?|offres?"
             r"|formules?|plateforme|outil) ~ (?:pourrai\w+|va|vont|devrai\w+|saura|sauront|repond\w*|convain\w+|vous)",
             r"avant de (?:partir|nous quitter|vous decider|resilier|tourner la page) ~ (?:decouvr\w+|regard\w+"
@@ -423,7 +424,7 @@ _HABITS = (
 )
 
 TONGUE = Tongue(
-    habits=_HABITS,
+    habits=(*_HABITS, *TURNS),
     negators=r"ne|n|pas|jamais|rien|aucun|aucune|ni|sans|personne|nullement|plutot que|au lieu de|loin de",
     denials=(
         r"(?:personne|pas|jamais|sans|loin de|rien|nul) (?:\w+ ){0,3}(?:dire|dit|disons|pense|pensons|penser"

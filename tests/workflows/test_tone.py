@@ -14,11 +14,14 @@ from workflows.tone import Level, Rule, review
 
 CORPUS: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("tone_corpus.yaml").read_text("utf-8"))
 HALVES = [(language, half) for language, halves in CORPUS.items() for half in halves]
-FLOOR = {"tuned": (0.97, 0.97), "held_out": (0.93, 0.83)}
-"""Least precision and recall of whole sentences. The held-out half was measured, never used to improve the rules:
-English 0.94 and 0.84, French 0.97 and 0.86."""
-RULE_FLOOR = {"tuned": (0.95, 0.95), "held_out": (0.75, 0.5)}
+FLOOR = {"tuned": (0.97, 0.97), "held_out": (0.93, 0.85), "implied": (0.5, 0.0)}
+"""Least precision and recall of whole sentences. Held-out ones were measured, never used to improve the rules: English
+0.94 and 0.86, French 0.97 and 0.89. Of what is only implied, the rules find next to nothing (recall 0.12 in English and
+0.04 in French), and that is all that they can: the figures say so where people read of the guard."""
+RULE_FLOOR = {"tuned": (0.95, 0.92), "held_out": (0.75, 0.6)}
 """The same for the weakest rule; with seven or eight sentences a rule, one sentence is worth 0.13."""
+WOLF = 0.07
+"""The largest share of good sentences that may be found fault with."""
 
 
 def rules_in(text: str, language: str = "en") -> set[str]:
@@ -41,7 +44,8 @@ def measure(language: str, half: str) -> tuple[Counter[str], dict[str, Counter[s
 
 
 def ratios(counted: Counter[str]) -> tuple[float, float]:
-    return counted["hit"] / (counted["hit"] + counted["false"]), counted["hit"] / (counted["hit"] + counted["missed"])
+    found, there = counted["hit"] + counted["false"], counted["hit"] + counted["missed"]
+    return (counted["hit"] / found if found else 1.0), counted["hit"] / there
 
 
 @pytest.mark.row("P-27")
@@ -53,7 +57,8 @@ def test_it_finds_most_of_what_hurts_and_seldom_cries_wolf(language: str, half: 
     print(language, half, {name: f"precision {p:.2f} recall {r:.2f}" for name, (p, r) in told.items()})
     assert precision >= FLOOR[half][0], told
     assert recall >= FLOOR[half][1], told
-    for rule in Rule:
+    assert whole["false"] <= WOLF * len(CORPUS[language][half]["good"]), told
+    for rule in Rule if half in RULE_FLOOR else ():
         assert told[rule][0] >= RULE_FLOOR[half][0], (rule, told)
         assert told[rule][1] >= RULE_FLOOR[half][1], (rule, told)
 
@@ -79,7 +84,7 @@ def test_the_corpus_is_large_enough_and_says_nothing_twice(language: str) -> Non
 def test_odd_typing_hides_nothing(language: str, half: str) -> None:
     kinds = CORPUS[language][half]
     for kind in Rule:
-        for sentence in kinds[kind]:
+        for sentence in kinds[kind][:8]:
             plain = rules_in(sentence, language)
             bare = "".join(c for c in unicodedata.normalize("NFD", sentence) if not unicodedata.combining(c))
             for odd in (
