@@ -16,7 +16,7 @@ from connector.store import cases
 from connector.survey_links import address
 from workflows.guard import occasion, refusal
 from workflows.look import Look
-from workflows.plan import PlannedStep, preview
+from workflows.plan import PlannedStep, followed, preview
 from workflows.records import Deal, DealState, People
 from workflows.rules import LinkKind
 
@@ -73,11 +73,12 @@ def preview_deal(runtime: Runtime, name: str, deal_id: str) -> Preview:
         load=load,
         new_case_id=uuid.uuid4().hex,
     )
+    book = followed(look)
     return Preview(
         account=name,
         deal_id=deal_id,
         deal_name=deal.name,
-        playbook=f"{look.playbook.key} {look.playbook.version}",
+        playbook=f"{book.key} {book.version}",
         contract_end=deal.contract_end.isoformat() if deal.contract_end is not None else None,
         case_id=case.id if case is not None else None,
         not_now=refusal(look, occasion(rules, deal)) if case is None else None,

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from connector.preview import preview_deal
 from workflows.exit_rights import add_months
 from workflows.tone import review
 from workflows.tone_check import drafts
@@ -20,6 +21,8 @@ CHOICES = [
     {"when": 'deal.exit_reason in ["Other", "Our decision"]', "playbook": "vendor-ended"},
     {"when": "case.save_steps_done", "playbook": "light"},
 ]
+
+FAMILY = {"save_playbook": "save-plan", "playbooks": CHOICES}
 
 
 @pytest.fixture
@@ -85,8 +88,8 @@ def drafted(system: Any, deal: str) -> Iterator[str]:
 # --- who ended it, and how ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.row("P-05", "P-27", "P-2D")
-@pytest.mark.parametrize("account_settings", [{"save_playbook": "save-plan", "playbooks": CHOICES}], indirect=True)
+@pytest.mark.row("P-05", "P-27", "P-2B", "P-2D", "P-72")
+@pytest.mark.parametrize("account_settings", [{**FAMILY, "exit_rights": True}], indirect=True)
 def test_each_ending_is_told_in_words_of_its_own_and_none_of_them_hurts(system: Any) -> None:
     talked, abrupt = system.renewal("Talked renewal"), system.renewal("Abrupt renewal")
     system.rig.advance(timedelta(minutes=15))
@@ -98,7 +101,11 @@ def test_each_ending_is_told_in_words_of_its_own_and_none_of_them_hurts(system: 
     end = (system.rig.now() - timedelta(days=3)).date()
     ours = system.renewal("Ours renewal", contacts=1, exit_reason=OUR_DECISION[system.rig.name], contract_end=end)
     system.lose(talked, abrupt, ours)
+    foretold = preview_deal(system.runtime, "acme", ours)
+    assert not system.rig.tasks(ours), "a preview writes nothing"
     work_out(system)
+    now = [step.title for step in foretold.steps if step.release_at and step.release_at <= system.rig.now()]
+    assert (foretold.playbook.split()[0], now) == ("vendor-ended", subjects(system, ours).splitlines())
     followed = {deal: system.case(deal).playbook for deal in (talked, abrupt, ours)}
     assert followed == {talked: "light", abrupt: "saas", ours: "vendor-ended"}, "the plan was gone through to its end"
     assert "Thank Talked for a clear decision" in subjects(system, talked)
@@ -114,13 +121,14 @@ def test_each_ending_is_told_in_words_of_its_own_and_none_of_them_hurts(system: 
     asked = system.web.get(page_in(task_about(system, ours, "how fairly we parted").body, "s")).text
     assert 'name="fair"' in asked
     assert 'name="reason"' not in asked, "the reason was ours"
+    assert "Confirm the notice of Talked" in subjects(system, talked), "whoever leaves lightly keeps their rights"
     assert "exit conversation" not in subjects(system, talked) + subjects(system, ours), "nothing is asked twice"
 
 
 # --- whom one can reach ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.row("P-12", "P-13", "P-16")
+@pytest.mark.row("P-10", "P-12", "P-13", "P-16")
 def test_one_voice_brings_a_task_a_call_stands_in_for_a_link_and_silence_comes_to_the_manager(system: Any) -> None:
     manager, csm = system.rig.users
     company = system.rig.add_company("Alone", owner_id=csm)
@@ -137,6 +145,9 @@ def test_one_voice_brings_a_task_a_call_stands_in_for_a_link_and_silence_comes_t
     assert "who validates what" in validates
     assert "what happens when no answer comes" in validates
     go_on(system, 2)
+    relieved = task_about(system, alone, "Brief the colleague")
+    assert relieved.owner_id == csm
+    assert "You are relieved of it" in relieved.body
     assert "a single contact" in task_about(system, alone, "Find the voices to listen to").body
     assert "has no contacts" in task_about(system, empty, "Find the voices to listen to").body
     for days in (5, 10, 4):
