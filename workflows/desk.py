@@ -74,6 +74,8 @@ class Desk(Timing):
             tz=self.tz,
         )
         self._values: dict[str, object] | None = None
+        self._seen: dict[str | None, dict[str, object]] = {}
+        self._choices: dict[tuple[object, ...], Choice | None] = {}
 
     # --- people -----------------------------------------------------------------------------------------------------
 
@@ -101,8 +103,15 @@ class Desk(Timing):
             rule = rule.model_copy(update={"owner": "csm"})
         days = self._days_needed(rule, contact_id)
         if rule.owner != "neutral":
-            return choose(rule.owner, self.staff, days=days)
-        return choose(rule.owner, self.staff, keep=self._neutral_so_far(), handed=self._handed(), days=days)
+            return self._chosen(rule.owner, None, None, days)
+        return self._chosen(rule.owner, self._neutral_so_far(), self._handed(), days)
+
+    def _chosen(self, owner: str, keep: str | None, handed: str | None, days: tuple[date, ...]) -> Choice | None:
+        """As :func:`~workflows.people.choose`, once for all steps that ask the same."""
+        asked = (owner, keep, handed, days)
+        if asked not in self._choices:
+            self._choices[asked] = choose(owner, self.staff, keep=keep, handed=handed, days=days)
+        return self._choices[asked]
 
     def must_ask_who_took_part(self, rule: StepRule) -> bool:
         """Whether a neutral person is to be chosen now, and it was not read yet who else took part (P-10)."""
@@ -133,6 +142,11 @@ class Desk(Timing):
 
     def values(self, contact_id: str | None, **more: object) -> dict[str, object]:
         """What texts and conditions see. Without a contact of its own, a step sees the most important one."""
+        if contact_id not in self._seen:
+            self._seen[contact_id] = self._values_of(contact_id)
+        return {**self._seen[contact_id], **more}
+
+    def _values_of(self, contact_id: str | None) -> dict[str, object]:
         if self._values is None:
             look, case = self.draft.look, self.draft.case
             contacts = self.contacts()
@@ -151,8 +165,7 @@ class Desk(Timing):
         contact = contact_view(self.contact(contact_id)) if own else self._values["first"]
         given = scores(self.draft.written, self.people, contact_id if own else None, self.draft.look.rules.low_score)
         self._values["case"] = {**cast("Mapping[str, object]", self._values["case"]), **given}
-        more = {**self._items(contact_id), **more}
-        return {**self._values, "contact": contact, **more}
+        return {**self._values, "contact": contact, **self._items(contact_id)}
 
     def _learned(self) -> Mapping[str, object]:
         """What the case has taught so far (P-42)."""
@@ -176,6 +189,7 @@ class Desk(Timing):
         self.draft.set(language=language)
         self.language = language
         self.staff = replace(self.staff, language=language)
+        self._choices.clear()
         self.rules = all_rules(playbook, self.draft.steps.values(), self.draft.look.rules)
         self.forget()
 
@@ -183,6 +197,7 @@ class Desk(Timing):
         """The case has changed: work out anew what texts see and when steps appear."""
         super().forget()
         self._values = None
+        self._seen.clear()
 
     def applies(self, rule: StepRule, contact_id: str | None) -> bool:
         """Whether the step's condition holds. Raises TextError when that cannot be told."""

@@ -11,7 +11,7 @@ from workflows.cases import Case, CaseStatus, Step, StepStatus
 from workflows.dates import plausible, zone
 from workflows.desk import MAX_CONTACTS, Desk
 from workflows.draft import Draft
-from workflows.family import fitting_playbook, language_of, negotiation_before
+from workflows.family import fitting_playbook, language_of
 from workflows.look import Links, Look
 from workflows.people import Choice
 from workflows.records import Model, User
@@ -79,8 +79,7 @@ def preview(look: Look, links: Links, *, left_out: bool = True) -> tuple[Planned
                 applies = _applies(desk, rule, contact_id)
                 if applies is False and not left_out:
                     continue
-                step = _planned(desk, rule, contact_id, applies)
-                planned.append(step.model_copy(update={"phase": phase.key, "phase_title": title}))
+                planned.append(_planned(desk, rule, contact_id, applies, phase.key, title))
     return tuple(planned)
 
 
@@ -160,27 +159,31 @@ def _case(look: Look) -> Case:
         opened_at=look.now,
         confirmed_at=look.now,
         reason=look.deal.exit_reason,
-        written=negotiation_before(look),
     )
 
 
 def _fill_done(desk: Desk, done: dict[str, datetime | Waiting]) -> None:
     """Reckon when each step will be done: when it was, or else when it is due."""
-    for _ in range(len(desk.rules)):
-        before = dict(done)
-        desk.forget()
-        for rule in desk.rules.values():
-            actual = [step.completed_at for step in desk.draft.steps.values() if step.rule == rule.key]
-            known = max((moment for moment in actual if moment is not None), default=None)
-            release = desk.release(rule)
-            if known is not None:
-                done[rule.key] = known
-            elif isinstance(release, datetime):
-                done[rule.key] = desk.due(rule, None, None, max(release, desk.draft.now))
-            elif release is not Waiting.STEP:
-                done[rule.key] = release
-        if done == before:
+    desk.forget()
+    left = list(desk.rules.values())
+    while left:
+        for rule in left:
+            moment = _reckoned(desk, rule)
+            if moment is not Waiting.STEP:
+                done[rule.key] = moment
+        waiting = [rule for rule in left if rule.key not in done]
+        if len(waiting) == len(left):
             return
+        desk.forget_waiting()  # what waited for another step may be known now, and what is known stays as it is
+        left = waiting
+
+
+def _reckoned(desk: Desk, rule: StepRule) -> datetime | Waiting:
+    ended = [step.completed_at for step in desk.draft.of_rule(rule.key) if step.completed_at is not None]
+    if ended:
+        return max(ended)
+    release = desk.release(rule)
+    return release if isinstance(release, Waiting) else desk.due(rule, None, None, max(release, desk.draft.now))
 
 
 def _asks(desk: Desk) -> list[PlannedStep]:
@@ -215,11 +218,13 @@ def _asked(desk: Desk, key: str) -> PlannedStep:
 def _contact_ids(desk: Desk, rule: StepRule) -> list[str | None]:
     if not rule.per_contact:
         return [None]
-    made = [step.contact_id for step in desk.draft.steps.values() if step.rule == rule.key and step.contact_id]
+    made = [step.contact_id for step in desk.draft.of_rule(rule.key) if step.contact_id]
     return [*made] or [contact.id for contact in desk.contacts()[:MAX_CONTACTS]] or [None]
 
 
-def _planned(desk: Desk, rule: StepRule, contact_id: str | None, applies: bool | None) -> PlannedStep:
+def _planned(
+    desk: Desk, rule: StepRule, contact_id: str | None, applies: bool | None, phase: str, phase_title: str
+) -> PlannedStep:
     key = f"{rule.key}@{contact_id}" if contact_id else rule.key
     made = desk.draft.steps.get(key, Step(key=key, rule=rule.key))
     contact = desk.contact(contact_id)
@@ -235,6 +240,8 @@ def _planned(desk: Desk, rule: StepRule, contact_id: str | None, applies: bool |
     return PlannedStep(
         key=key,
         rule=rule.key,
+        phase=phase,
+        phase_title=phase_title,
         status=made.status,
         type=words.type,
         priority=rule.priority,
