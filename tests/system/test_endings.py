@@ -42,6 +42,10 @@ def go_on(system: Any, days: float) -> None:
     work_out(system)
 
 
+def go_to(system: Any, day: date) -> None:
+    go_on(system, (day - system.rig.now().date()).days)
+
+
 def task_about(system: Any, deal: str, words: str) -> Any:
     [found] = [task for task in system.rig.tasks(deal) if words in task.subject]
     return found
@@ -169,14 +173,15 @@ def test_one_voice_brings_a_task_a_call_stands_in_for_a_link_and_silence_comes_t
 # --- which rights the contract gives, and where we failed them ------------------------------------------------------
 
 
-@pytest.mark.row("P-2B", "P-2C", "P-30")
+@pytest.mark.row("P-11", "P-2B", "P-2C")
 @pytest.mark.parametrize("account_settings", [{"exit_rights": True}], indirect=True)
 def test_the_clock_of_exit_rights_runs_and_an_own_failure_may_be_made_good_by_a_person(system: Any) -> None:
     owner = system.rig.users[1]
     lost_on = system.rig.now().date()
-    deal = system.renewal(contacts=1, owner_id=owner, contract_end=lost_on + timedelta(days=10))
+    deal = system.renewal(owner_id=owner, contract_end=lost_on + timedelta(days=10))
     system.lose(deal)
     work_out(system)
+    system.rig.give_role(deal, system.case(deal).contact_ids[1], "End User")
     go_on(system, 5)
     days = {"notice": add_months(lost_on, 2)}
     days["switching"] = days["notice"] + timedelta(days=30)
@@ -197,9 +202,13 @@ def test_the_clock_of_exit_rights_runs_and_an_own_failure_may_be_made_good_by_a_
     assert "Notice or a fee waived" in note
     assert "We owed them an answer; Ana agreed." in note
 
-    asked = {"ready to switch": "switching", "retrieve what they still need": "retrieval"}
-    for words, day in asked.items():
-        go_on(system, (days[day] - timedelta(days=20) - system.rig.now().date()).days)
-        assert due_day(task_about(system, deal, words)) < days[day]
-    go_on(system, (days["retrieval"] + timedelta(days=4) - system.rig.now().date()).days)
+    go_to(system, days["switching"] - timedelta(days=20))
+    assert due_day(task_about(system, deal, "ready to switch")) < days["switching"]
+    for number, (own, others) in enumerate((("deciding", "daily-use"), ("daily-use", "deciding"))):
+        page = page_in(task_about(system, deal, f"Send Person {number} the two-minute").body, "s")
+        asked = system.web.get(page).text
+        assert (f'name="{own}"' in asked, f'name="{others}"' in asked) == (True, False), "each is asked what fits"
+    go_to(system, days["retrieval"] - timedelta(days=20))
+    assert due_day(task_about(system, deal, "retrieve what they still need")) < days["retrieval"]
+    go_to(system, days["retrieval"] + timedelta(days=4))
     assert "Send them a receipt" in task_about(system, deal, "Erase the data").body
