@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from adapters.errors import ConfigError, Fault
+from adapters.results import Said
 from connector.config import _SECRET_KEY
 from connector.store import Store
 
@@ -40,7 +41,9 @@ def _database(store: Store) -> Iterator[Fault]:
     beside = (store.path, *(store.path.with_name(store.path.name + end) for end in ("-wal", "-shm")))
     exposed = [str(path) for path in beside if open_to_others(path)]
     if exposed:
-        cure = f"any user of this machine may read what customers answered: chmod 600 {' '.join(exposed)}"
+        cure = Said(
+            "any user of this machine may read what customers answered: chmod 600 %(files)s", files=" ".join(exposed)
+        )
         yield Fault("database_url", str(store.path), cure)
 
 
@@ -53,9 +56,11 @@ def _config(path: Path) -> Iterator[Fault]:
         return  # whoever reads the settings says so
     keys = sorted(set(_literal_secrets(raw)))
     if keys:
-        cure = (
-            f"it holds secrets ({', '.join(keys)}) that any user of this machine may read: chmod 600 {path}, or put "
-            "them into aurevoir.env and write ${NAME} here"
+        cure = Said(
+            "it holds secrets (%(keys)s) that any user of this machine may read: chmod 600 %(file)s, or put them into "
+            "aurevoir.env and write ${NAME} here",
+            keys=", ".join(keys),
+            file=path,
         )
         yield Fault("config file", str(path), cure)
 

@@ -71,7 +71,8 @@ def _ours(described: Describes) -> Iterator[Finding]:
     key = known["Task"].get(our_field("key").lower())
     if key is not None and not key.get("unique"):
         text = Said("the org does not keep the key of tasks unique, so unclear answers cost an extra look")
-        yield Finding("task key", Level.WARNING, text, "make Activity.Aurevoir_Key__c unique, then " + RUN_PROVISION)
+        remedy = Said("make Activity.Aurevoir_Key__c unique, then run `aurevoir provision`")
+        yield Finding("task key", Level.WARNING, text, remedy)
 
 
 def _mapped(described: Describes, fields: FieldMap) -> Iterator[Finding]:
@@ -123,7 +124,7 @@ def _rights(client: Client, described: Describes) -> Iterator[Finding]:
 def _push(client: Client, settings: SalesforceSettings) -> Iterator[Finding]:
     """Whether the message and the flows that tell us of moves are in the org, and awake."""
     if not settings.webhook_secret:
-        remedy = "set webhook_secret and a public_url that Salesforce reaches, then " + RUN_PROVISION
+        remedy = Said("set webhook_secret and a public_url that Salesforce reaches, then run `aurevoir provision`")
         text = Said("not set up: changes are found by polling alone")
         yield Finding("outbound messages", Level.WARNING, text, remedy)
         return
@@ -131,20 +132,19 @@ def _push(client: Client, settings: SalesforceSettings) -> Iterator[Finding]:
     try:
         message, flows = bool(there.messages()), there.flows()
     except AdapterError as error:
-        text = f"whether the message and its flows are in the org cannot be seen: {error.message}"
-        yield Finding("outbound messages", Level.WARNING, text, "let the connector's user view setup and configuration")
+        text = Said("whether the message and its flows are in the org cannot be seen: %(why)s", why=error.message)
+        remedy = Said("let the connector's user view setup and configuration")
+        yield Finding("outbound messages", Level.WARNING, text, remedy)
         return
     missing = [name for name in FLOWS if name not in flows]
     asleep = [name for name in FLOWS if flows.get(name) is False]
     if not message or missing:
-        lacking = [*(["the outbound message"] if not message else []), *(f"the flow {name}" for name in missing)]
-        text = (
-            f"{', '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} not in the org: changes are found by polling"
-        )
-        remedy = RUN_PROVISION + ", and read why if it leaves them out"
+        lacking = ", ".join([*(["the outbound message"] if not message else []), *missing])
+        text = Said("not in the org: %(names)s; changes are found by polling", names=lacking)
+        remedy = Said("run `aurevoir provision`, and read why if it leaves them out")
         yield Finding("outbound messages", Level.WARNING, text, remedy)
     elif asleep:
-        text = f"{' and '.join(asleep)} sleep{'s' if len(asleep) == 1 else ''}: changes are found by polling"
-        yield Finding("outbound messages", Level.WARNING, text, "activate them in Setup > Flows")
+        text = Said("flows that sleep: %(names)s; changes are found by polling", names=", ".join(asleep))
+        yield Finding("outbound messages", Level.WARNING, text, Said("activate them in Setup > Flows"))
     else:
         yield Finding("outbound messages", Level.OK, Said("the message and its flows are in the org, and active"))

@@ -207,7 +207,13 @@ def _switched(job: Job, account: Account) -> str:
     on = account.is_switched_on()
     settles = [{"pipeline": one.pipeline, "held": _held(one.settle_for)} for one in account.config.watch]
     return render_template(
-        "console/setup/switched_on.html", done=done, trouble=trouble_of(job), name=account.name, on=on, settles=settles
+        "console/setup/switched_on.html",
+        told=languages.told,
+        done=done,
+        trouble=trouble_of(job),
+        name=account.name,
+        on=on,
+        settles=settles,
     )
 
 
