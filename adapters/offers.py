@@ -130,13 +130,15 @@ class PackageOrder:
     """What an app to be installed in the CRM is made for.
 
     ``account`` holds the vendor settings of the account that it is for, and ``stage_ids`` the stages watched there;
-    None and empty when it is for any account. ``options`` are the adapter's own, see :attr:`Packager.package_options`.
+    None and empty when it is for any account. ``language``: in which our fields are called. ``options`` are the
+    adapter's own, see :attr:`Packager.package_options`.
     """
 
     public_url: str
     account: Any | None = None
     stage_ids: frozenset[str] = frozenset()
     options: Mapping[str, str] = field(default_factory=dict)
+    language: str = "en"
 
 
 @runtime_checkable

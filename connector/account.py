@@ -22,7 +22,7 @@ from connector.store import Store, accounts
 from connector.store.database import Busy
 from connector.store.tables import AccountRow
 from connector.vault import Vault, VaultError
-from workflows.fields import FIELDS
+from workflows.fields import named_in
 from workflows.records import Pipeline, User
 from workflows.rules import AccountRules
 
@@ -286,7 +286,7 @@ class Account:
         if not dry_run:
             self.require_watch()
             self.require_names()  # or else it would be switched on, and watch nothing
-        report = self.crm().ensure_schema(FIELDS, dry_run=dry_run)
+        report = self.crm().ensure_schema(named_in(self.config.language), dry_run=dry_run)
         if dry_run:
             return report
         now = self._clock.now()

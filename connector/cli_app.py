@@ -100,4 +100,10 @@ def _order_for(
     except AdapterError as error:
         typer.echo(f"The stages of {name} could not be read, so every change of stage will be told: {error}", err=True)
         stages = frozenset()
-    return PackageOrder(public_url or runtime.settings.server.public_url, account.config.vendor, stages, options)
+    return PackageOrder(
+        public_url or runtime.settings.server.public_url,
+        account.config.vendor,
+        stages,
+        options,
+        account.config.language,
+    )

@@ -67,7 +67,9 @@ def provision(runtime: Runtime, name: str, *, dry_run: bool = False, follow: Fol
 def _order(runtime: Runtime, account: Account) -> PackageOrder:
     watch = account.rules().watch
     stages = frozenset().union(*(rule.negotiating | rule.not_renewing | rule.renewed | rule.won for rule in watch))
-    return PackageOrder(runtime.settings.server.public_url, account.config.vendor, stages)
+    return PackageOrder(
+        runtime.settings.server.public_url, account.config.vendor, stages, language=account.config.language
+    )
 
 
 def _known(runtime: Runtime, name: str) -> str:

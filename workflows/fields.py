@@ -5,8 +5,10 @@ These are the only fields that we ever write on deals, companies, contacts and t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 
+from workflows.field_words import FIELD_WORDS
 from workflows.questions import Option
 from workflows.records import Model, RecordKind
 
@@ -26,7 +28,10 @@ class FieldType(StrEnum):
 
 
 class FieldSpec(Model):
-    """One field that we create on one kind of record. ``options`` only for ENUM."""
+    """One field that we create on one kind of record. ``options`` only for ENUM.
+
+    ``label`` and ``description`` are in ``language``, and so are the labels of options (:meth:`option_label`).
+    """
 
     record: RecordKind
     name: str
@@ -34,6 +39,11 @@ class FieldSpec(Model):
     label: str
     description: str
     options: tuple[Option, ...] = ()
+    language: str = "en"
+
+    def option_label(self, option: Option) -> str:
+        """What people read of this option, in the field's language or else in English."""
+        return option.text.get(self.language, option.text["en"])
 
 
 def _option(value: str, en: str, fr: str) -> Option:
@@ -312,6 +322,18 @@ FIELDS: tuple[FieldSpec, ...] = (  # the dearest first: an account may take only
         description="True where a customer who had left has come back with this deal (P-56).",
     ),
 )
+
+
+def named_in(language: str, fields: Sequence[FieldSpec] = FIELDS) -> tuple[FieldSpec, ...]:
+    """These fields as they are called in this language, such as ``fr-CA``; in English where we have no words of it."""
+    code = language.replace("_", "-").partition("-")[0].lower()
+    words = FIELD_WORDS.get(code)
+    if words is None:
+        return tuple(fields)
+    return tuple(
+        spec.model_copy(update={**words[spec.name]._asdict(), "language": code}) if spec.name in words else spec
+        for spec in fields
+    )
 
 
 def field(record: RecordKind, name: str) -> FieldSpec:

@@ -1,5 +1,7 @@
 """Our fields as HubSpot properties: created once, found again, options added and never taken away.
 
+A property is made in the account's language; what it is called afterwards is the admin's matter and stays.
+
 Whether tasks take properties of ours, and unique ones, differs between accounts and is documented nowhere: it is tried,
 and what was found is remembered as how tasks carry their key.
 """
@@ -37,6 +39,8 @@ TYPES: Mapping[FieldType, tuple[str, str]] = {
     FieldType.URL: ("string", "text"),
     FieldType.KEY: ("string", "text"),
 }
+
+_YES_NO = {"en": ("Yes", "No"), "fr": ("Oui", "Non")}
 
 
 @dataclass
@@ -218,9 +222,10 @@ def _full(spec: FieldSpec) -> str:
 
 def _options(spec: FieldSpec) -> list[dict[str, Any]]:
     if spec.type == FieldType.BOOLEAN:
-        pairs = [("true", "Yes"), ("false", "No")]
+        yes, no = _YES_NO.get(spec.language, _YES_NO["en"])
+        pairs = [("true", yes), ("false", no)]
     else:
-        pairs = [(option.value, option.text["en"]) for option in spec.options]
+        pairs = [(option.value, spec.option_label(option)) for option in spec.options]
     return [
         {"label": label, "value": value, "hidden": False, "displayOrder": order}
         for order, (value, label) in enumerate(pairs)

@@ -24,7 +24,7 @@ from adapters.salesforce import parts
 from adapters.salesforce.client import Client
 from adapters.salesforce.deploying import Deployer, Failure, Follow
 from adapters.salesforce.mapping import OBJECTS, our_field
-from adapters.salesforce.metadata import CustomField, Package, Piece, Value
+from adapters.salesforce.metadata import CustomField, Package, Piece, custom_field
 from adapters.salesforce.packaging import address_faults
 from adapters.salesforce.settings import SalesforceSettings
 from adapters.salesforce.shape import describe, fields_of
@@ -257,9 +257,7 @@ def _views_without(
 def _missing_fields(described: Mapping[str, set[str]]) -> tuple[CustomField, ...]:
     """Fields that a trial needs along, since the other parts name them."""
     return tuple(
-        CustomField(spec, tuple(Value(one.value, one.text["en"]) for one in spec.options))
-        for spec in FIELDS
-        if our_field(spec.name).lower() not in described[OBJECTS[spec.record]]
+        custom_field(spec) for spec in FIELDS if our_field(spec.name).lower() not in described[OBJECTS[spec.record]]
     )
 
 

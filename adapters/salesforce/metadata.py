@@ -47,11 +47,15 @@ class Value:
 
 @dataclass(frozen=True)
 class CustomField:
-    """A field to deploy. ``values`` are the picklist's whole list, an admin's additions among them."""
+    """A field to deploy. ``values`` are the picklist's whole list, an admin's additions among them.
+
+    ``label``: as the org calls it already; by default as we do.
+    """
 
     spec: FieldSpec
     values: tuple[Value, ...] = ()
     unique: bool = True
+    label: str | None = None
 
     @property
     def owner(self) -> str:
@@ -78,7 +82,7 @@ class CustomField:
         made: dict[str, Any] = {
             **_TYPES[self.spec.type],
             "fullName": self.name,
-            "label": self.spec.label[:LONGEST_LABEL],
+            "label": self.label or self.spec.label[:LONGEST_LABEL],
             "description": self.spec.description,
         }
         if self.spec.type is FieldType.KEY and not self.unique:
@@ -92,6 +96,11 @@ class CustomField:
         if self.spec.type not in (FieldType.BOOLEAN, FieldType.LONG_TEXT):
             made["required"] = False
         return made
+
+
+def custom_field(spec: FieldSpec) -> CustomField:
+    """The field as we make it, in the language of its words."""
+    return CustomField(spec, tuple(Value(one.value, spec.option_label(one)) for one in spec.options))
 
 
 class InOrder(dict[str, Any]):

@@ -17,9 +17,9 @@ from urllib.parse import urlsplit
 from adapters.errors import ConfigError, Fault
 from adapters.offers import PackageOrder
 from adapters.salesforce import parts
-from adapters.salesforce.metadata import CustomField, Package, Piece, Value, render
+from adapters.salesforce.metadata import Package, Piece, custom_field, render
 from adapters.salesforce.settings import SalesforceSettings
-from workflows.fields import FIELDS
+from workflows.fields import named_in
 
 SOURCE_VERSION = "66.0"
 PROJECT = "aurevoir-salesforce"
@@ -74,19 +74,17 @@ def packages(order: PackageOrder) -> tuple[Package, Package]:
         )
     contact = order.options.get("contact") or user
     return (
-        main_package(settings.api_version, (*parts.sites(_url(order)), *push)),
+        main_package(settings.api_version, (*parts.sites(_url(order)), *push), order.language),
         login_package(settings.api_version, contact, parts.app_secrets(_url(order))),
     )
 
 
-def main_package(version: str, of_the_org: Sequence[Piece]) -> Package:
+def main_package(version: str, of_the_org: Sequence[Piece], language: str = "en") -> Package:
     """Fields, permission sets, reports, list views, the part for the record page, and what names the org's own address.
 
     That is: our address as a remote and a trusted site, and push where wanted.
     """
-    fields = tuple(
-        CustomField(spec, tuple(Value(one.value, one.text["en"]) for one in spec.options)) for spec in FIELDS
-    )
+    fields = tuple(custom_field(spec) for spec in named_in(language))
     granted = tuple(each.shown for each in fields)
     return Package(
         version=version,

@@ -18,7 +18,7 @@ from adapters.salesforce.answers import DUPLICATE, problems
 from adapters.salesforce.client import Client
 from adapters.salesforce.deploying import Deployer
 from adapters.salesforce.mapping import OBJECTS
-from adapters.salesforce.metadata import PERMISSION_SET, CustomField, Package, Value
+from adapters.salesforce.metadata import PERMISSION_SET, CustomField, Package, Value, custom_field
 from adapters.salesforce.shape import Describes, describe, discover, fields_of
 from adapters.services import Services
 from workflows.fields import FieldSpec, FieldType
@@ -80,13 +80,13 @@ def make_plan(wanted: Sequence[FieldSpec], described: Describes) -> Plan:
     plan = Plan()
     for spec in wanted:
         known = fields_of(described[OBJECTS[spec.record]])
-        new = CustomField(spec, tuple(Value(one.value, one.text["en"]) for one in spec.options))
+        new = custom_field(spec)
         old = known.get(new.name.lower())
         if old is None:
             plan.created.append(new)
         elif missing := _missing_values(new, old):
             there = tuple(Value(one["value"], one["label"], one["active"]) for one in old["picklistValues"])
-            plan.extended.append(replace(new, values=(*there, *missing)))
+            plan.extended.append(replace(new, values=(*there, *missing), label=str(old["label"])))
         else:
             plan.present.append(new.shown)
     return plan

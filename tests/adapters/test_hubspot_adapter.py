@@ -24,7 +24,7 @@ from sandbox.hubspot import TOKEN
 from sandbox.hubspot.definitions import CONTACT, DEAL, TASK
 from sandbox.hubspot.errors import rate_limited
 from sandbox.kit import Fault
-from workflows.fields import FIELDS
+from workflows.fields import FIELDS, named_in
 from workflows.records import DealState, RecordKind, Ref, Role
 from workflows.writes import CreateNote, UpdateFields, UpdateTask
 
@@ -464,6 +464,22 @@ def test_a_property_of_our_name_and_another_type_is_left_alone_and_told(rig: Any
     report = kit.connect(rig).crm.ensure_schema(FIELDS)
     assert "number" in report.refused["deals.aurevoir_status"]
     assert rig.world.schema.get(DEAL, "aurevoir_status").type == "number"
+
+
+def test_properties_are_called_in_the_accounts_language_and_never_renamed(rig: Any) -> None:
+    crm, schema = kit.connect(rig).crm, rig.world.schema
+    crm.ensure_schema([spec for spec in FIELDS if spec.name == "quiet"])
+    report = crm.ensure_schema(named_in("fr-FR"))
+    assert report.refused == {}
+    assert schema.get(DEAL, "aurevoir_quiet").label == "Offboarding: keep quiet", "there before"
+    reason, returned = schema.get(DEAL, "aurevoir_exit_reason"), schema.get(DEAL, "aurevoir_returned")
+    assert reason.label == "Motif du départ (client)"
+    assert "Réduction de budget" in {each["label"] for each in reason.options if each["value"] == "budget"}
+    assert {each["label"] for each in returned.options} == {"Oui", "Non"}
+    again = crm.ensure_schema(named_in("fr-FR"))
+    assert (again.created, again.extended) == ((), ())
+    assert crm.ensure_schema(FIELDS).created == (), "another language renames nothing"
+    assert schema.get(DEAL, "aurevoir_exit_reason").label == "Motif du départ (client)"
 
 
 def test_a_missing_scope_is_named_and_the_rest_is_still_set_up(rig: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.resources import files
 from typing import Any
 
@@ -17,7 +18,7 @@ from adapters.salesforce.metadata import NAMESPACE, CustomField, Package, Value
 from adapters.salesforce.shape import Shape
 from sandbox.kit import Fault
 from sandbox.salesforce.schema import PicklistValue
-from workflows.fields import FIELDS, FieldSpec, FieldType
+from workflows.fields import FIELDS, FieldSpec, FieldType, named_in
 from workflows.questions import Option
 from workflows.records import RecordKind
 
@@ -129,17 +130,23 @@ def test_options_that_an_admin_added_stay_when_ours_are_added(org: Any) -> None:
         PicklistValue("x", "X", active=False),
     ]
     schema.set_values("Opportunity", "Aurevoir_Status__c", kept)
-    report = org.connect().ensure_schema(FIELDS)
+    deals = schema.object("Opportunity")
+    deals.add(replace(deals.find("Aurevoir_Status__c"), label="How far it is"))
+    report = org.connect().ensure_schema(named_in("fr"))
     assert report.extended == ("Opportunity.Aurevoir_Status__c",)
+    assert schema.object("Opportunity").find("Aurevoir_Status__c").label == "How far it is"
     values = schema.object("Opportunity").find("Aurevoir_Status__c").values
     assert [(each.value, each.active) for each in values][:3] == [("on_hold", True), ("active", True), ("x", False)]
     assert next(each.label for each in values if each.value == "active") == "Under way"
     assert {"awaiting_reason", "completed", "cancelled", "stopped"} <= {each.value for each in values}
+    assert next(each.label for each in values if each.value == "completed") == "Terminé", "as the account speaks"
 
 
 def test_an_org_without_unique_keys_on_tasks_gets_a_plain_one_and_we_know(make_org: Callable[..., Any]) -> None:
     org = make_org(activity_unique=False)
-    report = org.connect().ensure_schema(FIELDS)
+    report = org.connect().ensure_schema(named_in("fr"))
+    reason = org.sandbox.world.schema.object("Opportunity").find("Aurevoir_Exit_Reason__c")
+    assert (reason.label, reason.values[0].label) == ("Motif du départ (client)", "Reprise en interne")
     assert report.refused == {}
     assert "Task.Aurevoir_Key__c" in report.created
     assert any("unique" in note for note in report.notes)
