@@ -132,7 +132,7 @@ def test_each_ending_is_told_in_words_of_its_own_and_none_of_them_hurts(system: 
 # --- whom one can reach ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.row("P-10", "P-12", "P-13", "P-16")
+@pytest.mark.row("P-10", "P-12", "P-13", "P-15", "P-16")
 def test_one_voice_brings_a_task_a_call_stands_in_for_a_link_and_silence_comes_to_the_manager(system: Any) -> None:
     manager, csm = system.rig.users
     company = system.rig.add_company("Alone", owner_id=csm)
@@ -152,6 +152,7 @@ def test_one_voice_brings_a_task_a_call_stands_in_for_a_link_and_silence_comes_t
     relieved = task_about(system, alone, "Brief the colleague")
     assert relieved.owner_id == csm
     assert "You are relieved of it" in relieved.body
+    assert "was chosen because" in relieved.body, "and why it is theirs"
     assert "a single contact" in task_about(system, alone, "Find the voices to listen to").body
     assert "has no contacts" in task_about(system, empty, "Find the voices to listen to").body
     for days in (5, 10, 4):

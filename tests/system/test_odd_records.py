@@ -61,6 +61,7 @@ def test_a_deal_moved_to_a_pipeline_that_nobody_watches_ends_its_case(system: An
     system.work()
     assert system.case(deal).status is CaseStatus.CANCELLED
     assert open_tasks(system, deal) == []
+    assert len(system.rig.notes(deal)) == 1, "it says why"
     assert system.rig.value(RecordKind.DEAL, deal, "status") == "cancelled"
 
 
