@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from itertools import groupby
 from typing import Any
 
 from flask import Blueprint, abort, flash, redirect, request, url_for
@@ -22,6 +21,7 @@ from connector.store.case_search import A_PAGE, CaseFilter
 from connector.web import languages
 from connector.web.case_pages import stored_rules
 from connector.web.console import Console, guard, sentence
+from connector.web.console_check import add_check
 from workflows.cases import Case, CaseStatus, Step
 from workflows.plan import Expected, expected
 from workflows.questions import Answer, AnswerValue, Question
@@ -46,6 +46,7 @@ def make_blueprint(console: Console) -> Blueprint:
     _add_accounts(blueprint, console)
     _add_cases(blueprint, console)
     _add_lists(blueprint, console)
+    add_check(blueprint, console)
     return blueprint
 
 
@@ -241,16 +242,6 @@ def _value(question: Question, value: AnswerValue, offered: Sequence[str]) -> st
 
 def _add_lists(blueprint: Blueprint, console: Console) -> None:
     runtime = console.runtime
-
-    @blueprint.get("/check")
-    def check() -> ResponseReturnValue:
-        from connector.checkup import check_up  # loads what looks at certificates, for who asks
-
-        findings = list(check_up(runtime)) if request.args.get("run") else None
-        parts = [
-            (name, [one.finding for one in ones]) for name, ones in groupby(findings or (), lambda one: one.account)
-        ]
-        return console.page("check.html", parts=parts, ran=findings is not None, told=languages.told)
 
     @blueprint.get("/log")
     def log() -> ResponseReturnValue:

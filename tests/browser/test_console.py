@@ -96,7 +96,7 @@ def test_no_page_of_the_console_has_a_barrier_that_axe_can_see(rig: Any, browser
         setup = "/console/accounts/acme"
         what_happens = (
             *("/console/", "/console/cases?status=", f"/console/cases/{case_id}", "/console/failed"),
-            *("/console/playbooks", "/console/figures/", "/console/check?run=1"),
+            *("/console/playbooks", "/console/figures/", "/console/check"),
         )
         setting_up = (
             *(f"/console/accounts/new?crm={rig.name}", f"{setup}/connect", f"{setup}/switch-on"),
@@ -106,6 +106,10 @@ def test_no_page_of_the_console_has_a_barrier_that_axe_can_see(rig: Any, browser
             page.goto(address + path)
             page.evaluate("document.querySelectorAll('details').forEach(fold => { fold.open = true })")
             check(page, path)
+        page.goto(f"{address}/console/check")
+        page.locator("main button").click()
+        page.locator("ul.findings").first.wait_for()
+        check(page, "the check-up's findings")
         page.goto(f"{address}{setup}/place")
         assert page.locator("#calendar").count() == 1, page.content()[:3000]
         page.fill("#calendar", "Atlantis")

@@ -13,10 +13,12 @@ import pytest
 from werkzeug.routing import Rule
 
 from connector.admins import AdminProblem, Admins
+from connector.checkup import check_up
 from connector.cli_print import print_cases
 from connector.operations import standings
 from connector.store import accounts, agenda, cases, intake, intents
 from connector.store.tables import AdminSessionRow, EventRow, IntentRow, IntentState, LinkRow
+from connector.web import languages
 from workflows.cases import Case, CaseStatus, Step, StepStatus
 from workflows.questions import Answer
 from workflows.writes import CreateTask
@@ -454,8 +456,23 @@ def test_settings_that_cannot_be_used_stand_on_the_first_page(inside: kit.Desk) 
 
 
 def test_the_check_up_is_run_when_asked_for(inside: kit.Desk) -> None:
-    assert "acme" not in inside.get("/console/check").text
-    assert "to mend" in inside.get("/console/check?run=1").text
+    assert "to mend" not in inside.get("/console/check?run=1").text, "a link asks no CRM"
+    begun = inside.post("/console/check", {"account": "acme"}, page="/console/check")
+    assert (begun.status_code, begun.location) == (303, "/console/check#acme")
+    assert "to mend" in inside.get("/console/check").text
+    html = inside.get("/console/check?lang=fr").text
+    assert "à réparer" in html, "kept without a language"
+    assert 'id="acme"' in html
+
+
+def test_the_check_up_is_said_in_the_readers_language(inside: kit.Desk) -> None:
+    findings = [one.finding for one in check_up(inside.runtime)]
+    with inside.app.test_request_context("/"):
+        languages.choose(languages.available(), ("fr",))
+        said = {languages.told(one.text) for one in findings} | {languages.told(one.remedy) for one in findings}
+    told = {"pas en service : rien n’est encore suivi.", "à 1 s près celle de HubSpot", "Démarrez `aurevoir serve`."}
+    assert told <= said
+    assert not [one for one in said if "not switched on" in one or "Start " in one]
 
 
 def test_who_did_what_can_be_read_afterwards(inside: kit.Desk) -> None:
