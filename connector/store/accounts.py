@@ -6,14 +6,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import case, delete, func, select, update
+from sqlalchemy import bindparam, case, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from connector.store.database import insert_or, one_after_another
 from connector.store.tables import (
     AccountRow,
     AgendaRow,
-    CallRow,
+    Base,
     CursorRow,
     HoldRow,
     IntentRow,
@@ -35,6 +35,8 @@ SILENT_AFTER = timedelta(minutes=15)
 
 UNBOUND = ""
 """In place of an account's id in its CRM: it was taken out, and another name may be connected to the same one."""
+
+_HOLDS, _CALL_TABLE = Base.metadata.tables["holds"], Base.metadata.tables["calls"]
 
 SEALED = "tokens.sealed"
 """The column that a sealed token is bound to."""
@@ -158,22 +160,30 @@ def move_cursor(session: Session, account: str, stream: str, value: str | None, 
         _put(session, CursorRow, [CursorRow.account, CursorRow.stream], values)
 
 
+_HELD = select(_HOLDS.c.until).where(_HOLDS.c.account == bindparam("of"), _HOLDS.c.bucket == bindparam("in"))
+_OURS = (_CALL_TABLE.c.account == bindparam("of"), _CALL_TABLE.c.bucket == bindparam("in"))
+_FORGET_CALLS = delete(_CALL_TABLE).where(*_OURS, _CALL_TABLE.c.at <= bindparam("until"))
+_CALLS = select(func.count(), func.min(_CALL_TABLE.c.at)).where(*_OURS)
+_NOTE_CALL = insert(_CALL_TABLE)
+"""Made once, and on the tables themselves: they run before each call to a CRM, and took half as long as the call."""
+
+
 def take_call(
     session: Session, account: str, bucket: str, *, limit: int, window: timedelta, now: datetime
 ) -> datetime | None:
     """Count one call, unless the window is full or the CRM said to wait: then the moment to come back is given."""
     one_after_another(session, f"calls-{account}-{bucket}")
-    hold = session.get(HoldRow, (account, bucket))
-    if hold is not None and hold.until > now:
-        return hold.until
-    mine = (CallRow.account == account, CallRow.bucket == bucket)
-    session.execute(delete(CallRow).where(*mine, CallRow.at <= now - window))
+    connection, mine = session.connection(), {"of": account, "in": bucket}
+    held: datetime | None = connection.scalar(_HELD, mine)
+    if held is not None and held > now:
+        return held
+    connection.execute(_FORGET_CALLS, mine | {"until": now - window})
     used: int
     oldest: datetime
-    used, oldest = session.execute(select(func.count(), func.min(CallRow.at)).where(*mine)).one()
+    used, oldest = connection.execute(_CALLS, mine).one()
     if used >= limit:
         return oldest + window
-    session.add(CallRow(account=account, bucket=bucket, at=now))
+    connection.execute(_NOTE_CALL, {"account": account, "bucket": bucket, "at": now})
     return None
 
 
