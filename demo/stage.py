@@ -21,7 +21,7 @@ from connector.app import create_app
 from connector.bootstrap import Adapters, Runtime, build
 from connector.config import load
 from connector.engine import LocalEngine
-from connector.store import agenda, cases
+from connector.store import accounts, agenda, cases
 from connector.web.front import server_options
 from sandbox.hubspot import SECRET, TOKEN, HubSpotSandbox
 from sandbox.kit import Clock, Server
@@ -106,15 +106,25 @@ class Stage:
         while time.monotonic() < give_up:
             for crm in self.crms:
                 crm.sandbox.hooks.settle(5)
-            for name in self.runtime.accounts:
-                self.runtime.engine.nudge(name)
-            time.sleep(0.05)
             while isinstance(self.runtime.engine, LocalEngine) and self.runtime.engine.busy:
-                time.sleep(0.02)
-            with self.runtime.store.read() as session:
-                if not agenda.due_accounts(session, self.clock.now()):
-                    return
+                time.sleep(0.005)
+            waiting = self._with_something_to_do()
+            if not waiting:
+                return
+            for name in waiting:
+                self.runtime.engine.nudge(name)
         raise TimeoutError(f"the connector did not come to rest: {self.runtime.ready()}")
+
+    def _with_something_to_do(self) -> set[str]:
+        """Accounts with a look that is due, or a poll: who has neither is left in peace until they have."""
+        now = self.clock.now()
+        with self.runtime.store.read() as session:
+            polled = {name: accounts.get(session, name) for name in self.runtime.accounts}
+            due = set(agenda.due_accounts(session, now))
+        every = {name: account.config.poll_every for name, account in self.runtime.accounts.items()}
+        return due | {
+            name for name, row in polled.items() if row and row.polled_at and row.polled_at + every[name] <= now
+        }
 
     def advance(self, by: timedelta) -> None:
         """Move time on for everyone."""

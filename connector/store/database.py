@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
@@ -63,6 +64,7 @@ class Store:
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = _engine(self.url, self.is_sqlite)
+        self._turns = threading.RLock()
         self._locks: Locks = FileLocks(self.path) if self.is_sqlite else AdvisoryLocks(self.url, connecting(self.url))
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
         self._readers = sessionmaker(
@@ -73,8 +75,21 @@ class Store:
     def write(self) -> Iterator[Session]:
         """A session in a writing transaction."""
         self._locks.require_held()
-        with self._sessions.begin() as session:
+        with self._turn(), self._sessions.begin() as session:
             yield session
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """SQLite has one writer at a time, and others sleep and try again, ever longer: our own threads queue instead.
+
+        Who waits too long goes on and hears it from the database, as it would from another process.
+        """
+        taken = self.is_sqlite and self._turns.acquire(timeout=BUSY_SECONDS)
+        try:
+            yield
+        finally:
+            if taken:
+                self._turns.release()
 
     @contextmanager
     def read(self) -> Iterator[Session]:
