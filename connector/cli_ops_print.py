@@ -22,7 +22,7 @@ def print_standings(found: Sequence[Standing]) -> None:
             one.crm,
             Text(_stands(one), style="" if one.well else "bold red"),
             _moment(one.worked_at) or "never",
-            str(one.open_cases),
+            f"{one.open_cases}{f' ({one.settling} settling)' if one.settling else ''}",
             str(one.failed),
         )
     _out().print(table)

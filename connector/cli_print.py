@@ -174,7 +174,8 @@ def print_provisioned(reports: Mapping[str, SchemaReport], *, dry_run: bool) -> 
             out.print(Text(f"  refused: {name}: {reason}", style="bold red"))
         for note in report.notes:
             out.print(Text(f"  note: {note}"))
-        out.print(Text("  nothing was written" if dry_run else "  switched on: `aurevoir serve` watches it"))
+        on = "switched on: `aurevoir serve` watches it; deals settle first, and `aurevoir cases` says until when"
+        out.print(Text("  nothing was written" if dry_run else f"  {on}"))
 
 
 def _shorter(names: Sequence[str]) -> str:
