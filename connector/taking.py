@@ -60,6 +60,7 @@ def _take(runtime: Runtime, link_id: str, questionnaire: Questionnaire, answer: 
             return Taken.CLOSED
         if delivery is not None and not intake.take_once(session, link.account, delivery, now):
             return Taken.REPEATED
+        link = intake.keep_own_link(session, link, answer.author)
         before = intake.answer(session, link.id)
         if before is not None:
             if dict(intake.to_answer(before).values) == dict(answer.values):

@@ -12,14 +12,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from workflows.asking import feeds, is_farewell, is_own_view
+from workflows.asking import author_id, feeds, is_farewell, is_own_view
 from workflows.cases import Case, CaseStatus, Step, StepStatus
 from workflows.draft import MAILED, Draft
 from workflows.feedback import feedback_writes, given_score, start_score
 from workflows.questions import Answer, Questionnaire
 from workflows.records import Contact, DealState, People
 from workflows.rules import Anchor, CaseKind, LinkKind, StepRule, Texts
-from workflows.sides import compare
+from workflows.sides import compare, late_mark
 from workflows.survey import wording
 
 if TYPE_CHECKING:
@@ -50,7 +50,8 @@ def take_answers(draft: Draft) -> None:
         if answer.case_id != draft.case.id or questionnaire is None:
             continue
         late = is_own_view(questionnaire) and others_have_answered(draft.written)
-        if not draft.once(f"_answer:{answer.questionnaire}:{answer.by}:{answer.contact_id or ''}", _digest(answer)):
+        who = f"{answer.by}:{answer.contact_id or author_id(answer.author)}"
+        if not draft.once(f"_answer:{answer.questionnaire}:{who}", _digest(answer)):
             continue
         _write(draft, questionnaire, answer, late=late)
         if answer.by == "customer":
@@ -78,7 +79,7 @@ def _write(draft: Draft, questionnaire: Questionnaire, answer: Answer, *, late: 
         late=late,
     )
     if is_own_view(questionnaire):
-        draft.written[f"late:{answer.questionnaire}"] = "yes" if late else "no"
+        draft.written[late_mark(answer)] = "yes" if late else "no"
 
 
 def _contact(draft: Draft, contact_id: str | None) -> Contact | None:

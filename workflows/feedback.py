@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import accumulate
 
-from workflows.asking import is_farewell, is_own_view
+from workflows.asking import author_id, is_farewell, is_own_view
 from workflows.cases import Case
 from workflows.dates import day_said
 from workflows.documents import shorten
@@ -94,7 +94,7 @@ def feedback_writes(
     if not answer.values:
         return ()
     who = answer.contact_id if answer.by == "customer" else f"{answer.by}@{answer.contact_id}"
-    who = who if answer.contact_id else answer.by
+    who = who if answer.contact_id else answer.by + (f"-{author_id(answer.author)}" if answer.author else "")
     key = f"{case.id}:feedback:{who}:{_digest(answer)}"
     company_id = deal.company_id or case.company_id
     title = _title(case.kind, questionnaire, answer, case.language, name)
@@ -297,7 +297,8 @@ def _shortened(text: str, language: str) -> str:
 def _title(kind: CaseKind, questionnaire: Questionnaire, answer: Answer, language: str, name: str | None) -> str:
     if questionnaire.kind is LinkKind.TEAM:
         title = wording(questionnaire.title, language, questionnaire.languages)
-        return _say("team", language) if is_own_view(questionnaire) else _say("team_page", language, title=title)
+        title = _say("team", language) if is_own_view(questionnaire) else _say("team_page", language, title=title)
+        return f"{title} ({shorten(clean_text(answer.author))})" if answer.author else title
     name = shorten(clean_text(name or ""))
     by = "customer" if answer.by == "customer" else "csm"
     who = _say(f"{by}_named" if name else by, language, name=name)

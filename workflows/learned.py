@@ -62,6 +62,8 @@ _RANK = {"team": 0, "csm": 1, "customer": 2}
 def _who(form: Questionnaire, answer: Answer, names: Mapping[str, str], language: str) -> str:
     by = "retro" if answer.by == "team" and not is_own_view(form) else answer.by
     who = _say(by if by in _WORDS else "csm", language)
+    if answer.author:
+        return f"{who} ({shorten(answer.author, 80)})"
     name = names.get(answer.contact_id or "")
     return f"{who} ({name})" if name and by == "customer" else who
 

@@ -67,11 +67,12 @@ class Section(Model):
 
 
 class Questionnaire(Model):
-    """A survey page or an interview form."""
+    """A survey page or an interview form. ``each``: on a page of our own people, each answers by name (P-42)."""
 
     key: str
     version: str
     kind: LinkKind
+    each: bool = False
     languages: tuple[str, ...]
     title: Texts
     intro: Texts
@@ -89,7 +90,8 @@ AnswerValue = int | str | tuple[str, ...]
 class Answer(Model):
     """What one person answered, by question key; unanswered questions are absent.
 
-    ``by`` is ``customer``, ``csm`` (who held the conversation) or ``team`` (the account's own people).
+    ``by`` is ``customer``, ``csm`` (who held the conversation) or ``team`` (the account's own people). ``author`` is
+    the name that a colleague gave; empty: nobody in particular, or all of them together.
     """
 
     case_id: str
@@ -99,3 +101,4 @@ class Answer(Model):
     language: str
     at: AwareDatetime
     values: Mapping[str, AnswerValue]
+    author: str = ""

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from workflows.asking import is_farewell, is_own_view
+from workflows.asking import author_id, is_farewell, is_own_view
 from workflows.documents import shorten
 from workflows.draft import Draft
 from workflows.feedback import parted, signed, start_score
@@ -42,6 +42,11 @@ _WORDS: Mapping[str, Texts] = {
     "team_late": {
         "en": "The account's team, after the first answers",
         "fr": "L’équipe du compte, après les premières réponses",
+    },
+    "named": {"en": "{name} ({who})", "fr": "{name} ({who})"},
+    "mean": {
+        "en": "The team on average: {mean} expected ({lowest} to {highest})",
+        "fr": "L’équipe en moyenne : {mean} attendu (de {lowest} à {highest})",
     },
     "interviewer": {"en": "The interviewer", "fr": "La personne qui a mené l’entretien"},
     "customer": {"en": "The customer", "fr": "Le client"},
@@ -100,7 +105,7 @@ def compare(draft: Draft) -> None:
     answers = _both(draft)
     if answers is None:
         return
-    digest = hashlib.sha256(repr([(one.questionnaire, one.contact_id, one.values) for one in answers]).encode())
+    digest = hashlib.sha256(repr([_said(one) for one in answers]).encode())
     state = digest.hexdigest()[:16]
     if draft.written.get(_DIGEST) == state:
         draft.written.pop(_DUE, None)
@@ -117,10 +122,20 @@ def compare(draft: Draft) -> None:
     _note(draft, answers)
 
 
+def late_mark(answer: Answer) -> str:
+    """Under which name the case keeps whether this view of the team was written before any answer (P-39)."""
+    return f"late:{answer.questionnaire}" + (f":{author_id(answer.author)}" if answer.author else "")
+
+
 def next_comparison(draft: Draft) -> datetime | None:
     """When the note is to be written anew, if it is."""
     due = draft.written.get(_DUE)
     return datetime.fromisoformat(due) if due is not None else None
+
+
+def _said(answer: Answer) -> tuple[object, ...]:
+    said = (answer.questionnaire, answer.contact_id, answer.values)
+    return (*said, author_id(answer.author)) if answer.author else said
 
 
 def _both(draft: Draft) -> list[Answer] | None:
@@ -169,7 +184,8 @@ def _voice(draft: Draft, answer: Answer) -> Voice:
     people = draft.look.people
     contact = next((one for one in (people.contacts if people else ()) if one.id == answer.contact_id), None)
     if answer.by == "team":
-        who = _say("team_late" if draft.written.get(f"late:{answer.questionnaire}") == "yes" else "team", language)
+        who = _say("team_late" if draft.written.get(late_mark(answer)) == "yes" else "team", language)
+        who = _say("named", language, name=shorten(clean_text(answer.author)), who=who) if answer.author else who
     elif answer.by == "csm":
         who = _say("interviewer", language)
     else:
@@ -203,7 +219,7 @@ def _reasons(draft: Draft, voices: Sequence[Voice], language: str) -> str:
 
 
 def _scores(draft: Draft, voices: Sequence[Voice], language: str) -> str:
-    lines, given, expected = [], [], None
+    lines, given, expected = list[str](), list[int](), list[int]()
     for voice in voices:
         said = voice.said("team_score", "exit_score")
         if said is None or not isinstance(said[1], int):
@@ -211,7 +227,7 @@ def _scores(draft: Draft, voices: Sequence[Voice], language: str) -> str:
         score = said[1]
         start = start_score(draft.look.people, voice.contact) if voice.answer.by == "customer" else None
         if voice.answer.by == "team":
-            expected = score
+            expected.append(score)
             words = _say("expected", language, score=score)
         else:
             given.append(score)
@@ -219,7 +235,12 @@ def _scores(draft: Draft, voices: Sequence[Voice], language: str) -> str:
             if start is not None:
                 words = _say("from", language, score=score, start=start, change=signed(score - start))
         lines.append(_line(voice.who, words, language))
-    if expected is not None and any(abs(expected - score) >= 2 * APART for score in given):
+    mean = sum(expected) / len(expected) if expected else None
+    if mean is not None and len(expected) > 1:
+        shown = f"{mean:.1f}".replace(".", "," if language.startswith("fr") else ".")
+        spread = {"lowest": min(expected), "highest": max(expected)}
+        lines.append(f"- {_say('mean', language, mean=shown, **spread)}")
+    if mean is not None and any(abs(mean - score) >= 2 * APART for score in given):
         lines.append(_say("score_part", language))
     return _block("score", lines, language)
 

@@ -158,6 +158,7 @@ class QuestionnaireDoc(Doc):
     questionnaire: Name = Field(description="Name of the questionnaire, as steps of a playbook give it.")
     version: int = Field(ge=1, le=99999, description="Count it up when you change what is asked.")
     kind: Annotated[LinkKind, Field(strict=False)] = Field(description="survey, interview or team.")
+    each: bool = Field(False, description="With `kind: team`: each colleague answers by name, beside the others.")
     languages: list[str] = Field(min_length=1, description="Languages of its texts; the first is the fallback.")
     title: Wording = Field(description="Heading of the page, by language.")
     intro: Wording = Field(description="First words on the page, by language.")
@@ -291,6 +292,7 @@ def _to_questionnaire(doc: QuestionnaireDoc) -> Questionnaire:
         key=doc.questionnaire,
         version=f"{doc.version}-{digest}",
         kind=doc.kind,
+        each=doc.each and doc.kind is LinkKind.TEAM,
         languages=tuple(doc.languages),
         title=doc.title,
         intro=doc.intro,

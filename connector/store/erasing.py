@@ -169,7 +169,8 @@ def _answers(session: Session, account: str, contact_ids: Collection[str], words
     theirs = [
         row
         for row in session.scalars(query if words else query.where(AnswerRow.contact_id.in_(contact_ids)))
-        if row.contact_id in contact_ids or any(word.casefold() in str(row.given).casefold() for word in words)
+        if row.contact_id in contact_ids
+        or any(word.casefold() in f"{row.author} {row.given}".casefold() for word in words)
     ]
     for row in theirs:
         session.delete(row)

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from connector.store.database import insert_or
 from connector.store.tables import AnswerRow, BadEventRow, CaseRow, FeedbackRow, LinkRow, TallyRow
+from workflows.asking import author_id
 from workflows.questions import Answer
 
 
@@ -41,11 +42,36 @@ def link(session: Session, link_id: str) -> LinkRow | None:
     return session.get(LinkRow, link_id)
 
 
+def own_link(link: LinkRow, author: str) -> str:
+    """The id under which the answer of this colleague is kept; without a name that of the page itself (P-42)."""
+    return f"{link.id}~{author_id(author)}" if author else link.id
+
+
+def keep_own_link(session: Session, link: LinkRow, author: str) -> LinkRow:
+    """The link beside the page's own under which this colleague's answer is kept."""
+    if not author:
+        return link
+    known = session.get(LinkRow, own_link(link, author))
+    if known is not None:
+        return known
+    values = {column.key: getattr(link, column.key) for column in LinkRow.__mapper__.column_attrs}
+    made = LinkRow(**values | {"id": own_link(link, author)})
+    session.add(made)
+    session.flush()
+    return made
+
+
+def authors(session: Session, link_id: str) -> list[str]:
+    """The names of the colleagues who answered on this page, the first first."""
+    theirs = AnswerRow.link_id.startswith(f"{link_id}~", autoescape=True)
+    return list(session.scalars(select(AnswerRow.author).where(theirs).order_by(AnswerRow.received_at)))
+
+
 def links_of_case(session: Session, case_id: str) -> Sequence[LinkRow]:
     """The case's pages that still take answers."""
     return session.scalars(
         select(LinkRow)
-        .where(LinkRow.case_id == case_id, LinkRow.closed_at.is_(None))
+        .where(LinkRow.case_id == case_id, LinkRow.closed_at.is_(None), LinkRow.id.not_like("%~%"))
         .order_by(LinkRow.made_at, LinkRow.id)
     ).all()
 
@@ -85,6 +111,7 @@ def save_answer(session: Session, link_row: LinkRow, answer: Answer, received_at
             questionnaire=answer.questionnaire,
             by=answer.by,
             language=answer.language,
+            author=answer.author,
             at=answer.at,
             received_at=received_at or answer.at,
             heard=False,
@@ -114,6 +141,7 @@ def to_answer(row: AnswerRow) -> Answer:
         by=row.by,
         language=row.language,
         at=row.at,
+        author=row.author,
         values={key: tuple(value) if isinstance(value, list) else value for key, value in row.given.items()},
     )
 

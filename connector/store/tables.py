@@ -255,8 +255,9 @@ class AnswerRow(Base):
     """What one person answered through one link; edited in place until closed (P-3A).
 
     ``at``: when it was given; ``received_at``: when this state of it reached us, later where a survey tool of the
-    account's own brought it (P-38). ``playbook``: key and version that the case followed then, for figures by version
-    (P-46). ``heard``: this state of it was gone through for wishes (P-52).
+    account's own brought it (P-38). ``author``: the name that a
+    colleague gave (P-42). ``playbook``: key and version that the case followed then, for figures by version (P-46).
+    ``heard``: this state of it was gone through for wishes (P-52).
     """
 
     __tablename__ = "answers"
@@ -271,6 +272,7 @@ class AnswerRow(Base):
     received_at: Mapped[datetime]
     version: Mapped[int]
     given: Mapped[dict[str, Any]]
+    author: Mapped[str] = mapped_column(server_default="", default="")
     playbook: Mapped[str] = mapped_column(server_default="", default="")
     heard: Mapped[bool] = mapped_column(server_default=false(), default=False)
 

@@ -32,12 +32,15 @@ from workflows.dates import local_date, zone
 from workflows.permission import incomplete
 from workflows.questions import Answer, AnswerValue, Questionnaire, QuestionType
 from workflows.rules import LinkKind, Texts
-from workflows.survey import read_answers, wording
+from workflows.survey import clean_text, read_answers, wording
 
 log = structlog.get_logger(__name__)
 
 VERSION = "form-version"
 """The answer that a form of our own people was made from: two may have it open at once."""
+AUTHOR = "form-name"
+"""The name of the colleague who answers, where each of them does."""
+MAX_NAME = 80
 Filled = Mapping[str, Sequence[str]]
 """What stands in the form, by question key, as the browser would send it."""
 
@@ -98,6 +101,9 @@ class Page:
     answered: bool
     version: int = 0
     others_answered: bool = False
+    author: str = ""
+    colleagues: Sequence[str] = ()
+    """Those who answered here by name; nobody is shown what another wrote (P-39)."""
 
     @property
     def kept(self) -> bool:
@@ -153,7 +159,9 @@ class Desk:
         with self._runtime.store.read() as session:
             link = intake.link(session, link_id)
             case = cases.by_id(session, link.case_id) if link is not None else None
-            answer = intake.answer(session, link_id)
+            author, named = _author(), self._kind is LinkKind.TEAM and link is not None
+            answer = intake.answer(session, intake.own_link(link, author) if link and named else link_id)
+            colleagues = intake.authors(session, link_id) if named else []
             others = case is not None and intake.others_answered(session, case.id)
         if link is None or case is None:
             abort(404)
@@ -177,6 +185,8 @@ class Desk:
             answered=answer is not None,
             version=answer.version if answer is not None else 0,
             others_answered=others and is_own_view(questionnaire),
+            author=author if named else "",
+            colleagues=colleagues,
         )
 
     def _take(self, page: Page) -> ResponseReturnValue:
@@ -210,7 +220,8 @@ class Desk:
             return self._render("closed.html", page, 410, unsent=posted)
         if result is Taken.KEPT:
             return self._render("kept.html", page, 409, filled=page.given)
-        return redirect(url_for(".thanks", token=page.token, lang=languages.current()), 303)
+        mine = page.author or None
+        return redirect(url_for(".thanks", token=page.token, lang=languages.current(), who=mine), 303)
 
     def _half_said(self, page: Page, values: Mapping[str, AnswerValue]) -> dict[str, str]:
         """What is missing of a permission that a colleague notes (P-55)."""
@@ -230,6 +241,7 @@ class Desk:
             language=languages.current(),
             at=self._runtime.clock.now(),
             values=values,
+            author=page.author,
         )
         return take_answer(self._runtime, page.link.id, page.questionnaire, answer)
 
@@ -268,6 +280,12 @@ def _both(page: Page, posted: Filled) -> Filled:
         if question.type is QuestionType.TEXT and theirs not in mine:
             merged[question.key] = [theirs if mine in theirs else f"{theirs}\n\n{mine}"]
     return merged
+
+
+def _author() -> str:
+    """The name that a colleague gave: in the form, or in the address by which they come back to their answer."""
+    name = request.form.get(AUTHOR, "") if request.method == "POST" else request.args.get("who", "")
+    return " ".join(clean_text(name).split())[:MAX_NAME]
 
 
 def _steps_of(case: Case) -> set[str]:

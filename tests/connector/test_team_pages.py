@@ -43,6 +43,31 @@ def test_the_team_answers_on_a_page_of_its_own_and_may_change_it_while_nobody_el
     assert house.agenda()["acme", "500"].why == "answer"
 
 
+@pytest.mark.row("P-39", "P-42")
+def test_each_colleague_answers_by_name_and_reads_and_changes_nobody_elses_words(house: Any, team: str) -> None:
+    assert send(house, team, VIEW | {"form-name": " Ana  Roy "}).status_code == 303
+    thanked = send(house, team, VIEW | {"form-name": "Ben", "recommend": "3", "reason-told": "They grew."})
+    assert "who=Ben" in thanked.headers["Location"]
+    assert "who=Ben" in house.client.get(thanked.headers["Location"]).text
+    assert {row.author: row.given["recommend"] for row in house.answers()} == {"Ana Roy": 8, "Ben": 3}
+    fresh = unescape(house.client.get(team).text)
+    assert "Ana Roy, Ben" in fresh
+    assert "We were slow." not in fresh
+    assert "checked" not in fresh
+    mine = unescape(house.client.get(f"{team}?who=ana+roy").text)
+    assert "We were slow." in mine
+    assert "They grew." not in mine
+    again = send(house, team, VIEW | {"form-name": "ana roy", "form-version": "0", "reason-told": "And dear."})
+    assert again.status_code == 409, "an older answer under the same name is shown first"
+    assert "We were slow." in unescape(again.text)
+    assert "And dear." in unescape(again.text)
+    send(house, house.give_link(), {"recommend": "2", "reason": "results"})
+    assert "Votre point de vue reste tel quel" in unescape(house.client.get(f"{team}?who=Ben").text)
+    assert send(house, team, VIEW | {"form-name": "Ben", "form-version": "1"}).status_code == 409
+    assert send(house, team, VIEW | {"form-name": "Cleo"}).status_code == 303, "late, and marked as such"
+    assert len({row.author for row in house.answers() if row.by == "team"}) == 3
+
+
 @pytest.mark.row("P-39")
 @pytest.mark.parametrize(
     ("kind", "answers"),

@@ -29,13 +29,20 @@ SAM = Contact(id="p2", name="Sam Low", first_name="Sam", email="sam@example.com"
 
 
 def said(
-    world: Any, who: str | None, values: dict[str, AnswerValue], *, key: str = "exit", by: str = "customer"
+    world: Any,
+    who: str | None,
+    values: dict[str, AnswerValue],
+    *,
+    key: str = "exit",
+    by: str = "customer",
+    author: str = "",
 ) -> Any:
     """Somebody answers now, in place of what they answered before; gives the writes that follow."""
     answer = Answer(
-        case_id=world.case.id, contact_id=who, questionnaire=key, by=by, language="en", at=world.now, values=values
-    )
-    others = [one for one in world.answers if (one.questionnaire, one.contact_id) != (key, who)]
+        case_id=world.case.id, contact_id=who, questionnaire=key, by=by, language="en", at=world.now, values=values,
+        author=author,
+    )  # fmt: skip
+    others = [one for one in world.answers if (one.questionnaire, one.contact_id, one.author) != (key, who, author)]
     world.answers = (*others, answer)
     return world.look()
 
@@ -337,6 +344,26 @@ def test_both_sides_stand_beside_each_other_as_soon_as_both_have_spoken(leaving:
     assert "8 expected" in text
     assert "2 (at the start 9, change −7)" in text
     assert "The training of their team: The account's team, before any answer 5, Zoe Hill (decides) 1" in text
+
+
+@pytest.mark.row("P-39", "P-42")
+def test_each_of_the_team_keeps_a_view_of_their_own_and_all_are_shown_with_their_mean(leaving: Any) -> None:
+    told = {"key": "team", "by": "team"}
+    for name, score in (("Ana", 9), ("Ben", 6)):
+        (note,) = notes(said(leaving, None, {"recommend": score, "reason": "price"}, author=name, **told))
+        assert note.title == f"Account team: its own view ({name})"
+    leaving.now += timedelta(hours=1)
+    text = sides(said(leaving, "p1", {"recommend": 3, "reason": "results"}))
+    assert "- Ana (The account's team, before any answer): 9 expected" in text
+    assert "- Ben (The account's team, before any answer): 6 expected" in text
+    assert "- The team on average: 7.5 expected (6 to 9)" in text
+    assert "another score than the customer gave" in text
+    assert "Ana" not in str(leaving.case.written), "names stand in the answers alone, where erasing finds them"
+    leaving.now += timedelta(days=4)
+    (note, *_) = notes(said(leaving, None, {"recommend": 3, "reason": "results"}, author="Cleo", **told))
+    assert note.body.startswith("Written after an answer of the customer")
+    leaving.now += timedelta(days=4)
+    assert "- Cleo (The account's team, after the first answers): 3 expected" in sides(leaving.look())
 
 
 @pytest.mark.row("P-39")
