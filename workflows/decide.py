@@ -279,8 +279,8 @@ def _start_plan(desk: Desk) -> None:
     draft.set(status=CaseStatus.ACTIVE, confirmed_at=draft.now)
     _choose_playbook(desk)
     draft.log("plan started", f"playbook {draft.case.playbook} {draft.case.playbook_version}")
-    for rule in desk.rules.values():
-        draft.put(_first_step(rule.key))
+    for key in desk.rules:
+        draft.put(_first_step(key))
     take_contract_end(desk)
     if draft.case.contract_end is None and hangs_on_end(desk.rules.values()):
         ask(desk, CONTRACT_END)

@@ -72,13 +72,14 @@ class Timing:
         self.today = local_date(draft.now, self.tz)
         self.rules = all_rules(look.playbook, draft.steps.values(), look.rules)
         self.done = done or self._done
-        self._table: dict[str, datetime | Waiting] | None = None
+        self._plain: dict[str, datetime | Waiting] | None = None
+        self._later: frozenset[str] = frozenset()
         self._bases: dict[Anchor, Base | Waiting] = {}
         self._releases: dict[tuple[str, str | None], datetime | Waiting] = {}
 
     def forget(self) -> None:
         """The case has changed: work out anew when steps appear."""
-        self._table = None
+        self._plain = None
         self._bases.clear()
         self._releases.clear()
 
@@ -158,33 +159,32 @@ class Timing:
 
     def release(self, rule: StepRule, contact_id: str | None = None) -> datetime | Waiting:
         """When the step's task appears, or what that waits for."""
-        known = self.plain.get(rule.key) or self._releases.get((rule.key, contact_id))
+        plain = self._plain if self._plain is not None else self._reckon_plain()
+        known = plain.get(rule.key) or self._releases.get((rule.key, contact_id))
         if known is None:
             known = self._releases[rule.key, contact_id] = self._release(rule, contact_id)
         return known
 
     def is_later(self, step: Step) -> bool:
         """Whether it was worked out already that the step's moment is still to come."""
-        known = self.plain.get(step.rule) or self._releases.get((step.rule, step.contact_id))
+        if self._plain is None:
+            self._reckon_plain()
+        if step.rule in self._later:
+            return True
+        known = self._releases.get((step.rule, step.contact_id))
         return isinstance(known, datetime) and self.is_ahead(known)
 
     def is_ahead(self, moment: datetime) -> bool:
         """Whether this moment is still to come."""
         return in_utc(moment) > self.draft.now
 
-    @property
-    def plain(self) -> dict[str, datetime | Waiting]:
-        """When those steps appear that hang on plain days alone, by rule."""
-        if self._table is None:
-            self._table = self._plain_releases()
-        return self._table
-
-    def _plain_releases(self) -> dict[str, datetime | Waiting]:
+    def _reckon_plain(self) -> dict[str, datetime | Waiting]:
+        """When all steps appear that hang on plain days alone, by rule; their days are shared, so all is cheap."""
         table = timetable(self.draft.look.playbook)
         bases = {anchor: self._plain_base(anchor) for anchor in table.anchors}
         morning = {day: self._morning(day, bases[day.anchor]) for day in table.days}
         effective = self.effective_end()
-        return {
+        plain = {
             row.rule: _together(
                 morning[row.first],
                 bases[row.due],
@@ -194,9 +194,14 @@ class Timing:
             for row in table.rows
             if row.rule in self.rules
         }
+        later = (key for key, known in plain.items() if not isinstance(known, Waiting) and self.is_ahead(known))
+        self._plain, self._later = plain, frozenset(later)
+        return plain
 
     def _release(self, rule: StepRule, contact_id: str | None) -> datetime | Waiting:
         first = self._appears(rule.release, contact_id)
+        if isinstance(first, Waiting):
+            return first  # as most of these do, at most times
         due = self.base(rule.due, contact_id)
         second = self._appears(rule.not_before, contact_id) if rule.not_before is not None else None
         return _together(first, due, second, self.effective_end() if rule.link is LinkKind.SURVEY else None)
