@@ -272,7 +272,13 @@ def test_how_people_wanted_to_work_comes_back_in_the_transition_plan(system: Any
     system.lose(renewal)
     system.advance(days=3)
     [task] = [task for task in system.rig.tasks(renewal) if "one counterpart" in task.subject]
-    assert "who validates: Zoe Hill; channel: Phone; status: every month" in task.body
+    agreed = "who validates: Zoe Hill; channel: Phone; status: every month"
+    assert agreed in task.body
+    system.rig.advance(timedelta(days=14))
+    while system.work():
+        pass
+    [status] = [task for task in system.rig.tasks(renewal) if "a short status" in task.subject]
+    assert agreed in status.body, "and the rhythm of the short status points"
 
 
 @pytest.mark.row("P-42", "P-43")
