@@ -188,7 +188,7 @@ class Reconciler:
                     case=case,
                     last=last,
                     survivor=open_cases.get(seen.deal.merged_into) if seen.deal.merged_into is not None else None,
-                    answers=answers.get(newest.id, ()) if newest is not None else (),
+                    answers=tuple(one for each in (last, case) if each for one in answers.get(each.id, ())),
                     news=news.get(newest.id, ()) if newest is not None else (),
                     baseline=started.get(_subject(seen.deal)),
                     inventory=things.get(case.id, ()) if case is not None else (),

@@ -57,7 +57,32 @@ def take_answers(draft: Draft) -> None:
         if answer.by == "customer":
             _take_score(draft, questionnaire, answer)
         draft.log("answered", questionnaire=answer.questionnaire, by=answer.by, contact=answer.contact_id or "")
+    _take_former(draft)
     compare(draft)
+
+
+def _take_former(draft: Draft) -> None:
+    """Answers to the deal's former case that came when this one had begun: written all the same, each once (P-37)."""
+    former = draft.look.last
+    if draft.look.case is None or former is None:
+        return
+    for answer in sorted(draft.look.answers, key=lambda one: one.at):
+        questionnaire = draft.look.questionnaires.get(answer.questionnaire)
+        who = f"{answer.by}:{answer.contact_id or author_id(answer.author)}"
+        name, state = f"_answer:{answer.questionnaire}:{who}", _digest(answer)
+        if answer.case_id != former.id or questionnaire is None or former.written.get(name) == state:
+            continue
+        if draft.once(f"_former{name}", state):
+            contact = _contact(draft, answer.contact_id)
+            draft.writes += feedback_writes(
+                former,
+                questionnaire,
+                answer,
+                draft.look.deal,
+                draft.now,
+                name=contact.name if contact is not None else None,
+            )
+            draft.log("answered", "to the former case", questionnaire=answer.questionnaire, by=answer.by)
 
 
 def others_have_answered(written: Mapping[str, str]) -> bool:

@@ -188,6 +188,31 @@ def test_a_low_score_at_the_start_is_cared_for_as_well(world: Any, late: bool) -
     assert made_now["low-start@p1"].subject == "Call Zoe Hill yourself: a first score of 4"
 
 
+@pytest.mark.row("P-37")
+def test_an_answer_to_a_former_case_is_written_once_also_while_the_next_one_runs(world: Any) -> None:
+    world.questionnaires = dict(shipped_questionnaires())
+    world.enter("lost")
+    world.look()
+    former = world.case
+    world.answers = (
+        Answer(case_id=former.id, contact_id="p1", questionnaire="exit", by="customer", language="en", at=world.now,
+               values={"recommend": 9, "reason": "price"}),
+    )  # fmt: skip
+    assert notes(world.look())
+    world.enter("won")
+    world.look()
+    world.now += timedelta(days=90)
+    world.enter("lost")
+    assert not notes(world.look()), "what the former case wrote itself is not written again"
+    assert world.case.id != former.id
+    late = world.answers[0].model_copy(update={"at": world.now, "values": {"recommend": 2, "reason": "results"}})
+    world.answers = (late,)
+    (note,) = notes(world.look())
+    assert "2" in note.body
+    assert not world.look()
+    assert world.case.answered_at is None, "it is no answer to the case that runs now"
+
+
 # --- reminders, and rest ----------------------------------------------------------------------------------------------
 
 
