@@ -73,7 +73,10 @@ def _kept(value: object) -> Any:
 
 
 def _said(kept: Any) -> Any:
-    return Said(kept["said"], **{name: _said(one) for name, one in kept["with"].items()}) if _is_said(kept) else kept
+    if not _is_said(kept):
+        return kept
+    template, values = kept["said"], kept["with"]
+    return Said(template, **{name: _said(one) for name, one in values.items()})
 
 
 def _is_said(kept: Any) -> bool:

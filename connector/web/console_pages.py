@@ -142,6 +142,11 @@ def _add_cases(blueprint: Blueprint, console: Console) -> None:
             row = accounts.get(db, case.account)
             held = pauses.playbooks(db, case.account)
             frozen = cases.playbook(db, case.playbook, case.playbook_version)
+            subjects = {
+                intent.key.removeprefix(f"{case.id}:"): str(intent.content.get("subject") or "")
+                for intent in intents.of_case(db, case.id)
+                if intent.kind == "task"
+            }
             shown: dict[str, Any] = {
                 "events": cases.events(db, case.id),
                 "refused": intents.refused(db, case_id=case.id),
@@ -157,7 +162,7 @@ def _add_cases(blueprint: Blueprint, console: Console) -> None:
             expected=_expected(console, case, playbook),
             settles=shown["due"].due_at if case.status is CaseStatus.SETTLING and shown["due"] is not None else None,
             owner=lambda step: users.get(step.owner_id, step.owner_id or ""),
-            title=_titles(playbook),
+            title=_titles(playbook, subjects),
             held=held.get(case.playbook),
             account_paused=row is not None and row.paused_at is not None,
             **shown,
@@ -202,11 +207,13 @@ def _deal_url(console: Console, case: Case) -> str | None:
     return url if url is not None and url.startswith(("https://", "http://127.0.0.1", "http://localhost")) else None
 
 
-def _titles(playbook: Playbook | None) -> Callable[[Step], str]:
-    """The steps' titles as the playbook words them; what is filled in for a deal is left open."""
+def _titles(playbook: Playbook | None, subjects: Mapping[str, str]) -> Callable[[Step], str]:
+    """The steps' titles: of a task that was written its subject; else the playbook's, with gaps left open."""
     rules = {rule.key: rule for rule in playbook.steps()} if playbook is not None else {}
 
     def title(step: Step) -> str:
+        if subjects.get(step.key):
+            return subjects[step.key]
         rule = rules.get(step.rule)
         words = wording(rule.title, languages.current(), playbook.languages) if rule is not None and playbook else ""
         shown = _FILLED_IN.sub("…", words)

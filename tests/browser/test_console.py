@@ -15,8 +15,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from waitress.server import create_server
 
-from connector.web.front import server_options
 from connector.store import cases
+from connector.web.front import server_options
 
 pytestmark = pytest.mark.browser
 
@@ -211,6 +211,14 @@ def test_a_whole_set_up_is_done_by_keyboard_alone(rig: Any, browser: Any, tmp_pa
         assert len(desk.raw()["people"]["neutral_pool"]) == 1
 
 
+LABELS = {
+    "access_token": "Access token",
+    "client_secret": "Client secret",
+    "login_url": "Login address",
+    "client_id": "Client id",
+}
+
+
 def fill_in_account(keys: Keys, rig: Any) -> None:
     given = {**rig.bare_settings()}
     keys.first("name").type("acme")
@@ -219,7 +227,7 @@ def fill_in_account(keys: Keys, rig: Any) -> None:
         if key in given and keys.page.locator(f"#{key}").count():
             keys.page.locator(f"#{key}").focus()
             keys.page.keyboard.press("Shift+Tab")
-            keys.write(key, str(given[key]))
+            keys.write(LABELS[key], str(given[key]))
     keys.page.locator("#calendar").focus()
     keys.page.keyboard.type("France")
     keys.press("Add it")
