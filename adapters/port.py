@@ -30,6 +30,7 @@ from adapters.results import (
 from adapters.services import FieldMap, Services
 from adapters.signals import Receipt, WebhookAccount, WebhookRequest
 from workflows.fields import FieldSpec
+from workflows.namesakes import Leaver, Namesake
 from workflows.records import Deal, Involvement, People, Pipeline, Ref, TaskState, User
 from workflows.writes import Write
 
@@ -82,6 +83,12 @@ class Crm(Protocol):
         """Which of these contacts (id to the id of the company where they were) work for another company now (P-53).
 
         Up to 500. Who is gone, or works for no company that the CRM knows, is left out.
+        """
+
+    def namesakes(self, known: Mapping[str, Leaver]) -> Mapping[str, Namesake]:
+        """Which of these contacts, by id, were probably entered anew under another company since (P-53).
+
+        Up to 500. See :mod:`workflows.namesakes` for what counts.
         """
 
     def task_states(self, task_ids: Sequence[str]) -> Mapping[str, TaskState]:

@@ -12,13 +12,15 @@ from datetime import date, datetime, timedelta
 import structlog
 from sqlalchemy.orm import Session
 
-from adapters.errors import AurevoirError, CredentialsInvalid, RateLimited
+from adapters.errors import AurevoirError, CredentialsInvalid, Permanent, RateLimited
+from adapters.port import Crm
 from connector.account import Account
 from connector.clock import Clock
 from connector.store import Store, agenda, door, intake
 from connector.store.door import Known, Voice
 from connector.store.tables import AnswerRow, WishRow
 from workflows.cases import StepStatus
+from workflows.namesakes import Leaver, Namesake, hint
 from workflows.questions import Questionnaire
 from workflows.rounds import nth
 from workflows.rules import Anchor, Playbook
@@ -63,16 +65,33 @@ class Movers:
             log.warning("contacts could not be compared", account=self._account.name, reason=str(error))
 
     def _compare(self, people: Sequence[Known], now: datetime) -> None:
-        moved = self._account.crm().moved_contacts({one.contact_id: one.company_id for one in people})
+        crm = self._account.crm()
+        moved = crm.moved_contacts({one.contact_id: one.company_id for one in people})
+        left = {one.contact_id: one for one in people if one.contact_id not in moved and not one.noticed}
+        anew = self._entered_anew(crm, left)
         with self._store.write() as session:
             for one in people:
-                employer = moved.get(one.contact_id)
-                to = (employer.company_id, employer.name) if employer is not None else None
+                employer, alike = moved.get(one.contact_id), anew.get(one.contact_id)
+                to: tuple[str | None, str] | None = None
+                if employer is not None:
+                    to = employer.company_id, employer.name
+                elif alike is not None:  # a hint to confirm: the contact that we know stays where it was
+                    to = one.company_id, hint(alike, self._account.config.language)
                 door.keep_whereabouts(session, self._account.name, one, now, to)
-            deals = {one.deal_id for one in people if one.contact_id in moved}
+            deals = {one.deal_id for one in people if one.contact_id in moved or one.contact_id in anew}
             agenda.put(session, self._account.name, [agenda.Entry(deal, now, "a contact moved on") for deal in deals])
-        if moved:
-            log.info("contacts moved on", account=self._account.name, count=len(moved))
+        if deals:
+            log.info("contacts moved on", account=self._account.name, count=len(moved), perhaps=len(anew))
+
+    def _entered_anew(self, crm: Crm, left: Mapping[str, Known]) -> Mapping[str, Namesake]:
+        """Who seems to have a newer contact elsewhere. A field that the CRM hides from us hinders nothing else."""
+        try:
+            return crm.namesakes({key: Leaver(company_id=one.company_id, since=one.since) for key, one in left.items()})
+        except Permanent as error:
+            if isinstance(error, CredentialsInvalid):
+                raise
+            log.warning("newer contacts could not be compared", account=self._account.name, reason=str(error))
+            return {}
 
 
 # --- the ledger of wishes (P-52) ------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from adapters.results import (
     Wanted,
 )
 from workflows.fields import FieldSpec
+from workflows.namesakes import Leaver, Namesake
 from workflows.records import Deal, Involvement, People, Pipeline, Ref, TaskState, User
 from workflows.writes import Write
 
@@ -83,6 +84,10 @@ class ReadOnly:
     def moved_contacts(self, known: Mapping[str, str | None]) -> Mapping[str, Employer]:
         """See :class:`adapters.port.Crm`."""
         return self._crm.moved_contacts(known)
+
+    def namesakes(self, known: Mapping[str, Leaver]) -> Mapping[str, Namesake]:
+        """See :class:`adapters.port.Crm`."""
+        return self._crm.namesakes(known)
 
     def task_states(self, task_ids: Sequence[str]) -> Mapping[str, TaskState]:
         """See :class:`adapters.port.Crm`."""

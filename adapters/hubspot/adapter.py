@@ -10,7 +10,7 @@ from adapters.hubspot import leaving, past
 from adapters.hubspot.changes import SEARCH_DEALS, SEARCH_TASKS, Cursor, changed, in_stages
 from adapters.hubspot.checkup import Checkup
 from adapters.hubspot.client import Client
-from adapters.hubspot.employers import moved_contacts
+from adapters.hubspot.employers import entered_anew, moved_contacts
 from adapters.hubspot.involved import involved
 from adapters.hubspot.mapping import TaskKeys, own
 from adapters.hubspot.project import by_hand
@@ -34,6 +34,7 @@ from adapters.results import (
 )
 from adapters.services import FieldMap, Services
 from workflows.fields import FieldSpec
+from workflows.namesakes import Leaver, Namesake
 from workflows.records import Deal, Involvement, People, Pipeline, Ref, TaskState, User
 from workflows.writes import Write
 
@@ -114,6 +115,10 @@ class HubSpotCrm:
     def moved_contacts(self, known: Mapping[str, str | None]) -> Mapping[str, Employer]:
         """Through their associations with companies."""
         return moved_contacts(self._reader, known)
+
+    def namesakes(self, known: Mapping[str, Leaver]) -> Mapping[str, Namesake]:
+        """One call for each hundred contacts and each hundred last names; two more where somebody is alike."""
+        return entered_anew(self._reader, known)
 
     def task_states(self, task_ids: Sequence[str]) -> Mapping[str, TaskState]:
         """One call for each hundred."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
-from adapters.hubspot.mapping import properties_of
+from adapters.hubspot.changes import search
+from adapters.hubspot.client import Op
+from adapters.hubspot.mapping import milliseconds, parse_moment, properties_of
 from adapters.hubspot.reads import BATCH, Reader, Target, chunks
 from adapters.results import Employer
+from workflows.namesakes import Leaver, Namesake, Person, last_names, namesakes, shared_by
 from workflows.records import RecordKind
 
 CONTACT_TO_PRIMARY_COMPANY = 1
@@ -30,3 +34,80 @@ def _employer(companies: Sequence[Target], known: str | None) -> str | None:
     primary = next((one.id for one in companies if CONTACT_TO_PRIMARY_COMPANY in one.type_ids), None)
     ids = [one.id for one in companies]
     return primary or (known if known in ids else ids[0] if ids else None)
+
+
+# --- entered anew ---------------------------------------------------------------------------------------------------
+
+SEARCH_CONTACTS = Op("crm.contacts.search_api", "do_search", read=True, search=True)
+_WHO = ("firstname", "lastname", "email", "phone", "mobilephone", "hs_linkedin_url", "createdate")
+_NAMES_A_SEARCH = 100
+_ROOM = 1_800
+"""Characters of the last names in one search: HubSpot takes 3,000 for the whole body."""
+
+
+def entered_anew(reader: Reader, known: Mapping[str, Leaver]) -> dict[str, Namesake]:
+    """Newer contacts of the same whole name, from one page of search for each hundred last names.
+
+    HubSpot knows an address once, so numbers and the profile on LinkedIn tell. A property that the account lacks is
+    empty. Where a page is full, names are too common to tell anybody by them, and what is beyond is left.
+    """
+    people: dict[str, Person] = {}
+    for chunk in chunks(list(known), BATCH):
+        found = reader.batch_read(RecordKind.CONTACT, chunk, list(_WHO))
+        people |= {contact_id: _person(contact_id, record) for contact_id, record in found.items()}
+    if not known:
+        return {}
+    since = milliseconds(min(leaver.since for leaver in known.values()))
+    newer: dict[str, Person] = {}
+    for names in _in_searches([name.lower() for name in last_names(people.values())]):
+        filters: list[Mapping[str, Any]] = [
+            {"propertyName": "createdate", "operator": "GT", "value": since},
+            {"propertyName": "lastname", "operator": "IN", "values": list(names)},
+        ]
+        answer = search(reader.client, SEARCH_CONTACTS, filters, "createdate", list(_WHO))
+        rows = [record for record in answer.body.get("results") or [] if "id" in record]
+        newer |= {str(record["id"]): _person(str(record["id"]), record) for record in rows}
+    alike = [
+        one for one in newer.values() if one.id not in known and any(shared_by(one, each) for each in people.values())
+    ]
+    return namesakes(known, people, _with_companies(reader, alike))
+
+
+def _in_searches(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    """The names in as few searches as hold them."""
+    part: list[str] = []
+    for name in names:
+        if len(part) == _NAMES_A_SEARCH or sum(len(one) + 3 for one in part) + len(name) > _ROOM:
+            yield part
+            part = []
+        part.append(name)
+    if part:
+        yield part
+
+
+def _with_companies(reader: Reader, people: Sequence[Person]) -> list[Person]:
+    if not people:
+        return []
+    rows = reader.associations("contacts", "companies", [one.id for one in people])
+    at = {one.id: _employer(rows.get(one.id, ()), None) for one in people}
+    names: dict[str, str] = {}
+    for chunk in chunks(sorted({company_id for company_id in at.values() if company_id}), BATCH):
+        found = reader.batch_read(RecordKind.COMPANY, chunk, ["name"])
+        names |= {company_id: properties_of(record).get("name", "") for company_id, record in found.items()}
+    return [
+        one.model_copy(update={"company_id": at[one.id], "company_name": names.get(at[one.id] or "", "")})
+        for one in people
+    ]
+
+
+def _person(contact_id: str, record: Mapping[str, Any]) -> Person:
+    held = properties_of(record)
+    return Person(
+        id=contact_id,
+        first_name=held.get("firstname", ""),
+        last_name=held.get("lastname", ""),
+        email=held.get("email", ""),
+        numbers=tuple(held[name] for name in ("phone", "mobilephone") if held.get(name)),
+        profile=held.get("hs_linkedin_url", ""),
+        made_at=parse_moment(held.get("createdate")),
+    )

@@ -23,7 +23,7 @@ from adapters.results import (
 from adapters.salesforce import changes, checkup, leaving, mapping, past, schema
 from adapters.salesforce.client import Client
 from adapters.salesforce.deploying import Follow
-from adapters.salesforce.employers import moved_contacts
+from adapters.salesforce.employers import entered_anew, moved_contacts
 from adapters.salesforce.install import Install
 from adapters.salesforce.involved import involved
 from adapters.salesforce.reads import Reader
@@ -32,6 +32,7 @@ from adapters.salesforce.shape import Shape, deal_fields, discover, discover_dea
 from adapters.salesforce.writes import Batch
 from adapters.services import FieldMap, Services
 from workflows.fields import FieldSpec
+from workflows.namesakes import Leaver, Namesake
 from workflows.records import Deal, Involvement, People, Pipeline, Ref, TaskState, User
 from workflows.writes import Write
 
@@ -126,6 +127,10 @@ class SalesforceCrm:
     def moved_contacts(self, known: Mapping[str, str | None]) -> Mapping[str, Employer]:
         """By the account of each contact; about 400 a call."""
         return moved_contacts(self._client, known)
+
+    def namesakes(self, known: Mapping[str, Leaver]) -> Mapping[str, Namesake]:
+        """One query for about 400 contacts, and one for about as many last names."""
+        return entered_anew(self._client, known)
 
     def task_states(self, task_ids: Sequence[str]) -> Mapping[str, TaskState]:
         """Tasks as they stand; about 400 a call."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, time
 
 from sqlalchemy import delete, false, func, select, update
 from sqlalchemy.orm import Session
@@ -177,12 +177,17 @@ def tellings(
 
 @dataclass(frozen=True)
 class Known:
-    """A contact of an ended case, and the company where they were last seen."""
+    """A contact of an ended case, and the company where they were last seen.
+
+    ``since`` is when the contract ended; ``noticed``: it was seen before that they work elsewhere, or seem to.
+    """
 
     contact_id: str
     case_id: str
     deal_id: str
     company_id: str | None
+    since: datetime
+    noticed: bool = False
 
 
 def to_compare(session: Session, account: str, before: datetime) -> list[Known]:
@@ -191,7 +196,14 @@ def to_compare(session: Session, account: str, before: datetime) -> list[Known]:
         row.contact_id: row for row in session.scalars(select(WhereaboutsRow).where(WhereaboutsRow.account == account))
     }
     cases = session.execute(
-        select(CaseRow.id, CaseRow.deal_id, CaseRow.company_id, CaseRow.contact_ids)
+        select(
+            CaseRow.id,
+            CaseRow.deal_id,
+            CaseRow.company_id,
+            CaseRow.contact_ids,
+            CaseRow.contract_end,
+            CaseRow.closed_at,
+        )
         .where(
             CaseRow.account == account,
             CaseRow.kind == CaseKind.OFFBOARDING.value,
@@ -200,19 +212,25 @@ def to_compare(session: Session, account: str, before: datetime) -> list[Known]:
         .order_by(CaseRow.opened_at)
     )
     found: dict[str, Known] = {}
-    for case_id, deal_id, company_id, contact_ids in cases:
+    for case_id, deal_id, company_id, contact_ids, contract_end, closed_at in cases:
+        ended = [datetime.combine(contract_end, time(), UTC)] if contract_end is not None else []
+        since = min([*ended, closed_at or before])
         for contact_id in contact_ids:
             row = seen.get(contact_id)
             if row is None or row.checked_at < before:
                 known = row.company_id if row is not None else company_id
-                found[contact_id] = Known(contact_id, case_id, deal_id, known)
+                noticed = row is not None and row.moved_at is not None
+                found[contact_id] = Known(contact_id, case_id, deal_id, known, since, noticed)
     return list(found.values())
 
 
 def keep_whereabouts(
-    session: Session, account: str, one: Known, now: datetime, moved_to: tuple[str, str] | None
+    session: Session, account: str, one: Known, now: datetime, moved_to: tuple[str | None, str] | None
 ) -> None:
-    """The contact was compared; ``moved_to`` is the id and name of the company where they are now, if another."""
+    """The contact was compared; ``moved_to`` is the id and name of the company where they are now, if another.
+
+    With a mere hint, its id is that of the company where we know them.
+    """
     row = session.get(WhereaboutsRow, (account, one.contact_id))
     if row is None:
         row = WhereaboutsRow(

@@ -136,6 +136,7 @@ _ACTIVITY = {"hs_timestamp": _TIME, "hubspot_owner_id": _SELECT, "hs_attachment_
 _STANDARD: dict[str, dict[str, tuple[str, str]]] = {
     "0-1": {
         "email": _TEXT, "firstname": _TEXT, "lastname": _TEXT, "phone": ("string", "phonenumber"), "jobtitle": _TEXT,
+        "mobilephone": ("string", "phonenumber"), "hs_linkedin_url": _TEXT,
         "hs_language": _SELECT, "hs_buying_role": _CHECKS, "hs_email_optout": ("bool", "booleancheckbox"),
         "hs_email_hard_bounce_reason_enum": _SELECT,
         "lifecyclestage": ("enumeration", "radio"), "associatedcompanyid": _NUMBER, **_OWNED,

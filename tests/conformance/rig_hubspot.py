@@ -208,6 +208,10 @@ class RIG:
             ends = (CONTACT.id, contact_id), (COMPANY.id, company_id)
             self.world.associations.link(*ends, primary, self.now())
 
+    def give_number(self, contact_id: str, number: str) -> None:
+        """The contact's mobile number, as a person enters it."""
+        self._change(CONTACT, contact_id, {"mobilephone": number})
+
     def _change(self, kind: ObjectType, record_id: str, values: Mapping[str, str]) -> None:
         from sandbox.hubspot.control import PERSON
 

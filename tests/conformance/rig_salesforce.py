@@ -256,6 +256,10 @@ class SalesforceRig:
         """The contact works for this company now."""
         self.sandbox.world.update(contact_id, {"AccountId": company_id})
 
+    def give_number(self, contact_id: str, number: str) -> None:
+        """The contact's mobile number, as a person enters it."""
+        self.sandbox.world.update(contact_id, {"MobilePhone": number})
+
     def give_deal(self, deal_id: str, owner_id: str) -> None:
         self.sandbox.world.update(deal_id, {"OwnerId": owner_id})
 

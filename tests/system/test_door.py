@@ -12,6 +12,7 @@ import pytest
 from connector.door import add, deliver, ledger
 from connector.store.tables import LinkRow
 from workflows.cases import CaseStatus
+from workflows.namesakes import Leaver
 from workflows.records import RecordKind
 from workflows.rules import LinkKind
 
@@ -175,13 +176,21 @@ def test_leavers_are_told_of_what_they_asked_for_and_who_moves_on_is_noticed_onc
     assert titles(system, deal).count("Tell Person 0: what they asked for is there") == 1
     assert any("an export to Excel" in task.body for task in system.rig.tasks(deal))
 
+    anew = system.rig.add_contact("Person 0", email="person@corona.example")
+    system.rig.employ(anew, system.rig.add_company("Hotel Corona"))
+    for contact in (anew, case.contact_ids[0]):
+        system.rig.give_number(contact, "+33 6 12 34 56 78")
+    go_on(system, 31)
+    assert titles(system, deal).count("Person 0 works elsewhere now: wish them well") == 1
+    assert any("Hotel Corona (perhaps: a newer contact" in task.body for task in system.rig.tasks(deal))
+
     elsewhere = system.rig.add_company("Hotel Borealis")
     system.rig.employ(case.contact_ids[0], elsewhere)
     go_on(system, 1)
-    assert "Person 0 works elsewhere now: wish them well" not in titles(system, deal), "compared once a month"
+    assert not any("Borealis" in task.body for task in system.rig.tasks(deal)), "compared once a month"
     go_on(system, 31)
     go_on(system, 31)
-    assert titles(system, deal).count("Person 0 works elsewhere now: wish them well") == 1
+    assert titles(system, deal).count("Person 0 works elsewhere now: wish them well") == 2, "a hint, and a fact"
     assert any("Hotel Borealis" in task.body for task in system.rig.tasks(deal))
 
     assert is_set(system, RecordKind.COMPANY, company, "quiet")
@@ -206,3 +215,19 @@ def test_comparing_where_people_work_costs_next_to_nothing(system: Any) -> None:
     moved = system.account.crm().moved_contacts(dict.fromkeys(people, company))
     assert {contact: (one.company_id, one.name) for contact, one in moved.items()} == {people[7]: (other, "Borealis")}
     assert system.rig.calls() <= 2
+
+    system.rig.give_number(people[3], "+33 6 12 34 56 78")
+    system.rig.give_number(people[4], "+33 1 00 00 00 00")
+    since = system.rig.now()
+    system.rig.advance(timedelta(days=1))
+    new = [system.rig.add_contact(f"Guest {n}", email=f"g{n}@borealis.example") for n in (3, 4, 5)]
+    for contact in new:
+        system.rig.employ(contact, other)
+    system.rig.give_number(new[0], "06.12.34.56.78")
+    system.rig.advance(timedelta(minutes=1))
+    system.rig.forget_calls()
+    known = {contact: Leaver(company_id=company, since=since) for contact in people}
+    (found,) = system.account.crm().namesakes(known).items()
+    assert found[0] == people[3], "the same name alone tells nobody"
+    assert (found[1].contact_id, found[1].company_name, found[1].shared) == (new[0], "Borealis", "number")
+    assert system.rig.calls() <= {"hubspot": 8, "salesforce": 3}[system.rig.name]
