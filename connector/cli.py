@@ -382,7 +382,7 @@ def _start_quickly() -> None:
     if "rich" not in sys.modules:  # structlog loads it where there is one, for coloured traces that no log of ours has
         sys.modules["rich"] = None  # type: ignore[assignment]  # Python's documented way to say "not here"
         try:
-            import structlog  # noqa: F401
+            import structlog  # noqa: F401 - only to be loaded while rich is away
         finally:
             del sys.modules["rich"]
 

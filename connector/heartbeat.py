@@ -59,7 +59,7 @@ class Heartbeat:
     def _fetch(self, url: str) -> None:
         request = urllib.request.Request(url, headers={"User-Agent": "aurevoir"})  # noqa: S310 - http(s) by the settings
         try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS):  # noqa: S310
+            with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS):  # noqa: S310 - as above
                 BEATS.labels("done").inc()
         except (OSError, ValueError) as error:
             BEATS.labels("failed").inc()
