@@ -25,21 +25,30 @@ def _accounts(context: typer.Context) -> None:
 
 
 @accounts_app.command("list")
-def list_accounts(context: typer.Context, as_json: AsJson = False, config: Config = None) -> None:
+def list_accounts(
+    context: typer.Context,
+    as_json: AsJson = False,
+    alive: Annotated[
+        bool, typer.Option("--alive", help="End with 0 while a serve or worker runs, however accounts stand.")
+    ] = False,
+    config: Config = None,
+) -> None:
     """Say how each account stands, and when it last worked.
 
     Ends with 1 if one does not work. Costs no call to a CRM.
     """
     from connector.cli_ops_print import print_standings
     from connector.operations import standings
+    from connector.presence import SERVE
 
     with short_runtime(context, config) as runtime:
         found = standings(runtime)
+        runs = runtime.store.is_held(SERVE)
     if as_json:
         print_json([one.as_json() for one in found])
     else:
         print_standings(found)
-    raise typer.Exit(0 if all(one.well for one in found) else NOT_WELL)
+    raise typer.Exit(0 if (runs if alive else all(one.well for one in found)) else NOT_WELL)
 
 
 @accounts_app.command("pause")

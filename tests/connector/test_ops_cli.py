@@ -12,6 +12,7 @@ import structlog
 import yaml
 
 from connector.cli import main
+from connector.presence import SERVE
 from connector.store import Store, accounts
 from sandbox.hubspot import HubSpotSandbox
 from sandbox.kit import Server
@@ -71,6 +72,9 @@ def test_an_account_in_trouble_ends_with_1(run: Run, tmp_path: Path) -> None:
         assert row is not None
         assert row.worked_at is not None
         accounts.troubled(session, "acme", "the token was refused", row.worked_at)
+    with store.exclusive(SERVE):
+        assert run("accounts", "list", "--alive")[0] == 0, "a supervisor need not start anew what works"
+    assert run("accounts", "list", "--alive")[0] == 1, "nothing works on it"
     store.close()
     code, told = run("accounts")
     assert (code, "the token was refused" in told) == (1, True)
