@@ -34,7 +34,7 @@ class Failed:
     """One line of the list. ``what`` says it in a few words, ``key`` is ours of the write, step or event.
 
     ``again``: it is tried again by itself. Writes can be sent again one by one or by their case; the rest mends itself
-    with its reason. ``write`` is the kind of a write, ``name`` its step, record or task: for other languages.
+    with its reason. ``write`` is the kind of a write, ``name`` its title, step or record: for other languages.
     """
 
     kind: FailedKind
@@ -88,7 +88,7 @@ def _writes(session: Session, account: str | None) -> Iterator[Failed]:
             deal_name=deal_name or "",
             case_id=row.case_id or None,
             write=row.kind,
-            name=_name(row),
+            name=str(row.content.get("subject") or "") or _name(row),
         )
 
 
