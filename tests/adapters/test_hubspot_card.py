@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from flask import Flask
 
 from connector.app import create_app
 from connector.bootstrap import Adapters, Runtime, build
@@ -63,12 +64,19 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
     built.close()
 
 
+@pytest.fixture(scope="module")
+def app(runtime: Runtime) -> Flask:
+    return create_app(runtime)
+
+
 @pytest.fixture
-def client(runtime: Runtime) -> Any:
+def client(runtime: Runtime, app: Flask) -> Any:
     with runtime.store.write() as session:
         for table in TABLES:
             session.query(table).delete()
-    return create_app(runtime).test_client()
+    for limiter in app.extensions["limiter"]:
+        limiter.reset()
+    return app.test_client()
 
 
 def give_case(runtime: Runtime, account: str = "acme", **more: Any) -> Case:

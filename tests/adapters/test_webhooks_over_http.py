@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -71,12 +72,19 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
     built.close()
 
 
+@pytest.fixture(scope="module")
+def app(runtime: Runtime) -> Flask:
+    return create_app(runtime)
+
+
 @pytest.fixture
-def client(runtime: Runtime) -> Any:
+def client(runtime: Runtime, app: Flask) -> Any:
     with runtime.store.write() as session:
         for table in (AgendaRow, BadEventRow, TallyRow):
             session.query(table).delete()
-    return create_app(runtime).test_client()
+    for limiter in app.extensions["limiter"]:
+        limiter.reset()
+    return app.test_client()
 
 
 def deals(runtime: Runtime) -> set[tuple[str, str]]:
