@@ -17,7 +17,7 @@ from connector.checkup import check_up
 from connector.cli_print import print_cases
 from connector.operations import standings
 from connector.store import accounts, agenda, cases, intake, intents
-from connector.store.tables import AdminSessionRow, EventRow, IntentRow, IntentState, LinkRow
+from connector.store.tables import AdminSessionRow, EventRow, IntentRow, IntentState, JobRow, LinkRow
 from connector.web import languages
 from workflows.cases import Case, CaseStatus, Step, StepStatus
 from workflows.questions import Answer
@@ -463,6 +463,13 @@ def test_the_check_up_is_run_when_asked_for(inside: kit.Desk) -> None:
     html = inside.get("/console/check?lang=fr").text
     assert "à réparer" in html, "kept without a language"
     assert 'id="acme"' in html
+    with inside.runtime.store.write() as session:  # as if the process had died in the middle, two minutes ago
+        (row,) = session.query(JobRow).all()
+        row.ended_at, row.outcome, row.beat_at = None, None, row.beat_at - timedelta(minutes=2)
+    html = inside.get("/console/check?lang=en").text
+    assert "was stopped before this was done. Start it again" in html
+    inside.post("/console/check", page="/console/check")
+    assert "to mend" in inside.get("/console/check").text
 
 
 def test_the_check_up_is_said_in_the_readers_language(inside: kit.Desk) -> None:
