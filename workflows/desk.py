@@ -127,8 +127,8 @@ class Desk(Timing):
         return (self.today,) if isinstance(due, Waiting) else (self.today, due.date())
 
     def _neutral_steps(self) -> list[Step]:
-        ours = {key for key, rule in self.rules.items() if rule.owner == "neutral"}
-        return [step for step in self.draft.steps.values() if step.rule in ours]
+        ruled = ((step, self.rules.get(step.rule)) for step in self.draft.steps.values())
+        return [step for step, rule in ruled if rule is not None and rule.owner == "neutral"]
 
     def _neutral_so_far(self) -> str | None:
         return next((step.owner_id for step in self._neutral_steps() if step.owner_id), None)
