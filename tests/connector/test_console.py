@@ -472,6 +472,20 @@ def test_the_check_up_is_run_when_asked_for(inside: kit.Desk) -> None:
     assert "to mend" in inside.get("/console/check").text
 
 
+def test_what_waits_for_a_restart_is_named_and_keeps_the_account_from_being_switched_on(inside: kit.Desk) -> None:
+    former, fresh = kit.PUBLIC, "https://new.northwind.test"
+    inside.file.write_text(inside.file.read_text().replace(former, fresh))
+    assert inside.runtime.reloader.look()
+    assert "take effect: server.public_url." in inside.get("/console/").text
+    path = "/console/accounts/acme/switch-on"
+    refused = inside.post(path, page="/console/")
+    for html in (inside.get(path).text, refused.text):
+        assert "It cannot be switched on yet" in html
+        assert f"server.public_url = {fresh}: the file says so" in html
+    assert refused.status_code == 422
+    assert not inside.runtime.accounts["acme"].is_switched_on()
+
+
 def test_the_check_up_is_said_in_the_readers_language(inside: kit.Desk) -> None:
     findings = [one.finding for one in check_up(inside.runtime)]
     with inside.app.test_request_context("/"):
