@@ -57,6 +57,7 @@ def test_each_colleague_answers_by_name_and_reads_and_changes_nobody_elses_words
     mine = unescape(house.client.get(f"{team}?who=ana+roy").text)
     assert "We were slow." in mine
     assert "They grew." not in mine
+    assert 'href="?lang=en&who=ana%20roy"' in mine, "another language is no reason to lose one's place"
     again = send(house, team, VIEW | {"form-name": "ana roy", "form-version": "0", "reason-told": "And dear."})
     assert again.status_code == 409, "an older answer under the same name is shown first"
     assert "We were slow." in unescape(again.text)
