@@ -58,6 +58,8 @@ class Crm:
     won_stage: str
     reason_field: str
     calls: dict[str, int] = field(default_factory=dict)
+    survey: str = ""
+    """Where the leaving customer answered."""
 
     @property
     def deal_url(self) -> str:
@@ -100,12 +102,16 @@ class Stage:
             found = [case for case in cases.listing(session, account=crm.account) if case.deal_id == crm.deal_id]
         return found[0] if found else None
 
+    def arrive(self) -> None:
+        """Wait until deliveries have arrived."""
+        for crm in self.crms:
+            crm.sandbox.hooks.settle(5)
+
     def settle(self) -> None:
         """Wait until deliveries have arrived and nothing is left to do at the story's present."""
         give_up = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < give_up:
-            for crm in self.crms:
-                crm.sandbox.hooks.settle(5)
+            self.arrive()
             while isinstance(self.runtime.engine, LocalEngine) and self.runtime.engine.busy:
                 time.sleep(0.005)
             waiting = self._with_something_to_do()
@@ -127,7 +133,8 @@ class Stage:
         }
 
     def advance(self, by: timedelta) -> None:
-        """Move time on for everyone."""
+        """Move time on for everyone, once what was sent has arrived: late by a day, it would be refused as stale."""
+        self.arrive()
         self.clock.advance(by)
         self.settle()
 

@@ -6,6 +6,7 @@ a month later → years of an open door → the way back, where the next relatio
 
 from __future__ import annotations
 
+import html
 import re
 import tempfile
 import time
@@ -24,6 +25,8 @@ from connector.store.tables import IntentRow
 from demo.stage import Crm, Stage, raised
 from workflows.cases import Case, StepStatus
 from workflows.dates import zone
+from workflows.fields import named_in
+from workflows.records import RecordKind
 from workflows.rules import CaseKind, LinkKind
 
 console = Console(width=110)
@@ -150,7 +153,7 @@ def survey(stage: Stage) -> None:
     live_until(stage, lambda: all(links(crm) for crm in stage.crms))
     for crm in stage.crms:
         link = next(one for one in links(crm) if 'name="reason"' in requests.get(one, timeout=10).text)
-        page = requests.get(link, timeout=10)
+        page, crm.survey = requests.get(link, timeout=10), link
         console.print(f"  {crm.label}: survey page {link}")
         _expect(page.status_code == 200 and not _answered(stage, crm), "opening a link records nothing")
         seal = re.search(r'name="form-seal" value="([^"]+)"', page.text)
@@ -211,10 +214,9 @@ def back_again(stage: Stage) -> None:
         case = _case(stage, crm)
         _expect(case.kind is CaseKind.BASELINE, "the next relation begins with a baseline")
         record = crm.pages.record("deals", crm.deal_id)
-        back = [one.value for one in record.fields if one.label == "Returned customer"]
-        console.print(
-            f"  {crm.label}: Returned customer: {', '.join(map(str, back))}. A {case.kind.value} plan begins:"
-        )
+        returned = _labels(stage, crm, RecordKind.DEAL, "returned")
+        back = [f"{one.label}: {one.value}" for one in record.fields if one.label in returned]
+        console.print(f"  {crm.label}: {', '.join(back)}. A {case.kind.value} plan begins:")
         _show_tasks(crm)
 
 
@@ -289,7 +291,8 @@ def _show_feedback(stage: Stage, crm: Crm) -> None:
     case = _case(stage, crm)
     for contact in case.contact_ids:
         record = crm.pages.record("contacts", contact)
-        exits = [f"{one.label}: {one.value}" for one in record.fields if one.label.startswith("Exit") and one.value]
+        ours = _labels(stage, crm, RecordKind.CONTACT)
+        exits = [f"{one.label}: {one.value}" for one in record.fields if one.label in ours and one.value]
         if exits:
             console.print(f"  {crm.label}: on contact [bold]{record.title}[/] now:")
             for line in exits:
@@ -315,9 +318,8 @@ def _close(stage: Stage, seconds: float) -> int:
     console.print("[dim]Calls include polling and the daily comparison over all these weeks.[/]")
     console.print("Pages to look at:")
     for crm in stage.crms:
-        console.print(f"  {crm.deal_url}")
-        for link in links(crm)[:1]:
-            console.print(f"  {link}")
+        console.print(f"  the deal in {crm.label}: {crm.deal_url}")
+        console.print(f"  its survey, which now says “{_heading(crm.survey)}”: {crm.survey}")
     console.print(f"Told in {seconds:.0f} s.")
     return 0
 
@@ -333,6 +335,18 @@ def links(crm: Crm) -> list[str]:
     """Addresses of survey pages in the tasks, each once."""
     bodies = "\n".join(str(task.body) for task in crm.tasks())
     return list(dict.fromkeys(re.findall(r"http://127\.0\.0\.1:\d+/s/[\w.-]+", bodies)))
+
+
+def _heading(page: str) -> str:
+    """What an address of ours shows: whoever follows it shall find what was said of it."""
+    found = re.search(r"<h1[^>]*>(.*?)</h1>", requests.get(page, timeout=10).text, re.DOTALL)
+    return html.unescape(re.sub(r"<[^>]+>|\s+", " ", found[1])).strip() if found else ""
+
+
+def _labels(stage: Stage, crm: Crm, record: RecordKind, *names: str) -> set[str]:
+    """What fields of ours are called in the account's language; all of this kind of record without ``names``."""
+    specs = named_in(stage.runtime.accounts[crm.account].config.language)
+    return {spec.label for spec in specs if spec.record is record and (not names or spec.name in names)}
 
 
 def _pages(stage: Stage, crm: Crm, kind: LinkKind) -> list[str]:
