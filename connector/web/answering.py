@@ -185,7 +185,7 @@ class Desk:
             answered=answer is not None,
             version=answer.version if answer is not None else 0,
             others_answered=others and is_own_view(questionnaire),
-            author=author if named else "",
+            author=author if named and questionnaire.each else "",
             colleagues=colleagues,
         )
 
