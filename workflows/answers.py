@@ -225,8 +225,8 @@ def stop_asking(desk: Desk) -> None:
     They are read again once a day while such a task is open: no other sign tells of it.
     """
     draft = desk.draft
-    for step in list(draft.steps.values()):
-        if f"{MAILED}{step.key}" not in draft.written or step.status not in (StepStatus.OPEN, StepStatus.WRITING):
+    for step in draft.with_task():
+        if f"{MAILED}{step.key}" not in draft.written:
             continue
         draft.read_people_daily()
         contact = desk.contact(step.contact_id)
@@ -238,9 +238,9 @@ def stop_asking(desk: Desk) -> None:
 def stop_reminders(desk: Desk) -> None:
     """Close the open reminders of who has answered, or is known to want no messages any more (P-3A)."""
     draft = desk.draft
-    for step in list(draft.steps.values()):
+    for step in draft.with_task():
         rule = desk.rules.get(step.rule)
-        if rule is None or rule.until != "answered" or step.status not in (StepStatus.OPEN, StepStatus.WRITING):
+        if rule is None or rule.until != "answered":
             continue
         contact = desk.contact(step.contact_id)
         if answered_at(draft.case, draft.written, step.contact_id) is not None:

@@ -285,8 +285,8 @@ def _heed_choices(draft: Draft, rules: Mapping[str, StepRule]) -> None:
 
 def _heed_opt_outs(draft: Draft, rules: Mapping[str, StepRule]) -> None:
     """Close open tasks about people who opted out in the CRM since; they are read again once a day for it."""
-    for step in list(draft.steps.values()):
-        rule = rules.get(step.rule) if step.status in (StepStatus.OPEN, StepStatus.WRITING) else None
+    for step in draft.with_task():
+        rule = rules.get(step.rule)
         if rule is None or not is_addressed(rule) or step.contact_id is None:
             continue
         draft.read_people_daily()
@@ -301,7 +301,7 @@ def _add_news(draft: Draft, rules: dict[str, StepRule], rule: StepRule) -> None:
     kind = NEWS_ANCHORS[rule.release.anchor]
     for news in draft.look.news:
         made = nth(rule, news.id)
-        if news.kind is kind and not any(step.rule == made.key for step in draft.steps.values()):
+        if news.kind is kind and not draft.of_rule(made.key):
             rules[made.key] = made
             key = f"{made.key}@{news.contact_id}" if news.contact_id else made.key
             draft.put(Step(key=key, rule=made.key, contact_id=news.contact_id))
@@ -310,7 +310,7 @@ def _add_news(draft: Draft, rules: dict[str, StepRule], rule: StepRule) -> None:
 def _add_round(draft: Draft, rules: dict[str, StepRule], rule: StepRule, end: date | None, tz: ZoneInfo) -> None:
     """The next round of a step, once the last one is done, unless that would be too late or nobody wants it."""
     own = rule.key + "."
-    rounds = [step for step in draft.steps.values() if step.rule == rule.key or step.rule.startswith(own)]
+    rounds = [step for key in rules if key == rule.key or key.startswith(own) for step in draft.of_rule(key)]
     last = max(rounds, key=lambda step: int(mark_of(step.rule) or 1), default=None)
     if last is None or last.status not in FINISHED:
         return
