@@ -35,7 +35,9 @@ def main() -> int:
     figures: list[Figure] = []
     for part in chosen.parts or [name for name in PARTS if name not in SLOW]:
         print(f"measuring: {part} …", file=sys.stderr)
-        figures.extend(PARTS[part]())
+        for figure in PARTS[part]():
+            figures.append(figure)
+            print(f"  {figure.subject}, {figure.what}: {figure.value:.4g} {figure.unit}", file=sys.stderr, flush=True)
     missed = [figure for figure in figures if not figure.kept]
     if chosen.json:
         print(json.dumps([figure.as_json() for figure in figures], ensure_ascii=False, indent=2))
