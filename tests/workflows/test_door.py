@@ -12,11 +12,11 @@ import pytest
 from workflows.cases import Baseline, CaseStatus, News, NewsKind, StartingFigure
 from workflows.documents import PlaybookError
 from workflows.door import CONTENT
-from workflows.playbook import parse_playbook
+from workflows.playbook import parse_playbook, shipped_playbooks
 from workflows.questions import Answer
 from workflows.records import Company, Contact, Deal, People, StageEntry
 from workflows.returning import Left, came_back, stays
-from workflows.rules import DoorRules, LinkKind, Moment, Repeat
+from workflows.rules import Anchor, DoorRules, LinkKind, Moment, Repeat
 from workflows.survey import shipped_questionnaires
 from workflows.writes import DocumentKind
 
@@ -590,6 +590,16 @@ def test_only_who_leaves_content_with_results_to_show_is_asked_for_a_case_study(
     assert ("case-study" in tasks(world)) is asked
     if asked:
         assert world.step("case-study").contact_id == "p1", "whoever liked it best"
+
+
+@pytest.mark.row("P-54", "P-52")
+def test_whoever_leaves_is_told_when_a_wish_is_there_and_asked_for_a_story_only_if_content() -> None:
+    for key in ("saas", "agency", "light"):
+        steps = {step.key: step for step in shipped_playbooks()[key].steps()}
+        assert steps["case-study"].when == "content and results", key
+        assert steps["you-asked"].release.anchor is Anchor.WISH, key
+    steps = {step.key: step for step in shipped_playbooks()["vendor-ended"].steps()}
+    assert "case-study" not in steps, "whom we left is asked for no favour"
 
 
 # --- playbooks ------------------------------------------------------------------------------------------------------

@@ -569,6 +569,25 @@ def test_tasks_come_before_each_of_its_days_and_a_receipt_after_the_last(rights:
 
 
 @pytest.mark.row("P-2B")
+@pytest.mark.parametrize("playbook", ["light", "vendor-ended", "partial"])
+def test_the_clock_runs_whoever_ended_it_and_for_a_part_as_well(rights: World, playbook: str) -> None:
+    rights.playbook = shipped_playbooks()[playbook]
+    rights.rules = rights.rules.model_copy(update={"exit_rights": ExitRights()})
+    rights.enter("lost")
+    began = rights.now.date()
+    rights.look()
+    rights.wait(days=170)
+    made = {key.partition(":")[2]: task for key, task in rights.made.items() if ":rights-" in key}
+    assert list(made) == ["rights-confirm", "rights-switching", "rights-retrieval", "rights-erase"]
+    assert made["rights-confirm"].due_at.date() >= began + timedelta(days=4)
+    confirm = made["rights-confirm"].body
+    for day in ("May 2, 2026", "June 30, 2026", "July 30, 2026"):
+        assert day in confirm
+    assert ("your notice" in confirm) is (playbook != "vendor-ended"), "who was given notice has given none"
+    assert ("[the part]" in confirm) is (playbook == "partial"), "the rest goes on"
+
+
+@pytest.mark.row("P-2B")
 def test_from_the_day_of_the_law_on_switching_costs_nothing(rights: World) -> None:
     rights.rules = rights.rules.model_copy(update={"exit_rights": ExitRights()})
     rights.change(contract_end=date(2027, 1, 31))
@@ -601,8 +620,9 @@ def test_where_no_clock_is_kept_nothing_of_it_exists(rights: World, links: Any) 
     ]
 
 
-def test_nothing_about_exit_rights_claims_to_be_legal_advice() -> None:
-    for step in shipped_playbooks()["saas"].steps():
+@pytest.mark.parametrize("playbook", ["saas", "light", "vendor-ended", "partial"])
+def test_nothing_about_exit_rights_claims_to_be_legal_advice(playbook: str) -> None:
+    for step in shipped_playbooks()[playbook].steps():
         if step.key.startswith("rights-"):
             for text in (*step.body.values(), *step.title.values()):
                 assert "complian" not in text.lower()

@@ -96,6 +96,28 @@ def test_the_plan_asks_for_more_voices_and_for_their_roles(
 
 
 @pytest.mark.row("P-12")
+@pytest.mark.parametrize("playbook", ["agency", "light", "vendor-ended", "partial"])
+@pytest.mark.parametrize(("contacts", "asked"), [((), True), ((ANN,), True), ((ANN, BOB), False)])
+def test_every_goodbye_looks_for_further_voices_where_one_or_none_is_known(
+    world: Any, playbook: str, contacts: tuple[Contact, ...], asked: bool
+) -> None:
+    from workflows.playbook import shipped_playbooks
+
+    world.playbook = shipped_playbooks()[playbook]
+    world.people = world.people.model_copy(update={"contacts": contacts})
+    world.enter("lost")
+    world.look()
+    world.wait(days=4)
+    assert ("case-1:more-voices" in world.made) is (asked and playbook != "vendor-ended")
+    if playbook == "vendor-ended":  # nobody else hears of our decision before the first person did
+        for key in ("agree-message", "tell-them"):
+            world.finish(key)
+            world.look()
+            world.wait(days=4)
+    assert ("case-1:more-voices" in world.made) is asked
+
+
+@pytest.mark.row("P-12")
 def test_one_person_who_stands_there_twice_is_one_voice(world: Any, make_rule: Any, make_book: Any) -> None:
     twice = (ANN.model_copy(update={"email": "ann@example.com"}), BOB.model_copy(update={"email": "Ann@Example.com"}))
     world.people = world.people.model_copy(update={"contacts": twice})
