@@ -13,8 +13,8 @@ from connector import former_address
 from connector.account import Account
 from connector.bootstrap import Runtime
 from connector.checkup_address import check_address
+from connector.commands.playbook import own_notes
 from connector.library import Library
-from connector.playbook_cli import own_notes
 from connector.presence import SERVE
 from connector.private import require_private
 from connector.resolve import doubtful_people

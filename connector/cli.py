@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from connector.admin_cli import admin_app
-from connector.cases_cli import cases_app
-from connector.cli_app import app_command
-from connector.cli_base import (
+from connector.commands.accounts import accounts_app, erase_command, export_command, import_command, uninstall_command
+from connector.commands.admin import admin_app
+from connector.commands.app import app_command
+from connector.commands.base import (
     MORE,
     NOT_WELL,
     WRONG_USE,
@@ -32,11 +32,11 @@ from connector.cli_base import (
     short_runtime,
     source_of,
 )
-from connector.figures_cli import figures_command
-from connector.ops_cli import accounts_app, erase_command, export_command, import_command, uninstall_command
-from connector.playbook_cli import playbook_app
-from connector.rehearse_cli import rehearse_command
-from connector.wishes_cli import wishes_app
+from connector.commands.cases import cases_app
+from connector.commands.figures import figures_command
+from connector.commands.playbook import playbook_app
+from connector.commands.rehearse import rehearse_command
+from connector.commands.wishes import wishes_app
 
 if TYPE_CHECKING:
     from connector.bootstrap import Runtime
@@ -66,7 +66,7 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     try:
         app(args=args, prog_name="aurevoir")
     except ConfigError as error:
-        from connector.cli_print import print_faults
+        from connector.commands.print import print_faults
 
         print_faults(error)
         sys.exit(WRONG_USE)
@@ -109,7 +109,7 @@ def init(
 
     Every key is explained in it. Secrets go into aurevoir.env beside it, with a new secret key. Overwrites nothing.
     """
-    from connector.cli_print import print_written
+    from connector.commands.print import print_written
     from connector.init import write_first_config
 
     adapters = known_adapters()
@@ -123,7 +123,7 @@ def init(
 def check(context: typer.Context, as_json: AsJson = False, config: Config = None) -> None:
     """Say what is not well, and how to mend it."""
     from connector.checkup import check_up, is_well
-    from connector.cli_print import findings_as_json, print_findings
+    from connector.commands.print import findings_as_json, print_findings
 
     with short_runtime(context, config) as runtime:
         findings = list(check_up(runtime))
@@ -150,7 +150,7 @@ def provision_command(
     Where the CRM's API takes it, the rest of our app is installed too. Endings from before the first time open no
     case, unless --take-in says how many. Running it again creates only what is missing.
     """
-    from connector.cli_print import deployment_progress, print_provisioned, print_taken_in, provisioned_as_json
+    from connector.commands.print import deployment_progress, print_provisioned, print_taken_in, provisioned_as_json
     from connector.provisioning import provision
     from connector.switch_on import Waiting, take_in_older, waiting
 
@@ -180,7 +180,7 @@ def connect(
 
     Open it as an administrator of the CRM within half an hour, while serve runs.
     """
-    from connector.cli_print import print_invitation
+    from connector.commands.print import print_invitation
     from connector.consent import Consents
 
     with short_runtime(context, config) as runtime:
@@ -198,7 +198,7 @@ def rotate_keys_command(context: typer.Context, as_json: AsJson = False, config:
 
     Put the new key in front of the list, restart, then run this. It may be interrupted and run again.
     """
-    from connector.cli_print import print_rotated, rotated_as_json
+    from connector.commands.print import print_rotated, rotated_as_json
     from connector.tokens import rotate_keys
 
     with short_runtime(context, config) as runtime:
@@ -344,7 +344,7 @@ def preview(
 
     That of its open case, or the one that it would get if it were lost now. Writes nothing.
     """
-    from connector.cli_print import print_preview
+    from connector.commands.print import print_preview
     from connector.preview import preview_deal
 
     with short_runtime(context, config) as runtime:

@@ -84,7 +84,7 @@ def change_file(
         target = source.path.resolve()
         raw = read_raw(target)
         _require_unchanged(raw, changes)
-        fresh = _rewritten(target.read_text(encoding="utf-8-sig"), raw, changes)
+        fresh = rewritten(target.read_text(encoding="utf-8-sig"), raw, changes)
         with _secrets_kept(source.env_file, secrets or {}), _beside(target, fresh) as draft:
             settings = source.load_from(draft)
             Library(settings)
@@ -122,7 +122,7 @@ def _require_unchanged(raw: Any, changes: Sequence[Change]) -> None:
 # --- the text -------------------------------------------------------------------------------------------------------
 
 
-def _rewritten(text: str, raw: Mapping[str, Any], changes: Sequence[Change]) -> str:
+def rewritten(text: str, raw: Mapping[str, Any], changes: Sequence[Change]) -> str:
     """The text with the changes made. What it says is checked against what it should say, to the last value."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError

@@ -17,6 +17,8 @@ from adapters.errors import ConfigError, Fault
 from adapters.port import Crm
 from adapters.results import Outcome, Result
 from connector.chart import MOST, draw
+from workflows.tone import LANGUAGES
+from workflows.tone_check import Note, plain_notes
 from workflows.writes import AttachDocument, AttachFile, DocumentKind, Write
 
 LAYOUTS = Path(__file__).parent / "layouts"
@@ -139,6 +141,31 @@ class Documents:
         made = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=True, cache_size=0)
         made.globals.clear()
         return made
+
+
+def layout_notes(file: str, content: bytes) -> list[Note]:
+    """What in the words of an admin's own layout may hurt the customer who reads them (P-27); it bars no layout.
+
+    ``achievements.fr.docx`` is read as French, one without a language as each that has rules. Raises
+    :class:`DocumentError` when it is no Word file.
+    """
+    named = Path(file).name.removesuffix(SUFFIX).partition(".")[2]
+    return plain_notes(file, list(_paragraphs(file, content)), [named] if named else sorted(LANGUAGES))
+
+
+def _paragraphs(file: str, content: bytes) -> Iterator[str]:
+    from docx import Document
+    from docx.oxml.ns import qn
+
+    try:
+        document = Document(io.BytesIO(content))
+    except Exception as error:
+        raise DocumentError(f"{Path(file).name} is no Word file that can be read: {_words(error)}") from error
+    edges = [edge for section in document.sections for edge in (section.header, section.footer)]
+    for part in (document.element.body, *(edge._element for edge in edges if not edge.is_linked_to_previous)):
+        for paragraph in part.iter(qn("w:p")):
+            text = "".join(run.text or "" for run in paragraph.iter(qn("w:t")))
+            yield re.sub(r"{%.*?%}", " ", text)
 
 
 def send(

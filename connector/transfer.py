@@ -24,7 +24,7 @@ from connector.account import Account
 from connector.account_settings import AccountConfig
 from connector.bootstrap import Runtime
 from connector.config import _SECRET_KEY, _model_in, read_raw
-from connector.config_edit import Change, Place, _rewritten, at, change_file, literal, plain
+from connector.config_edit import Change, Place, at, change_file, literal, plain, rewritten
 from connector.library import Library
 from connector.resolve import resolve_rules
 from connector.settings import Settings
@@ -400,7 +400,7 @@ def _as_if_written(source: Source, raw: Mapping[str, Any], made: _Plan) -> Itera
                 changes = [change for change in changes if change.place != (key,)]
                 changes.append(Change((key,), str(_staged(Path(name) / what, folder, files)), at(raw, (key,))))
         draft = Path(name) / "config.yaml"
-        draft.write_text(_rewritten(source.path.read_text("utf-8-sig"), raw, changes), encoding="utf-8")
+        draft.write_text(rewritten(source.path.read_text("utf-8-sig"), raw, changes), encoding="utf-8")
         yield source.load_from(draft)
 
 

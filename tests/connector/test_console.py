@@ -14,7 +14,7 @@ from werkzeug.routing import Rule
 
 from connector.admins import AdminProblem, Admins
 from connector.checkup import check_up
-from connector.cli_print import print_cases
+from connector.commands.print import print_cases
 from connector.operations import standings
 from connector.store import accounts, agenda, cases, intake, intents
 from connector.store.tables import AdminSessionRow, EventRow, IntentRow, IntentState, JobRow, LinkRow

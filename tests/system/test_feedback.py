@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from connector.figures_cli import figures_of
+from connector.commands.figures import figures_of
 from sandbox.hubspot.definitions import CONTACT
 from workflows.cases import Case, StepStatus
 from workflows.records import RecordKind

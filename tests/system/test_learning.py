@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from adapters.errors import Rejected, Unavailable
+from connector.commands.figures import figures_of
 from connector.erase_by_hand import erase_by_hand
-from connector.figures_cli import figures_of
 from connector.store import baselines, intake
 from connector.store.tables import IntentRow, LinkRow
 from sandbox.hubspot.definitions import COMPANY

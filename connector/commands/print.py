@@ -27,27 +27,30 @@ MOST_FIELDS = 8
 _MARKS = {Level.OK: ("ok", "green"), Level.WARNING: ("note", "yellow"), Level.FAULT: ("MEND", "bold red")}
 
 
-def _out(*, err: bool = False) -> Console:
+def terminal(*, err: bool = False) -> Console:
+    """Where people read: a terminal, or a file or pipe that takes its place."""
     out = Console(stderr=err, highlight=False)
     if not out.is_terminal:
         out.width = 160  # a file or a pipe has no width of its own
     return out
 
 
-def _table(*columns: str) -> Table:
+def plain_table(*columns: str) -> Table:
+    """An empty table with these headings, without a frame."""
     table = Table(box=box.SIMPLE, pad_edge=False, show_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")
     return table
 
 
-def _moment(at: datetime | None) -> str:
+def moment_text(at: datetime | None) -> str:
+    """To the minute, in the moment's own zone; empty when there is none."""
     return f"{at:%Y-%m-%d %H:%M}" if at is not None else ""
 
 
 def print_faults(error: ConfigError) -> None:
     """The faults of a configuration, one below the other: key, value, cure."""
-    out = _out(err=True)
+    out = terminal(err=True)
     count = len(error.faults)
     out.print(Text(f"The configuration cannot be used: {count} fault{'s' if count != 1 else ''}.", style="bold red"))
     for fault in error.faults:
@@ -60,7 +63,7 @@ def print_faults(error: ConfigError) -> None:
 
 def print_written(written: Written) -> None:
     """What `init` wrote, and what to do next."""
-    out = _out()
+    out = terminal()
     out.print(
         Text(f"Wrote {written.config} (the settings) and {written.env_file} (their secrets, for your eyes only).")
     )
@@ -83,9 +86,9 @@ def print_written(written: Written) -> None:
 
 def print_findings(findings: Sequence[Checked]) -> None:
     """The check-up as a table by account, and one line on the whole."""
-    out = _out()
+    out = terminal()
     for account in dict.fromkeys(one.account for one in findings):
-        table = _table("", "what", "how it stands")
+        table = plain_table("", "what", "how it stands")
         for one in findings:
             if one.account != account:
                 continue
@@ -122,7 +125,7 @@ def findings_as_json(findings: Sequence[Checked]) -> dict[str, Any]:
 @contextmanager
 def deployment_progress() -> Iterator[Callable[[str, int, int], None]]:
     """How a deployment goes, on the terminal's error stream; nothing where that is no terminal."""
-    out = _out(err=True)
+    out = terminal(err=True)
     if not out.is_terminal:
         yield lambda _status, _done, _total: None
         return
@@ -154,12 +157,12 @@ def print_taken_in(older: Mapping[str, tuple[Waiting, int]], most: int, *, dry_r
     for account, (found, taken) in older.items():
         there = f"{len(found.deal_ids)}{' or more' if found.more else ''} deals without a case sit in such a stage"
         done = f"up to {most} would be taken in" if dry_run else f"{taken} are looked at, the latest endings first"
-        _out().print(Text(f"{account}: {there}; {done}"))
+        terminal().print(Text(f"{account}: {there}; {done}"))
 
 
 def print_provisioned(reports: Mapping[str, SchemaReport], *, dry_run: bool) -> None:
     """What was created where, and what the CRM refused."""
-    out = _out()
+    out = terminal()
     for account, report in reports.items():
         out.print(Text(f"\n{account}", style="bold"))
         created = "would be created" if dry_run else "created"
@@ -203,14 +206,14 @@ def provisioned_as_json(reports: Mapping[str, SchemaReport], *, dry_run: bool) -
 
 def print_preview(seen: Preview) -> None:
     """A plan as a table, and what it lacks."""
-    out = _out()
+    out = terminal()
     head = f"{seen.deal_name or seen.deal_id}: playbook {seen.playbook}, contract end {seen.contract_end or 'unknown'}"
     out.print(Text(head, style="bold"))
     if seen.case_id is not None:
         out.print(Text(f"This is the plan of its open case {seen.case_id[:8]}."))
     if seen.not_now is not None:
         out.print(Text(f"As things stand, no case would open: {seen.not_now}."))
-    table = _table("appears", "due", "owner", "task", "why this owner")
+    table = plain_table("appears", "due", "owner", "task", "why this owner")
     for step in seen.steps:
         if step.applies is not False:
             due = f"{'~' if step.estimated else ''}{step.due_at:%Y-%m-%d}" if step.due_at else ""
@@ -236,13 +239,13 @@ def print_cases(
     ``settles``: until when the stage must hold, by the ids of cases that settle.
     """
     if not found:
-        _out().print("There are no cases.")
+        terminal().print("There are no cases.")
         return
-    table = _table("case", "account", "kind", "deal", "status", "contract end", "steps", "opened (UTC)")
+    table = plain_table("case", "account", "kind", "deal", "status", "contract end", "steps", "opened (UTC)")
     for case in found:
         waits = case.is_open and (case.account, case.playbook) in held
         until = (settles or {}).get(case.id)
-        status = f"{case.status.value.replace('_', ' ')}{f' until {_moment(until)}' if until is not None else ''}"
+        status = f"{case.status.value.replace('_', ' ')}{f' until {moment_text(until)}' if until is not None else ''}"
         status += " (paused)" if case.paused else " (playbook paused)" if waits else ""
         ended = sum(
             step.status.value in ("done", "not_applicable", "closed", "deleted", "skipped") for step in case.steps
@@ -255,32 +258,32 @@ def print_cases(
             status,
             str(case.contract_end or ""),
             f"{ended}/{len(case.steps)}",
-            _moment(case.opened_at),
+            moment_text(case.opened_at),
         )
-    _out().print(table)
+    terminal().print(table)
 
 
 def print_case(case: Case, events: Sequence[EventRow], refused: Sequence[IntentRow]) -> None:
     """One case with all that happened to it."""
-    out = _out()
+    out = terminal()
     paused = ", paused" if case.paused else ""
     out.print(Text(f"Case {case.id}: {case.deal_name} (deal {case.deal_id} of {case.account})", style="bold"))
     out.print(
         Text(f"{case.status.value}{paused}; ending {case.number}; playbook {case.playbook} {case.playbook_version}")
     )
     out.print(Text(f"contract end {case.contract_end or 'unknown'}; reason {case.reason or 'unknown'}; {case.outcome}"))
-    steps = _table("step", "status", "due (UTC)", "owner", "task in the CRM", "why this owner")
+    steps = plain_table("step", "status", "due (UTC)", "owner", "task in the CRM", "why this owner")
     for step in case.steps:
         why = Text(step.why)
         status = Text(step.status.value.replace("_", " ") + (f": {step.reason}" if step.reason else ""))
-        steps.add_row(step.key, status, _moment(step.due_at), step.owner_id, step.task_id, why)
+        steps.add_row(step.key, status, moment_text(step.due_at), step.owner_id, step.task_id, why)
     out.print(steps)
     for intent in refused:
         out.print(Text(f"refused: {intent.kind} {intent.key}: {intent.reason}", style="bold red"))
-    log = _table("at (UTC)", "what", "why", "signal or record")
+    log = plain_table("at (UTC)", "what", "why", "signal or record")
     for event in events:
         of = event.data.get("record") or event.data.get("signal") or ""
-        log.add_row(_moment(event.at), Text(event.what), Text(event.detail), Text(str(of)))
+        log.add_row(moment_text(event.at), Text(event.what), Text(event.detail), Text(str(of)))
     out.print(log)
 
 
@@ -297,8 +300,8 @@ def case_as_json(case: Case, events: Sequence[EventRow], refused: Sequence[Inten
 
 def print_invitation(account: str, address: str, until: datetime) -> None:
     """Where to go to connect an account; the address on a line of its own, unbroken, to be copied."""
-    out = _out()
-    out.print(Text(f"Open this address as an administrator of {account}'s CRM, before {_moment(until)} UTC:"))
+    out = terminal()
+    out.print(Text(f"Open this address as an administrator of {account}'s CRM, before {moment_text(until)} UTC:"))
     out.print(Text(address), soft_wrap=True)
     out.print(Text("Keep it to yourself: whoever opens it can connect this account. `aurevoir serve` must be running."))
 
@@ -310,7 +313,7 @@ def rotated_as_json(rotated: Rotated) -> dict[str, Any]:
 
 def print_rotated(rotated: Rotated) -> None:
     """What became of the tokens, and when older keys may go."""
-    out = _out()
+    out = terminal()
     done, there = len(rotated.sealed_anew), len(rotated.current)
     out.print(f"Stored tokens: {done} sealed anew with the first secret key, {there} were already.")
     for account, reason in rotated.failed.items():

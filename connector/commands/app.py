@@ -33,7 +33,7 @@ def app_command(
 
     What it writes for one account may hold that account's webhook secret.
     """
-    from connector.cli_base import chosen, print_json, settings_of, short_runtime
+    from connector.commands.base import chosen, print_json, settings_of, short_runtime
 
     packager = _packager(crm)
     if options == ["help"]:

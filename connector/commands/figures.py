@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from connector.cli_base import AccountName, AsJson, Config, chosen, day, print_json, short_runtime
+from connector.commands.base import AccountName, AsJson, Config, chosen, day, print_json, short_runtime
 
 if TYPE_CHECKING:
     from connector.bootstrap import Runtime
@@ -44,7 +44,7 @@ def figures_command(
     if as_json:
         print_json({name: as_plain(figures) for name, figures in found.items()})
     elif to_csv is None:
-        from connector.figures_print import print_figures
+        from connector.commands.print_figures import print_figures
 
         if not found:
             typer.echo("No account is set up yet, so there are no figures.")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from connector.cli_base import NOT_WELL, AccountName, AsJson, Config, chosen, print_json, short_runtime
+from connector.commands.base import NOT_WELL, AccountName, AsJson, Config, chosen, print_json, short_runtime
 
 cases_app = typer.Typer(help="Look after single cases.", invoke_without_command=True, rich_markup_mode=None)
 
@@ -29,7 +29,7 @@ def list_cases(
     config: Config = None,
 ) -> None:
     """List cases, the newest first."""
-    from connector.cli_print import print_cases
+    from connector.commands.print import print_cases
     from connector.store import case_search, cases, pauses
 
     with short_runtime(context, config) as runtime, runtime.store.read() as session:
@@ -49,7 +49,7 @@ def list_cases(
 def show(context: typer.Context, case_id: CaseId, as_json: AsJson = False, config: Config = None) -> None:
     """Show one case: its steps, what failed, and what was done and why."""
     from connector.casework import find
-    from connector.cli_print import case_as_json, print_case
+    from connector.commands.print import case_as_json, print_case
     from connector.store import cases, intents
 
     with short_runtime(context, config) as runtime:
@@ -70,7 +70,7 @@ def list_failed(
 
     Ends with 1 if there is anything.
     """
-    from connector.cli_ops_print import print_failed
+    from connector.commands.print_operations import print_failed
     from connector.operations import all_failed
 
     with short_runtime(context, config) as runtime:
@@ -149,7 +149,7 @@ def move(
     Shows the difference first, and asks. Tasks that people have stay.
     """
     from connector import moving
-    from connector.cli_moves import move_as_json, print_move
+    from connector.commands.print_moves import move_as_json, print_move
 
     with short_runtime(context, config) as runtime:
         seen = moving.planned(runtime, case_id, playbook, with_past=with_past)

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from connector.cli_base import NOT_WELL, AccountName, AsJson, Config, chosen, print_json, short_runtime, source_of
-from connector.playbook_cli import playbook_app
+from connector.commands.base import NOT_WELL, AccountName, AsJson, Config, chosen, print_json, short_runtime, source_of
+from connector.commands.playbook import playbook_app
 
 accounts_app = typer.Typer(
     help="See how accounts stand; pause and resume them.", invoke_without_command=True, rich_markup_mode=None
@@ -37,7 +37,7 @@ def list_accounts(
 
     Ends with 1 if one does not work. Costs no call to a CRM.
     """
-    from connector.cli_ops_print import print_standings
+    from connector.commands.print_operations import print_standings
     from connector.operations import standings
     from connector.presence import SERVE
 
@@ -119,7 +119,7 @@ def erase_command(
 
     May be repeated: what is gone stays gone. The receipt names nobody. Ends with 1 if nothing was found of them.
     """
-    from connector.cli_ops_print import print_receipt
+    from connector.commands.print_operations import print_receipt
     from connector.erase_by_hand import erase_by_hand
 
     with short_runtime(context, config) as runtime:
@@ -217,7 +217,7 @@ def uninstall_command(
     Open cases are cancelled, our fields go with their values, and the access is given back. Of an account that is not
     in the settings any more, what is kept here goes: its sealed token, its links, its open cases.
     """
-    from connector.cli_ops_print import print_uninstalled
+    from connector.commands.print_operations import print_uninstalled
     from connector.store import accounts
     from connector.uninstall import uninstall
 

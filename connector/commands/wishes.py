@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from connector.cli_base import AccountName, AsJson, Config, chosen, print_json, short_runtime
+from connector.commands.base import AccountName, AsJson, Config, chosen, print_json, short_runtime
 
 if TYPE_CHECKING:
     from connector.bootstrap import Runtime

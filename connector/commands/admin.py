@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from connector.cli_base import AsJson, Config, print_json, short_runtime
+from connector.commands.base import AsJson, Config, print_json, short_runtime
 
 if TYPE_CHECKING:
     from connector.admins import Admins

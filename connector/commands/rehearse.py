@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from connector.cli_base import AsJson, Config, day
+from connector.commands.base import AsJson, Config, day
 
 
 def rehearse_command(
@@ -28,10 +28,10 @@ def rehearse_command(
 
     Plays every deal that was lost in the period through the planner, as it was then. Writes nothing to the CRM.
     """
-    from connector.cli_base import chosen, print_json, short_runtime
+    from connector.commands.base import chosen, print_json, short_runtime
+    from connector.commands.print_rehearsal import print_rehearsal, progress
     from connector.rehearsal import NoRehearsalError, rehearse_account
     from connector.rehearsal_file import check_file, write_file
-    from connector.rehearsal_print import print_rehearsal, progress
 
     first, last = day(since, "--since"), day(until, "--until") if until is not None else None
     try:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from connector.cli_print import _moment, _out, _table
+from connector.commands.print import moment_text, plain_table, terminal
 from connector.erasure import Receipt
 from connector.operations import Standing
 from connector.store.failed import Failed, FailedKind
@@ -15,17 +15,17 @@ from connector.uninstall import Uninstalled
 
 def print_standings(found: Sequence[Standing]) -> None:
     """Accounts as a table."""
-    table = _table("account", "CRM", "stands", "last worked (UTC)", "open cases", "failed")
+    table = plain_table("account", "CRM", "stands", "last worked (UTC)", "open cases", "failed")
     for one in found:
         table.add_row(
             Text(one.account),
             one.crm,
             Text(_stands(one), style="" if one.well else "bold red"),
-            _moment(one.worked_at) or "never",
+            moment_text(one.worked_at) or "never",
             f"{one.open_cases}{f' ({one.settling} settling)' if one.settling else ''}",
             str(one.failed),
         )
-    _out().print(table)
+    terminal().print(table)
 
 
 def _stands(one: Standing) -> str:
@@ -33,7 +33,7 @@ def _stands(one: Standing) -> str:
         return f"not switched on: aurevoir provision --account {one.account}"
     paused = f"; paused playbooks: {', '.join(one.paused_playbooks)}" if one.paused_playbooks else ""
     if one.paused_at is not None:
-        return f"paused since {_moment(one.paused_at)}{paused}"
+        return f"paused since {moment_text(one.paused_at)}{paused}"
     if one.trouble is not None:
         return f"{one.trouble}{paused}"
     return ("works" if one.well else "silent: is `aurevoir serve` running?") + paused
@@ -41,14 +41,14 @@ def _stands(one: Standing) -> str:
 
 def print_failed(found: Sequence[Failed]) -> None:
     """The failed list, with what to do about each kind."""
-    out = _out()
+    out = terminal()
     if not found:
         out.print("Nothing failed.")
         return
-    table = _table("since (UTC)", "account", "deal", "case", "what", "why")
+    table = plain_table("since (UTC)", "account", "deal", "case", "what", "why")
     for one in found:
         table.add_row(
-            _moment(one.since),
+            moment_text(one.since),
             Text(one.account),
             Text(one.deal_name or one.deal_id or ""),
             (one.case_id or "")[:8],
@@ -63,7 +63,7 @@ def print_failed(found: Sequence[Failed]) -> None:
 
 def print_receipt(receipt: Receipt) -> None:
     """The confirmation of an erasure: fit to be kept, and to be sent to whoever asked."""
-    out = _out()
+    out = terminal()
     out.print(Text(f"Erasure {receipt.reference} in {receipt.account}, {receipt.at}", style="bold"))
     if receipt.already is not None:
         out.print(f"They were erased before, at {receipt.already}. This time:")
@@ -89,7 +89,7 @@ def print_receipt(receipt: Receipt) -> None:
 
 def print_uninstalled(done: Uninstalled) -> None:
     """What was taken out, or would be, and what stays."""
-    out = _out()
+    out = terminal()
     would = "would be " if done.dry_run else ""
     tasks = "here; the CRM lets us in no more" if done.out_of_reach else "their tasks closed with a note"
     out.print(Text(f"{done.account}: {done.cases_cancelled} open cases {would}cancelled, {tasks}"))

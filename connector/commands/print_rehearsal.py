@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from rich import progress as bars
 from rich.text import Text
 
-from connector.cli_print import _out, _table
+from connector.commands.print import plain_table, terminal
 from connector.rehearsal import Progress, Rehearsal
 from connector.rehearsal_file import View, view
 from workflows.rehearsal import Lack, LeftOut, Rehearsed
@@ -38,7 +38,7 @@ _LEFT_OUT = {
 @contextmanager
 def progress() -> Iterator[Callable[[Progress], None]]:
     """A bar on the terminal's error stream; nothing where that is no terminal."""
-    out = _out(err=True)
+    out = terminal(err=True)
     columns = (bars.TextColumn("{task.description}"), bars.BarColumn(), bars.MofNCompleteColumn())
     with bars.Progress(*columns, console=out, transient=True, disable=not out.is_terminal) as shown:
         task = shown.add_task(_STEPS["finding"], total=None)
@@ -51,7 +51,7 @@ def progress() -> Iterator[Callable[[Progress], None]]:
 
 def print_rehearsal(made: Rehearsal) -> None:
     """The summary, and a line for each ending."""
-    out = _out()
+    out = terminal()
     shown = view(made, "en")
     out.print(Text(f"{made.account}: deals that ended from {made.since} to {made.until}", style="bold"))
     if not made.deals:
@@ -86,7 +86,9 @@ def summary(made: Rehearsal) -> list[str]:
 
 
 def _print_endings(made: Rehearsal, shown: View) -> None:
-    rows = _table("ended", "deal", "plan starts", "contract end", "playbook", "tasks", "what would have been missing")
+    rows = plain_table(
+        "ended", "deal", "plan starts", "contract end", "playbook", "tasks", "what would have been missing"
+    )
     for one in made.deals[:MOST_LINES]:
         missing = _LEFT_OUT[one.left_out] if one.left_out is not None else ", ".join(_missing(one))
         rows.add_row(
@@ -98,9 +100,9 @@ def _print_endings(made: Rehearsal, shown: View) -> None:
             str(len(one.tasks)) if one.opens else "",
             Text(missing, style="dim" if one.left_out is not None else "yellow"),
         )
-    _out().print(rows)
+    terminal().print(rows)
     if len(made.deals) > MOST_LINES:
-        _out().print(f"… and {len(made.deals) - MOST_LINES} more: `--out rehearsal.html` or `--json` has them all.")
+        terminal().print(f"… and {len(made.deals) - MOST_LINES} more: `--out rehearsal.html` or `--json` has them all.")
 
 
 def _missing(one: Rehearsed) -> list[str]:
