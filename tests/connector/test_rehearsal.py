@@ -125,7 +125,7 @@ def test_the_terminal_shows_a_line_for_each_ending_and_the_sum(run: Run, portal:
         (("--since", "2999-01-01"), "lies in the future"),
         (("--since", "2026-02-01", "--until", "2026-01-01"), "lies before --since"),
         (("--since", "1999-01-01"), "ten years"),
-        (("--since", "yesterday"), "does not match"),
+        (("--since", "yesterday"), "write it as 2026-01-31"),
         (("--since", "2026-01-01", "--out", "report.docx"), "must end in .html, .csv, .json"),
         (("--since", "2026-01-01", "--out", "/nowhere/at/all.html"), "there is no folder"),
         (("--since", "2026-01-01", "--out", "r.html", "--language", "nl"), "there are en, fr"),
