@@ -161,7 +161,8 @@ def _paragraphs(file: str, content: bytes) -> Iterator[str]:
         document = Document(io.BytesIO(content))
     except Exception as error:
         raise DocumentError(f"{Path(file).name} is no Word file that can be read: {_words(error)}") from error
-    edges = [edge for section in document.sections for edge in (section.header, section.footer)]
+    names = [f"{page}{edge}" for page in ("", "first_page_", "even_page_") for edge in ("header", "footer")]
+    edges = [getattr(section, name) for section in document.sections for name in names]
     for part in (document.element.body, *(edge._element for edge in edges if not edge.is_linked_to_previous)):
         for paragraph in part.iter(qn("w:p")):
             text = "".join(run.text or "" for run in paragraph.iter(qn("w:t")))

@@ -24,6 +24,8 @@ from workflows.fields import REASON_OPTIONS
 from workflows.questions import Option, Question, Questionnaire
 from workflows.rules import LinkKind
 from workflows.survey import OWN_VIEW_FIELDS, REASON_FILES, OptionDoc, all_texts, check_choices, to_option
+from workflows.tone import Rule
+from workflows.tone_check import Allowed, Note, check_tone, reason_texts
 
 
 def feeds(questionnaire: Questionnaire, *fields: str) -> bool:
@@ -84,6 +86,7 @@ class ReasonsDoc(Doc):
     reasons: Name = Field(description="A name for the list, such as `own`.")
     languages: list[str] = Field(min_length=1, description="Languages of its texts.")
     options: list[OptionDoc] = Field(min_length=2, description="The reasons, in the order in which people read them.")
+    tone_ok: Allowed = Field({}, description="Rules of tone that its texts may break, each with the reason.")
 
 
 def load_reasons(texts: Mapping[str, str | bytes]) -> tuple[Option, ...]:
@@ -114,6 +117,13 @@ def parse_reasons(text: str | bytes, file: str) -> tuple[Option, ...]:
     if faults or doc is None:
         raise PlaybookError(sorted(faults, key=lambda fault: fault.line or 0))
     return tuple(to_option(option) for option in doc.options)
+
+
+def notes_on_reasons(text: str | bytes, file: str) -> list[Note]:
+    """What in reasons that :func:`parse_reasons` takes may hurt who reads them (P-27). It bars no file from use."""
+    document = load(text, file)
+    threats, notes = check_tone(document, [reason_texts(document.data)])
+    return [*(Note(level="warning", rule=Rule.THREAT, fault=fault) for fault in threats), *notes]
 
 
 def with_reasons(questionnaire: Questionnaire, reasons: tuple[Option, ...]) -> Questionnaire:

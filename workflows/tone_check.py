@@ -109,6 +109,30 @@ def survey_texts(data: Mapping[str, Any]) -> Iterator[Spoken]:
                     yield _named(("sections", at, "questions", number), question, ("text", "help"))
 
 
+def reason_texts(data: Mapping[str, Any]) -> Spoken:
+    """What the readers of an admin's own reasons for leaving see (P-34): unlike other choices, our words for theirs."""
+    texts = [
+        (("options", at, "text", code), code, text)
+        for at, option in enumerate(as_list(data.get("options")))
+        if isinstance(option, dict)
+        for code, text in _by_language(option.get("text"))
+    ]
+    return Spoken((), _allowed(data), tuple(texts))
+
+
+def plain_notes(file: str, texts: Sequence[str], languages: Sequence[str]) -> list[Note]:
+    """Notes on the texts of a file that is no YAML, such as a letter's layout: warnings that name the phrase."""
+    found = {(one.rule, one.phrase): one for text in texts for code in languages for one in review(text, code)}
+    return [
+        Note(
+            level="warning",
+            rule=one.rule,
+            fault=Fault(file=file, key="", seen=one.phrase, cure=f"{one.rule}. {one.why} {one.better}"),
+        )
+        for one in found.values()
+    ]
+
+
 def _named(loc: Loc, part: Mapping[str, Any], names: Sequence[str]) -> Spoken:
     texts = [((*loc, name, code), code, text) for name in names for code, text in _by_language(part.get(name))]
     return Spoken(loc, _allowed(part), tuple(texts))

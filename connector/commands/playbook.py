@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from workflows.tone_check import Note
 
 NOT_WELL = 1
+LAYOUT = ".docx"
 
 playbook_app = typer.Typer(
     help="Check, show and compare playbooks.", no_args_is_help=True, add_completion=False, rich_markup_mode=None
@@ -53,7 +54,8 @@ def lint(
     as_json: _AsJson = False,
     config: _Config = None,
 ) -> None:
-    """Check playbooks and questionnaires, and their tone.
+    """Check playbooks and questionnaires, and their tone; that of reasons and
+    Word layouts of your own as well.
 
     Ends with 0 if all can be used, 1 if a file is refused, 2 on wrong use.
     """
@@ -128,11 +130,11 @@ def diff(
 
 
 def read(texts: Mapping[str, str | bytes], kinds: Mapping[str, LinkKind] | None = None) -> Known:
-    """Read playbooks and questionnaires (file name to content) with all faults and notes.
+    """Read playbooks, questionnaires, reasons and layouts (file name to content) with all faults and notes.
 
     ``kinds`` are the questionnaires that playbooks may ask besides those among the files and those that ship.
     """
-    from workflows.asking import parse_reasons
+    from workflows.asking import notes_on_reasons, parse_reasons
     from workflows.documents import PlaybookError, load
     from workflows.survey import shipped_questionnaires
 
@@ -141,11 +143,15 @@ def read(texts: Mapping[str, str | bytes], kinds: Mapping[str, LinkKind] | None 
     playbooks = {}
     for file, text in texts.items():
         try:
+            if file.lower().endswith(LAYOUT):
+                _read_layout(known, file, text)
+                continue
             data = load(text, file).data
             if "questionnaire" in data:
                 _read_one(known, file, text, "questionnaire")
             elif "reasons" in data:
                 parse_reasons(text, file)
+                known.notes += notes_on_reasons(text, file)
             else:
                 playbooks[file] = text
         except PlaybookError as error:
@@ -153,6 +159,16 @@ def read(texts: Mapping[str, str | bytes], kinds: Mapping[str, LinkKind] | None 
     for file, text in playbooks.items():
         _read_one(known, file, text, "playbook")
     return known
+
+
+def _read_layout(known: Known, file: str, content: str | bytes) -> None:
+    from connector.documents import DocumentError, layout_notes
+    from workflows.documents import Fault
+
+    try:
+        known.notes += layout_notes(file, content if isinstance(content, bytes) else content.encode())
+    except DocumentError as error:
+        known.faults.append(Fault(file=file, key="", cure=str(error)))
 
 
 def _read_one(known: Known, file: str, text: str | bytes, kind: str) -> None:
@@ -189,7 +205,7 @@ def _all(settings: Settings | None) -> Known:
 
 
 def own_notes(settings: Settings) -> list[Note]:
-    """What is worth a word in the admin's own playbooks and questionnaires; what ships has nothing to note."""
+    """What is worth a word in what the admin wrote or laid out themselves; what ships has nothing to note."""
     return read(_files(_folders(settings))).notes
 
 
@@ -205,17 +221,22 @@ def _kinds(settings: Settings | None) -> Mapping[str, LinkKind]:
 
 
 def _folders(settings: Settings | None) -> list[Path]:
-    folders = (settings.surveys_dir, settings.playbooks_dir) if settings is not None else ()
+    folders = (settings.surveys_dir, settings.playbooks_dir, settings.documents_dir) if settings is not None else ()
     return [folder for folder in folders if folder is not None]
 
 
 def _files(paths: Sequence[Path]) -> dict[str, bytes]:
-    """The contents of these files, and of the YAML files in these folders. Wrong use when one cannot be read."""
-    files = [file for path in paths for file in (sorted(path.glob("*.y*ml")) if path.is_dir() else [path])]
+    """The contents of these files, and of YAML files and layouts in these folders. Wrong use when one is unreadable."""
+    files = [file for path in paths for file in (_within(path) if path.is_dir() else [path])]
     try:
         return {str(file): file.read_bytes() for file in files}
     except OSError as error:
         raise typer.BadParameter(f"{error.filename} cannot be read: {error.strerror}", param_hint="FILES") from None
+
+
+def _within(folder: Path) -> list[Path]:
+    layouts = [path for path in folder.glob(f"*{LAYOUT}") if not path.name.startswith("~$")]
+    return [*sorted(folder.glob("*.y*ml")), *sorted(layouts)]  # a word processor keeps such a file beside an open one
 
 
 def _settings(context: typer.Context, config: Path | None) -> Settings | None:

@@ -8,11 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import docx
 import pytest
 import structlog
 import yaml
 
 from connector.cli import main
+from connector.documents import LAYOUTS
 from connector.store import cases
 from connector.store.database import Store
 from workflows.playbook import parse_playbook
@@ -120,6 +122,32 @@ def test_lint_reads_reasons_in_an_admins_own_words(run: Run, tmp_path: Path) -> 
     assert (ended, "category" in out) == (1, True), out
     (tmp_path / "reasons.yaml").write_text(text.replace("sold,", "sold, category: merger_closure,"))
     assert run("lint", "reasons.yaml")[0] == 0
+
+
+@pytest.mark.row("P-27")
+def test_lint_reads_the_tone_of_own_reasons_and_of_own_word_layouts(run: Run, tmp_path: Path) -> None:
+    options = "\n  - {value: price, text: {en: Dear}}\n  - {value: other, text: {en: Last chance to come back}}"
+    text = "reasons: own\nlanguages: [en]\noptions:" + options
+    (tmp_path / "reasons.yaml").write_text(text)
+    ended, out, _ = run("lint", ".")
+    assert (ended, "line 5, options.#2.text.en is 'Last chance': pressure." in out) == (0, True), out
+    (tmp_path / "reasons.yaml").write_text(text + "\ntone_ok: {pressure: They say so themselves}")
+    assert "(allowed: They say so themselves)" in run("lint", ".")[1]
+    (tmp_path / "reasons.yaml").unlink()
+    letter = docx.Document(str(LAYOUTS / "letter.docx"))
+    letter.save(str(tmp_path / "letter.docx"))
+    assert "1 files: 0 faults, 0 warnings" in run("lint", ".")[1], "what ships is kind"
+    letter.add_paragraph("You should have told us earlier, {{ customer }}.")
+    letter.sections[0].footer.add_paragraph("C’est votre dernière chance de revenir.")
+    letter.save(str(tmp_path / "letter.docx"))
+    ended, out, _ = run("lint", ".", "--strict")
+    assert (ended, "letter.docx is 'You should have told': blame." in out) == (1, True), out
+    assert "dernière chance" in out, "a layout without a language is read in each"
+    (tmp_path / "letter.docx").rename(tmp_path / "letter.fr.docx")
+    told = run("lint", ".")[1]
+    assert ("You should have told" in told, "dernière chance" in told) == (False, True)
+    (tmp_path / "letter.fr.docx").write_text("no Word file")
+    assert (run("lint", ".")[0], "is no Word file that can be read" in run("lint", ".")[1]) == (1, True)
 
 
 def test_lint_takes_folders_and_lets_playbooks_ask_questionnaires_beside_them(run: Run, tmp_path: Path) -> None:
