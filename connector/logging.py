@@ -54,6 +54,7 @@ ALLOWED = _SET_BY_US | {
         "left_alone",
         "erased",
         "count",
+        "perhaps",
         "due",
     ),
     *("failure", "attempts", "ms", "seconds", "until", "next_look", "started", "stopped"),
