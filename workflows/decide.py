@@ -373,9 +373,21 @@ def _write_deal_fields(draft: Draft) -> None:
         "status": case.status.value,
         "playbook": f"{case.playbook} {case.playbook_version}",
         "quiet": is_quiet(draft),
+        **_reason_mark(draft),
     }
     draft.fields(_DEAL_FIELDS, Ref(kind=RecordKind.DEAL, id=case.deal_id), values)
     _untick(draft)
+
+
+def _reason_mark(draft: Draft) -> dict[str, FieldValue]:
+    """Marks the reason as unknown on the deal, in a field of our own, until somebody enters one there (P-04).
+
+    The field that holds the reason is people's: it stays as it is. Where a reason was known all along, nothing is said.
+    """
+    unknown = draft.case.reason == UNKNOWN_REASON and not (draft.look.deal.exit_reason or "").strip()
+    if unknown:
+        draft.written[_UNKNOWN] = "marked"
+    return {"reason_unknown": unknown} if _UNKNOWN in draft.written else {}
 
 
 def _untick(draft: Draft) -> None:
@@ -392,6 +404,7 @@ def _untick(draft: Draft) -> None:
 
 _DEAL_FIELDS = "_deal"
 _START = "_start"
+_UNKNOWN = "reason_unknown"
 _HAS_TASK = (StepStatus.OPEN, StepStatus.DONE, StepStatus.NOT_APPLICABLE, StepStatus.DELETED)
 _ASKED_AT = "asked_at"
 _UNDONE = (StepStatus.WAITING, StepStatus.WRITING, StepStatus.OPEN)

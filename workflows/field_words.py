@@ -77,6 +77,10 @@ FIELD_WORDS: Mapping[str, Mapping[str, Named]] = {
         "nurture_basis": Named(
             "Accepte de nos nouvelles : accord", "Qui a donné son accord, quand et pour quoi ; vide sans accord (P-55)."
         ),
+        "reason_unknown": Named(
+            "Motif du départ inconnu",
+            "Vrai tant que le plan avance sans que la transaction dise pourquoi le client part (P-04).",
+        ),
         "timeline_link": Named(
             "Départ : lien du calendrier", "La page qui montre au client les étapes et les dates du départ (P-2A)."
         ),

@@ -309,6 +309,13 @@ FIELDS: tuple[FieldSpec, ...] = (  # the dearest first: an account may take only
     *_nurture(RecordKind.CONTACT),
     FieldSpec(
         record=RecordKind.DEAL,
+        name="reason_unknown",
+        type=FieldType.BOOLEAN,
+        label="Exit reason unknown",
+        description="True while the plan goes on although the deal does not say why the customer leaves (P-04).",
+    ),
+    FieldSpec(
+        record=RecordKind.DEAL,
         name="timeline_link",
         type=FieldType.URL,
         label="Offboarding timeline link",

@@ -145,6 +145,7 @@ def test_a_reason_that_never_comes_holds_the_plan_back_only_so_long(system: Any)
     system.advance(days=5, minutes=1)
     assert system.case(deal).status is CaseStatus.ACTIVE
     assert len(system.rig.tasks(deal)) > 1
+    assert system.rig.value(RecordKind.DEAL, deal, "reason_unknown").lower() == "true"
 
 
 @on_both

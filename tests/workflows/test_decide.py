@@ -218,18 +218,24 @@ def test_a_missing_reason_is_asked_for_once_and_the_plan_waits_for_it(world: Wor
 
 
 @pytest.mark.row("P-04")
-def test_after_the_wait_the_plan_starts_with_the_reason_unknown_and_still_takes_it_later(world: World) -> None:
+def test_after_the_wait_the_plan_starts_with_the_reason_unknown_and_still_takes_it_later(
+    world: World, fields_of: Any
+) -> None:
     world.change_rules(asks_reason=True, reason_wait=timedelta(days=5))
     world.enter("lost")
     world.look()
     world.wait(days=4)
     assert world.case.status is CaseStatus.AWAITING_REASON
-    world.wait(days=1)
+    world.now += timedelta(days=1)
+    shown = fields_of(world.look())["deal:d1"]
+    assert (shown["status"], shown["reason_unknown"]) == ("active", True), "one write says both"
     assert world.case.status is CaseStatus.ACTIVE
     assert world.case.reason == "unknown"
     assert world.step("_reason").status is StepStatus.OPEN
     world.change(exit_reason="price")
-    assert changes(world.look())
+    writes = world.look()
+    assert changes(writes)
+    assert fields_of(writes)["deal:d1"]["reason_unknown"] is False
     assert world.case.reason == "price"
     assert world.step("_reason").status is StepStatus.CLOSED
 
