@@ -62,6 +62,30 @@ def show(context: typer.Context, case_id: CaseId, as_json: AsJson = False, confi
         print_case(case, events, refused)
 
 
+@cases_app.command("log")
+def show_log(
+    context: typer.Context,
+    record: Annotated[str, typer.Argument(metavar="RECORD", help="Its id in the CRM, or such as contact:151.")],
+    account: AccountName = None,
+    as_json: AsJson = False,
+    config: Config = None,
+) -> None:
+    """Show what was done to one record: a deal, company, contact, task or note."""
+    from connector.commands.print import log_as_json, print_log
+    from connector.store import record_log
+
+    kind, _, record_id = record.rpartition(":")
+    if kind and kind not in record_log.KINDS:
+        raise typer.BadParameter(f"there is no kind {kind!r}; there are: {', '.join(record_log.KINDS)}")
+    with short_runtime(context, config) as runtime, runtime.store.read() as session:
+        name = chosen(runtime, account)[0] if account else None
+        events = record_log.of_record(session, record_id, kind=kind, account=name)
+    if as_json:
+        print_json([{"account": one.account, "case": one.case_id, **log_as_json(one)} for one in events])
+    else:
+        print_log(record, events)
+
+
 @cases_app.command("failed")
 def list_failed(
     context: typer.Context, account: AccountName = None, as_json: AsJson = False, config: Config = None

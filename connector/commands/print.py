@@ -280,11 +280,34 @@ def print_case(case: Case, events: Sequence[EventRow], refused: Sequence[IntentR
     out.print(steps)
     for intent in refused:
         out.print(Text(f"refused: {intent.kind} {intent.key}: {intent.reason}", style="bold red"))
-    log = plain_table("at (UTC)", "what", "why", "signal or record")
+    log = plain_table("at (UTC)", *_LOG)
     for event in events:
-        of = event.data.get("record") or event.data.get("signal") or ""
-        log.add_row(moment_text(event.at), Text(event.what), Text(event.detail), Text(str(of)))
+        log.add_row(moment_text(event.at), *_log_cells(event))
     out.print(log)
+
+
+_LOG = ("what", "why", "signal or record")
+
+
+def _log_cells(event: EventRow) -> tuple[Text, ...]:
+    of = event.data.get("record") or event.data.get("signal") or ""
+    return Text(event.what), Text(event.detail), Text(str(of))
+
+
+def print_log(record: str, events: Sequence[EventRow]) -> None:
+    """What was done to one record of the CRM."""
+    if not events:
+        terminal().print(Text(f"Nothing is known of {record}. `aurevoir cases` lists the deals that have a case."))
+        return
+    log = plain_table("at (UTC)", "account", "case", *_LOG)
+    for event in events:
+        log.add_row(moment_text(event.at), Text(event.account), (event.case_id or "")[:8], *_log_cells(event))
+    terminal().print(log)
+
+
+def log_as_json(event: EventRow) -> dict[str, Any]:
+    """One line of the log as data."""
+    return {"at": event.at.isoformat(), "what": event.what, "detail": event.detail, "data": event.data}
 
 
 def case_as_json(case: Case, events: Sequence[EventRow], refused: Sequence[IntentRow]) -> dict[str, Any]:
@@ -292,9 +315,7 @@ def case_as_json(case: Case, events: Sequence[EventRow], refused: Sequence[Inten
     return {
         "case": case.model_dump(mode="json", exclude={"written"}),
         "refused": [{"key": one.key, "kind": one.kind, "reason": one.reason} for one in refused],
-        "events": [
-            {"at": one.at.isoformat(), "what": one.what, "detail": one.detail, "data": one.data} for one in events
-        ],
+        "events": [log_as_json(one) for one in events],
     }
 
 

@@ -49,6 +49,7 @@ COMMANDS = [
     ("db", "upgrade"),
     ("cases", "list"),
     ("cases", "show"),
+    ("cases", "log"),
     ("cases", "pause"),
     ("cases", "resume"),
     ("cases", "cancel"),

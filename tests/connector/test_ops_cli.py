@@ -101,6 +101,9 @@ def test_a_case_is_started_by_hand_shown_with_its_kind_and_listed(run: Run) -> N
     assert (code, "'2026-13-01' is no day: write it as 2026-01-31" in told) == (2, True)
     assert "There are no cases." in run("cases")[1]
     assert "Nothing failed." in run("cases", "failed")[1]
+    assert "Nothing is known of contact:151." in run("cases", "log", "contact:151")[1]
+    code, told = run("cases", "log", "person:151")
+    assert (code, "there is no kind 'person'" in told) == (2, True)
 
 
 def test_erasing_says_what_stays_and_wants_to_know_whom(run: Run) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from connector import casework
 from connector.polling import poll_now
 from connector.presence import SERVE, present
-from connector.store import cases, intents
+from connector.store import cases, intents, record_log
 from connector.store.tables import IntentState
 from workflows.cases import CaseStatus, StepStatus
 from workflows.records import RecordKind
@@ -456,6 +456,22 @@ def test_the_log_of_a_case_says_what_was_done_and_why(system: Any) -> None:
     answered = {data["record"] for what, data in lines if what == "task written"}
     assert answered == {task.id for task in system.rig.tasks(deal)}, "with what the CRM answered"
     assert {data["signal"] for what, data in lines if what == "released"} == {"webhook"}, "and on which signal"
+    case, other = system.case(deal), system.renewal("Other renewal")
+    system.lose(other)
+    system.work()
+    with system.runtime.store.read() as session:
+
+        def told(record_id: str, kind: str = "") -> list[tuple[str, dict[str, Any]]]:
+            return [(one.what, one.data) for one in record_log.of_record(session, record_id, kind=kind)]
+
+        assert told(deal, "deal") == lines, "a deal's log is that of its cases"
+        for record_id, kind in ((case.company_id, "company"), (case.contact_ids[0], "contact")):
+            assert "task written" in dict(told(record_id, kind)), kind
+            assert [line for line in told(record_id, kind) if line not in lines] == [], "nothing of another deal"
+            assert len(told(record_id, kind)) < len(lines), "nor what concerned the deal alone"
+        (task, *_) = system.rig.tasks(deal)
+        assert {data["record"] for _, data in told(task.id, "task")} == {task.id}
+        assert told("nobody") == []
     system.rig.move_deal(deal, system.rig.negotiating)
     system.rig.advance(timedelta(minutes=5))
     system.work(poll=True)
