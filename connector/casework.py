@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -14,11 +15,14 @@ from connector.presence import SERVE
 from connector.reconciler import Reconciler
 from connector.store import accounts, agenda, cases, intents
 from connector.store.database import Busy
+from connector.store.tables import IntentState
 from workflows.cases import Case, Event, StepStatus
 from workflows.draft import PAUSED_AT, put_off
 
 WAIT_SECONDS = 60.0
 """How long to wait for a round of work under way on the account."""
+NOT_AGAIN, NEWER = "not tried again", "newer values were written since"
+"""In the log of a case."""
 
 
 class NoSuchCase(AurevoirError):
@@ -158,28 +162,51 @@ def start_now(runtime: Runtime, account: str, deal_id: str) -> str:
     raise NotPossible(f"no case begins for deal {deal_id}: `aurevoir preview` says why")
 
 
-def retry(runtime: Runtime, case_id: str) -> Case:
-    """Send again the writes of this case that were refused, and only those."""
+@dataclass(frozen=True)
+class Retried:
+    """How many refused writes of a case are sent again, and how many are not, since newer values were written."""
+
+    case: Case
+    again: int
+    outdated: int
+
+
+def retry(runtime: Runtime, case_id: str) -> Retried:
+    """Send again the writes of this case that were refused, and only those; but no values that are outdated by now."""
+    now = runtime.clock.now()
+    again: list[str] = []
+    outdated: list[str] = []
 
     def change(session: Session, case: Case) -> Case:
-        if not intents.retry(session, case.id):
+        for row in intents.retry(session, case.id, now):
+            (again if row.state == IntentState.PLANNED.value else outdated).append(row.key)
+        if not again and not outdated:
             raise NotPossible("nothing of this case was refused: nothing to try again")
+        told = [Event(what=NOT_AGAIN, detail=NEWER, data={"key": key}) for key in outdated]
+        cases.log(session, case.account, told, now, case_id=case.id, deal_id=case.deal_id)
         return case
 
-    return _change(runtime, case_id, "tried again", change)
+    return Retried(_change(runtime, case_id, "tried again", change), len(again), len(outdated))
 
 
-def retry_write(runtime: Runtime, account: str, key: str) -> None:
-    """Send one write again that was refused, and nothing else. Raises :class:`NotPossible` when it is not refused."""
+def retry_write(runtime: Runtime, account: str, key: str) -> bool:
+    """Send one write again that was refused, and nothing else. Raises :class:`NotPossible` when it is not refused.
+
+    False: newer values were written since, so that it is withdrawn instead.
+    """
     now = runtime.clock.now()
     with runtime.store.exclusive(work_lock(account), wait=WAIT_SECONDS), runtime.store.write() as session:
-        row = intents.retry_one(session, account, key)
+        row = intents.retry_one(session, account, key, now)
         if row is None:
             raise NotPossible("this is not refused any more: nothing to try again")
-        event = Event(what="tried again", detail="by hand", data={"key": key})
+        again, data = row.state == IntentState.PLANNED.value, {"key": key}
+        event = Event(what="tried again", detail="by hand", data=data)
+        if not again:
+            event = Event(what=NOT_AGAIN, detail=NEWER, data=data)
         cases.log(session, account, [event], now, case_id=row.case_id or None, deal_id=row.deal_id)
         agenda.put(session, account, [agenda.Entry(row.deal_id, now, "tried again by hand")])
     runtime.engine.nudge(account)
+    return again
 
 
 def _change(runtime: Runtime, case_id: str, what: str, change: Callable[[Session, Case], Case]) -> Case:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from connector.commands.base import NOT_WELL, AccountName, AsJson, Config, chosen, print_json, short_runtime
+
+if TYPE_CHECKING:
+    from workflows.cases import Case
 
 cases_app = typer.Typer(help="Look after single cases.", invoke_without_command=True, rich_markup_mode=None)
 
@@ -146,7 +149,15 @@ def cancel(context: typer.Context, case_id: CaseId, config: Config = None) -> No
 @cases_app.command()
 def retry(context: typer.Context, case_id: CaseId, config: Config = None) -> None:
     """Send again what the CRM refused of a case, and nothing else."""
-    _change_case(context, config, "retry", case_id, "{}: refused writes are sent again at the next look.")
+    from connector import casework
+
+    with short_runtime(context, config) as runtime:
+        done = casework.retry(runtime, case_id)
+    name = _named(done.case)
+    if done.again:
+        typer.echo(f"{name}: refused writes are sent again at the next look.")
+    if done.outdated:
+        typer.echo(f"{name}: {done.outdated} not sent again and listed no longer: {casework.NEWER}.")
 
 
 @cases_app.command()
@@ -194,4 +205,8 @@ def _change_case(context: typer.Context, config: Path | None, what: str, case_id
 
     with short_runtime(context, config) as runtime:
         case = getattr(casework, what)(runtime, case_id)
-    typer.echo(told.format(f"Case {case.id[:8]} ({case.deal_name or case.deal_id})"))
+    typer.echo(told.format(_named(case)))
+
+
+def _named(case: Case) -> str:
+    return f"Case {case.id[:8]} ({case.deal_name or case.deal_id})"

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import select, update
+from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from connector.store.database import insert_or
@@ -167,19 +167,48 @@ def refused(session: Session, account: str | None = None, case_id: str | None = 
     return session.scalars(query).all()
 
 
-def retry(session: Session, case_id: str) -> int:
-    """Plan the refused writes of a case again, and only those (P-75); gives how many."""
-    return sum(retry_one(session, row.account, row.key) is not None for row in refused(session, case_id=case_id))
+def retry(session: Session, case_id: str, now: datetime) -> list[IntentRow]:
+    """Plan the refused writes of a case again, and only those (P-75); gives them, each as :func:`retry_one`."""
+    rows = [retry_one(session, row.account, row.key, now) for row in refused(session, case_id=case_id)]
+    return [row for row in rows if row is not None]
 
 
-def retry_one(session: Session, account: str, key: str) -> IntentRow | None:
-    """Plan one refused write again; None when it is not refused (any more)."""
+def retry_one(session: Session, account: str, key: str, now: datetime) -> IntentRow | None:
+    """Plan one refused write again; None when it is not refused (any more).
+
+    Fields that a later write of ours has brought newer values to are left out; where none is left, the write is
+    withdrawn instead, and its state says so: old values must not take the place of newer ones.
+    """
     row = by_key(session, account, key)
     if row is None or row.state != IntentState.REFUSED.value:
         return None
+    if row.kind == "fields" and (newer := _newer_fields(session, row)):
+        values = {name: value for name, value in row.content["values"].items() if name not in newer}
+        if not values:
+            row.state, row.ended_at = IntentState.WITHDRAWN.value, now
+            return row
+        row.content = {**row.content, "values": values}
     row.state = IntentState.PLANNED.value
     row.sent_at = row.ended_at = None
     return row
+
+
+def _newer_fields(session: Session, row: IntentRow) -> set[str]:
+    """The fields of its record that were written after this write, whatever case did it.
+
+    One that was refused counts as well: part of its values may have arrived, and it is the one to be tried again.
+    """
+    later = or_(
+        IntentRow.planned_at > row.planned_at,
+        and_(IntentRow.planned_at == row.planned_at, IntentRow.position > row.position),
+    )
+    contents = session.scalars(
+        select(IntentRow.content)
+        .where(IntentRow.account == row.account, IntentRow.kind == "fields", later)
+        .where(or_(IntentRow.state != IntentState.WITHDRAWN.value, IntentRow.sent_at.is_not(None)))
+        .where(IntentRow.content["target"]["id"].as_string() == row.content["target"]["id"])
+    )
+    return {name for each in contents if each["target"] == row.content["target"] for name in each["values"]}
 
 
 def leave(session: Session, case_id: str, now: datetime) -> int:

@@ -36,7 +36,6 @@ _CASE_ACTIONS: dict[str, Callable[[Any, str], Case]] = {
     "pause": casework.pause,
     "resume": casework.resume,
     "cancel": casework.cancel,
-    "retry": casework.retry,
 }
 
 
@@ -168,7 +167,20 @@ def _add_cases(blueprint: Blueprint, console: Console) -> None:
             **shown,
         )
 
-    @blueprint.post("/cases/<case_id>/<any(pause, resume, cancel, retry):what>")
+    @blueprint.post("/cases/<case_id>/retry")
+    def retry_case(case_id: str) -> ResponseReturnValue:
+        try:
+            done = casework.retry(runtime, case_id)
+        except casework.NoSuchCase:
+            abort(404)
+        except AurevoirError as error:
+            flash(sentence(error), "trouble")
+            return redirect(url_for(".one_case", case_id=case_id), 303)
+        console.note("case retry", detail=done.case.id, account=done.case.account)
+        _tell_retried(again=done.again > 0, outdated=done.outdated > 0)
+        return redirect(url_for(".one_case", case_id=done.case.id), 303)
+
+    @blueprint.post("/cases/<case_id>/<any(pause, resume, cancel):what>")
     def change_case(case_id: str, what: str) -> ResponseReturnValue:
         try:
             case = _CASE_ACTIONS[what](runtime, case_id)
@@ -183,10 +195,16 @@ def _add_cases(blueprint: Blueprint, console: Console) -> None:
                 "pause": languages.say("The case is paused: nothing more is written for it."),
                 "resume": languages.say("The case goes on where it was."),
                 "cancel": languages.say("The case is cancelled: open tasks are closed, links stop working."),
-                "retry": languages.say("What was refused is sent again at the next look."),
             }[what]
         )
         return redirect(url_for(".one_case", case_id=case.id), 303)
+
+
+def _tell_retried(*, again: bool, outdated: bool) -> None:
+    if again:
+        flash(languages.say("What was refused is sent again at the next look."))
+    if outdated:
+        flash(languages.say("Newer values were written since: the old ones are not sent, and listed no longer."))
 
 
 def _expected(console: Console, case: Case, playbook: Playbook | None) -> dict[str, Expected]:
@@ -265,9 +283,9 @@ def _add_lists(blueprint: Blueprint, console: Console) -> None:
     def retry_write() -> ResponseReturnValue:
         account, key = request.form.get("account", ""), request.form.get("key", "")
         try:
-            casework.retry_write(runtime, account, key)
+            again = casework.retry_write(runtime, account, key)
             console.note("a refused write is tried again", detail=key, account=account)
-            flash(languages.say("What was refused is sent again at the next look."))
+            _tell_retried(again=again, outdated=not again)
         except AurevoirError as error:
             flash(sentence(error), "trouble")
         return redirect(url_for(".failed_list"), 303)

@@ -21,7 +21,8 @@ from connector.store.tables import AdminSessionRow, EventRow, IntentRow, IntentS
 from connector.web import languages
 from workflows.cases import Case, CaseStatus, Step, StepStatus
 from workflows.questions import Answer
-from workflows.writes import CreateTask
+from workflows.records import RecordKind, Ref
+from workflows.writes import CreateTask, UpdateFields
 
 OPEN = {"console.sign_in", "console.welcome"}
 
@@ -253,6 +254,14 @@ def test_an_invitation_is_over_after_a_day_or_with_the_next_one(desk: kit.Desk) 
     assert desk.get(f"/console/welcome/{second}").status_code == 410
 
 
+def test_who_guesses_invitations_is_held_up_and_who_holds_one_is_not(desk: kit.Desk) -> None:
+    token, _ = Admins(desk.runtime.store, desk.runtime.clock).invite(kit.MAIL)
+    guessed = [desk.get(f"/console/welcome/{number}").status_code for number in range(31)]
+    assert guessed == [410] * 30 + [429]
+    assert desk.get(f"/console/welcome/{token}").status_code == 200, "behind the same address"
+    assert desk.get("/console/sign-in").status_code == 200
+
+
 def test_passwords_that_are_short_or_guessed_are_refused(desk: kit.Desk) -> None:
     admins = Admins(desk.runtime.store, desk.runtime.clock)
     for bad in ("elevenchars", "aaaaaaaaaaaaaaa", "my admin password", "x" * 300):
@@ -392,6 +401,28 @@ def test_one_refused_write_is_tried_again_alone_also_where_it_belongs_to_no_case
     assert "nothing to try again" in inside.get("/console/failed").text
 
 
+@pytest.mark.row("P-75")
+def test_old_values_are_not_sent_over_newer_ones_and_the_admin_is_told(inside: kit.Desk) -> None:
+    case = open_case(inside)
+    deal = Ref(kind=RecordKind.DEAL, id="500")
+    keys = [f"{case.id}:{number}" for number in (1, 2, 3)]
+    with inside.runtime.store.write() as session:
+        for minutes, (key, status) in enumerate(zip(keys, ("settling", "active", "completed"), strict=True)):
+            at = case.opened_at + timedelta(minutes=minutes)
+            write = UpdateFields(key=key, deal_id="500", target=deal, values={"status": status})
+            intents.plan(session, "acme", case.id, [write], at)
+            if key != keys[-1]:
+                intents.ended(session, "acme", key, IntentState.REFUSED, at, reason="no")
+    inside.post("/console/failed/retry", {"account": "acme", "key": keys[0]}, page="/console/failed")
+    assert "Newer values were written since" in inside.get("/console/failed").text
+    page = f"/console/cases/{case.id}"
+    assert "Newer values were written since" in inside.post(f"{page}/retry", page=page, follow_redirects=True).text
+    with inside.runtime.store.read() as session:
+        states = {row.key: row.state for row in session.query(IntentRow)}
+        assert [one.what for one in cases.events(session, case.id)].count("not tried again") == 2
+    assert states == dict(zip(keys, ("withdrawn", "withdrawn", "planned"), strict=True))
+
+
 # --- what can be done -----------------------------------------------------------------------------------------------
 
 
@@ -471,6 +502,12 @@ def test_the_check_up_is_run_when_asked_for(inside: kit.Desk) -> None:
     assert "was stopped before this was done. Start it again" in html
     inside.post("/console/check", page="/console/check")
     assert "to mend" in inside.get("/console/check").text
+    with inside.runtime.store.write() as session:  # as if another version of the program had kept it
+        (row,) = session.query(JobRow).all()
+        row.outcome = "v1:none-of-ours"
+    lost = inside.get("/console/check").text
+    assert "cannot be shown any more" in lost
+    assert "Looked at" not in lost
 
 
 def test_what_waits_for_a_restart_is_named_and_keeps_the_account_from_being_switched_on(inside: kit.Desk) -> None:

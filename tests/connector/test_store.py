@@ -5,6 +5,7 @@ import sqlite3
 import threading
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import inspect, text
@@ -227,9 +228,33 @@ def test_only_what_was_refused_is_tried_again(store: Store) -> None:
         intents.ended(session, "acme", "a", IntentState.DONE, NOW, record_id="t1")
         intents.ended(session, "acme", "b", IntentState.REFUSED, NOW, reason="no such owner")
     with store.write() as session:
-        assert intents.retry(session, "c1") == 1
+        assert [row.key for row in intents.retry(session, "c1", LATER)] == ["b"]
     with store.read() as session:
         assert [row.key for row in intents.open_for(session, "acme", ["7"])] == ["b"]
+
+
+def test_values_that_newer_ones_have_followed_are_never_sent_again(store: Store) -> None:
+    def on_deal(key: str, **values: Any) -> UpdateFields:
+        return UpdateFields(key=key, deal_id="7", target=Ref(kind=RecordKind.DEAL, id="7"), values=values)
+
+    old, both, alone = (
+        on_deal("c1:_deal:1", status="active"),
+        on_deal("c1:x:1", status="active", exit_score=9),
+        "c1:y:1",
+    )
+    with store.write() as session:
+        intents.plan(session, "acme", "c1", [old, both, on_deal(alone, returned=True)], NOW)
+        for key in (old.key, both.key, alone):
+            intents.ended(session, "acme", key, IntentState.REFUSED, NOW, reason="no such field")
+        intents.plan(session, "acme", "c2", [on_deal("c2:_deal:1", status="completed")], LATER)
+        intents.plan(session, "acme", "c3", [on_deal("c3:_deal:1", returned=False)], LATER)
+        intents.withdraw(session, "acme", ["c3:_deal:1"], LATER)
+        found = {row.key: row.state for row in intents.retry(session, "c1", LATER)}
+    assert found == {old.key: "withdrawn", both.key: "planned", alone: "planned"}
+    with store.read() as session:
+        rows = {row.key: intents.content(row) for row in intents.open_for(session, "acme", ["7"])}
+        assert intents.refused(session) == []
+    assert rows[both.key] == on_deal(both.key, exit_score=9), "what nothing newer has followed is sent all the same"
 
 
 def test_the_call_budget_is_a_true_sliding_window_shared_by_all(store: Store) -> None:
