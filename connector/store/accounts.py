@@ -74,7 +74,7 @@ def claim(session: Session, name: str, crm: str, account_id: str, same: Callable
             return row.name
     row = ensure(session, name, crm, account_id)
     if row.account_id == UNBOUND:
-        row.account_id = account_id
+        row.crm, row.account_id = crm, account_id
         session.flush()
     return row
 

@@ -425,6 +425,10 @@ def test_of_two_names_that_claim_one_account_at_once_one_gets_it_and_the_other_h
         assert not isinstance(accounts.claim(session, "another", "any", "77", str.__eq__), str), (
             "after it was taken out"
         )
+        moved = accounts.claim(session, winner, "other", "88", str.__eq__)
+        assert not isinstance(moved, str)
+        assert (moved.crm, moved.account_id) == ("other", "88"), "its name is free for an account of another CRM"
+        assert accounts.claim(session, "third", "other", "88", str.__eq__) == winner
     store.close()
 
 
