@@ -118,12 +118,15 @@ class Ledger:
 
 
 def ledger(store: Store, account: str, questionnaires: Mapping[str, Questionnaire]) -> Ledger:
-    """The ledger as it stands, with what was answered since it was last read; only that is gone through."""
+    """The ledger as it stands, with what was answered since it was last read; only that is gone through.
+
+    Answers to a questionnaire that is absent just now are gone through once it is there again.
+    """
     with store.read() as session:
-        has_news = bool(door.unheard(session, account))
+        has_news = bool(door.unheard(session, account, questionnaires))
     if has_news:
         with store.write() as session:
-            for answer in door.unheard(session, account):
+            for answer in door.unheard(session, account, questionnaires):
                 _hear(session, account, questionnaires, answer)
     with store.read() as session:
         heard = door.voices(session, account)
@@ -134,13 +137,12 @@ def ledger(store: Store, account: str, questionnaires: Mapping[str, Questionnair
 
 
 def _hear(session: Session, account: str, asked: Mapping[str, Questionnaire], answer: AnswerRow) -> None:
-    questionnaire = asked.get(answer.questionnaire)
-    said = wishes_in(questionnaire, intake.to_answer(answer)) if questionnaire is not None else ()
-    if questionnaire is not None:
-        door.forget_voices(session, answer.link_id, said)
+    if not door.heard(session, answer):
+        return  # edited since it was read: the next reading hears it
+    said = wishes_in(asked[answer.questionnaire], intake.to_answer(answer))
+    door.forget_voices(session, answer.link_id, said)
     for question in said:
         door.add_voice(session, account, answer.link_id, question, answer)
-    answer.heard = True
 
 
 def add(store: Store, account: str, text: str, voices: Sequence[Voice], now: datetime) -> int:

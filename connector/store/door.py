@@ -84,9 +84,20 @@ def add_voice(session: Session, account: str, link_id: str, question: str, answe
     session.execute(insert_or(session, VoiceRow).values(**values).on_conflict_do_nothing())
 
 
-def unheard(session: Session, account: str) -> Sequence[AnswerRow]:
-    """Answers of this account that are new or were edited since wishes were last listened for."""
-    return session.scalars(select(AnswerRow).where(AnswerRow.account == account, AnswerRow.heard == false())).all()
+def unheard(session: Session, account: str, among: Collection[str]) -> Sequence[AnswerRow]:
+    """Answers to these questionnaires that are new or were edited since wishes were last listened for."""
+    return session.scalars(
+        select(AnswerRow).where(
+            AnswerRow.account == account, AnswerRow.heard == false(), AnswerRow.questionnaire.in_(among)
+        )
+    ).all()
+
+
+def heard(session: Session, answer: AnswerRow) -> bool:
+    """Note that an answer was gone through as it was read; False when it was edited since, and is to be read again."""
+    seen = (AnswerRow.link_id == answer.link_id, AnswerRow.version == answer.version)
+    noted = session.execute(update(AnswerRow).where(*seen).values(heard=True).returning(AnswerRow.link_id))
+    return noted.first() is not None
 
 
 def forget_voices(session: Session, link_id: str, said: Collection[str]) -> None:
@@ -266,6 +277,26 @@ def former_cases(session: Session, account: str, company_ids: Sequence[str]) -> 
         if not is_partial(row.written):
             found.setdefault(row.company_id or "", []).append(row)
     return found
+
+
+def remaining_by(session: Session, account: str, deal_ids: Sequence[str]) -> Sequence[CaseRow]:
+    """The offboardings whose customers remain by one of these deals (P-25)."""
+    return session.scalars(_noted(account).where(CaseRow.written[STAYS].as_string().in_(deal_ids))).all()
+
+
+def keeping(
+    session: Session, account: str, *, among: Sequence[str] | None = None, since: datetime | None = None
+) -> set[str]:
+    """The deals by which customers remain: those among the given ones, or of offboardings that were open since."""
+    if among is not None:
+        return {str(row.written[STAYS]) for row in remaining_by(session, account, among)}
+    late = or_(CaseRow.closed_at.is_(None), CaseRow.closed_at >= since)
+    noted = _noted(account).where(late, CaseRow.written[STAYS].as_string().is_not(None))
+    return {str(row.written[STAYS]) for row in session.scalars(noted)}
+
+
+def _noted(account: str) -> Select[tuple[CaseRow]]:
+    return select(CaseRow).where(CaseRow.account == account, CaseRow.status.in_(_LEFT))
 
 
 def returned(session: Session, account: str, deal_ids: Sequence[str]) -> Mapping[str, ReturnRow]:

@@ -58,6 +58,25 @@ def test_words_that_name_a_gap_are_heard_and_no_others(house: Any, values: dict[
     assert words(house) == heard, "reading again changes nothing"
 
 
+def test_an_answer_that_is_edited_while_it_is_gone_through_is_heard_again(
+    house: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    say(house, recommend=7, reason="product_gap", missing="No export.")
+    with house.store.read() as session:
+        stale = door.unheard(session, "acme", ["exit"])
+    say(house, recommend=7, reason="budget", missing="No export.", **{"technical-gaps": "No API."})
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(door, "unheard", lambda *_: stale)
+        assert words(house) == []
+    assert words(house) == ["No API."]
+
+
+def test_answers_wait_for_a_questionnaire_that_is_absent_just_now(house: Any) -> None:
+    say(house, recommend=7, reason="product_gap", missing="No export.")
+    assert ledger(house.store, "acme", {}).unsorted == ()
+    assert words(house) == ["No export."]
+
+
 def test_our_own_team_voices_no_wish_of_a_customer(house: Any) -> None:
     say(house, by="team", **{"recommend": 7, "reason": "product_gap", "missing": "They wanted an export."})
     assert words(house) == []
