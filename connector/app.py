@@ -5,7 +5,9 @@ Behind :mod:`connector.web.front` it is loaded when somebody opens the first pag
 
 from __future__ import annotations
 
-from flask import Flask, Response, render_template, request
+from collections.abc import Callable
+
+from flask import Blueprint, Flask, Response, render_template, request
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 from flask_wtf import CSRFProtect
@@ -36,6 +38,7 @@ from connector.web.inventory import make_inventory
 from connector.web.survey import make_survey
 from connector.web.team import make_team
 from connector.web.touch import make_touch
+from workflows.rules import LinkKind
 
 GUESSES = "30 per minute"
 """Addresses of pages that are none, from one sender: nobody guesses 128 bits, and nobody needs to try."""
@@ -87,7 +90,7 @@ def _add_blueprints(app: Flask, runtime: Runtime, limiter: Limiter) -> None:
         csrf.exempt(pages)  # their forms carry a seal of their own
         limiter.limit(PAGES)(pages)
         limiter.limit(GUESSES, deduct_when=lambda response: response.status_code == 404)(pages)
-        limiter.limit(POSTS, key_func=_link, methods=["POST"], on_breach=desk.too_often)(pages)
+        _limit_forms(runtime, limiter, desk.too_often, pages)
         app.register_blueprint(pages)
     survey_tools = make_feedback(runtime)
     csrf.exempt(survey_tools)  # a delivery proves itself
@@ -96,10 +99,10 @@ def _add_blueprints(app: Flask, runtime: Runtime, limiter: Limiter) -> None:
     app.register_blueprint(survey_tools)
     desk_of_items, items = make_inventory(runtime)
     csrf.exempt(items)  # as above
-    limiter.limit(POSTS, key_func=_link, methods=["POST"], on_breach=desk_of_items.too_often)(items)
+    _limit_forms(runtime, limiter, desk_of_items.too_often, items)
     choices, touch = make_touch(runtime)
     csrf.exempt(touch)  # as above
-    limiter.limit(POSTS, key_func=_link, methods=["POST"], on_breach=choices.too_often)(touch)
+    _limit_forms(runtime, limiter, choices.too_often, touch)
     for pages in (items, touch, timeline.make_blueprint(runtime), document.make_blueprint(runtime)):
         limiter.limit(PAGES)(pages)
         limiter.limit(GUESSES, deduct_when=lambda response: response.status_code == 404)(pages)
@@ -109,7 +112,7 @@ def _add_blueprints(app: Flask, runtime: Runtime, limiter: Limiter) -> None:
     limiter.limit(GUESSES, deduct_when=lambda response: response.status_code >= 400)(connecting)
     app.register_blueprint(connecting)
     app.register_blueprint(health.make_blueprint(runtime))
-    desk_of_admins = console.set_up(app, runtime, limiter)
+    desk_of_admins = console.set_up(app, runtime, limiter, PAGES, GUESSES)
     for part in (console_pages, console_figures, console_wishes, console_setup):
         of_admins = part.make_blueprint(desk_of_admins)
         limiter.limit(PAGES)(of_admins)
@@ -118,6 +121,16 @@ def _add_blueprints(app: Flask, runtime: Runtime, limiter: Limiter) -> None:
 
 def _link() -> str:
     return f"link {(request.view_args or {}).get('token')}"
+
+
+def _limit_forms(runtime: Runtime, limiter: Limiter, too_often: Callable[..., Response], pages: Blueprint) -> None:
+    """Limit the forms sent through one link. Whoever sends to none of ours is counted by address alone."""
+
+    def is_none() -> bool:
+        token = (request.view_args or {}).get("token", "")
+        return all(runtime.links.read(kind, token) is None for kind in LinkKind)
+
+    limiter.limit(POSTS, key_func=_link, methods=["POST"], exempt_when=is_none, on_breach=too_often)(pages)
 
 
 def _on_http_error(error: HTTPException) -> Response:

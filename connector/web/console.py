@@ -20,7 +20,6 @@ from babel.dates import format_date, format_time, format_timedelta
 from flask import Blueprint, Flask, abort, flash, make_response, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_limiter import Limiter
-from flask_limiter.util import get_remote_address
 from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user
 from flask_wtf.csrf import CSRFError
 from markupsafe import Markup
@@ -99,8 +98,11 @@ def _derived(key: str) -> str:
     return hmac.new(key.encode(), b"aurevoir.console session", hashlib.sha256).hexdigest()
 
 
-def set_up(app: Flask, runtime: Runtime, limiter: Limiter) -> Console:
-    """Let the application know signed-in admins, and add the pages for signing in."""
+def set_up(app: Flask, runtime: Runtime, limiter: Limiter, pages: str, guesses: str) -> Console:
+    """Let the application know signed-in admins, and add the pages for signing in.
+
+    One sender may ask for so many ``pages``, and make so many ``guesses`` at invitations.
+    """
     console = Console(runtime, Admins(runtime.store, runtime.clock))
     manager = LoginManager()
     manager.session_protection = None  # the database says who is signed in; addresses change on the way
@@ -111,7 +113,18 @@ def set_up(app: Flask, runtime: Runtime, limiter: Limiter) -> Console:
         found = console.admins.signed_in(held)
         return Visitor(found, held) if found is not None else None
 
-    app.register_blueprint(_signing_in(console, limiter, KnownBrowsers(app)))
+    known = KnownBrowsers(app)
+
+    def sender() -> str:
+        """Who holds an invitation is not held up by others behind the same address; nobody chooses a name to count."""
+        token = (request.view_args or {}).get("token", "")
+        invited = token and console.admins.invited(token) is not None
+        return f"invitation {hashlib.sha256(token.encode()).hexdigest()}" if invited else known.sender()
+
+    signing_in = _signing_in(console, limiter, known, sender)
+    limiter.limit(pages, key_func=sender)(signing_in)
+    limiter.limit(guesses, key_func=sender, deduct_when=lambda response: response.status_code == 410)(signing_in)
+    app.register_blueprint(signing_in)
     return console
 
 
@@ -201,12 +214,12 @@ def _ago(at: datetime | None, now: datetime) -> str:
 # --- signing in -----------------------------------------------------------------------------------------------------
 
 
-def _signing_in(console: Console, limiter: Limiter, known: KnownBrowsers) -> Blueprint:
+def _signing_in(console: Console, limiter: Limiter, known: KnownBrowsers, sender: Callable[[], str]) -> Blueprint:
     blueprint = guard(Blueprint("console", __name__, url_prefix="/console"), console)
     brake = Brake()
 
     @blueprint.route("/sign-in", methods=["GET", "POST"])
-    @limiter.limit(SIGN_INS, key_func=known.sender, methods=["POST"])
+    @limiter.limit(SIGN_INS, key_func=sender, methods=["POST"], override_defaults=False)
     def sign_in() -> ResponseReturnValue:
         target = _safe(request.values.get("next", ""))
         if request.method == "GET":
@@ -229,7 +242,7 @@ def _signing_in(console: Console, limiter: Limiter, known: KnownBrowsers) -> Blu
         return answer
 
     @blueprint.route("/welcome/<token>", methods=["GET", "POST"])
-    @limiter.limit(SIGN_INS, key_func=_invitation)
+    @limiter.limit(SIGN_INS, key_func=sender, override_defaults=False)
     def welcome(token: str) -> ResponseReturnValue:
         invited = console.admins.invited(token)
         if invited is None:
@@ -283,11 +296,6 @@ def _not_yet(console: Console, target: str, email: str, wait: timedelta) -> Resp
     )
     html = console.page("sign_in.html", target=target, email=email, wrong=wrong)
     return html, 429, {"Retry-After": str(seconds)}
-
-
-def _invitation() -> str:
-    """Whoever holds an invitation is not held up by others behind the same address."""
-    return f"invitation {(request.view_args or {}).get('token')} {get_remote_address()}"
 
 
 def _safe(target: str) -> str:
