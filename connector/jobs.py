@@ -47,7 +47,7 @@ class Job:
     """One piece of work as it stood when it was looked at.
 
     ``progress`` is the last that was told. When it has ended there is an ``outcome``, or a ``trouble`` in words, or it
-    was ``interrupted``: the process that did it is gone.
+    was ``interrupted``: the process that did it is gone. With none of these it is ``lost``.
     """
 
     begun_at: datetime
@@ -61,6 +61,11 @@ class Job:
     def outcome(self) -> Any:
         """What came of it, if anything did."""
         return self.open()
+
+    @property
+    def lost(self) -> bool:
+        """It ended, and what came of it cannot be read any more."""
+        return self.ended and not self.interrupted and not self.trouble and self.outcome is None
 
 
 class Jobs:
@@ -120,10 +125,12 @@ class Jobs:
             return None
         try:
             packed = self._vault.open(row.outcome, account=row.account, column=_COLUMN)
+            return self._shapes[row.kind]().validate_json(zlib.decompress(base64.b85decode(packed)))
         except VaultError as error:  # the key was changed within the hour
             log.warning("an outcome cannot be opened any more", account=row.account, reason=str(error))
-            return None
-        return self._shapes[row.kind]().validate_json(zlib.decompress(base64.b85decode(packed)))
+        except (ValueError, zlib.error) as error:  # another version of the program kept it, in its own shape
+            log.warning("an outcome cannot be read any more", account=row.account, failure=type(error).__name__)
+        return None
 
 
 class _Worker:

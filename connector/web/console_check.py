@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import Any
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from pydantic import TypeAdapter
 
@@ -14,7 +14,7 @@ from connector.bootstrap import Runtime
 from connector.jobs import Job, Jobs, Tell
 from connector.web import languages
 from connector.web.console import Console
-from connector.web.console_jobs import PLACE, follow, trouble_of
+from connector.web.console_jobs import PLACE, follow, loss_of, trouble_of
 
 KIND, EVERYWHERE = "check", ""
 Line = tuple[str, str, Level, Any, Any]
@@ -34,7 +34,8 @@ def add_check(blueprint: Blueprint, console: Console) -> None:
     @blueprint.post("/check")
     def begin_check() -> ResponseReturnValue:
         unknown = languages.say("Something went wrong here. The log has more about it.")
-        jobs.start(KIND, EVERYWHERE, lambda tell: _lines(runtime, tell), unknown)
+        if not jobs.start(KIND, EVERYWHERE, lambda tell: _lines(runtime, tell), unknown):
+            flash(languages.say("A check-up is under way already: you see it here."))
         return redirect(url_for(".check", _anchor=request.form.get("account") or None), 303)
 
 
@@ -60,7 +61,12 @@ def _checked(job: Job) -> str:
         for name, ones in groupby(lines, lambda line: line[0])
     ]
     html: str = render_template(
-        "console/checked.html", parts=parts, trouble=trouble_of(job), at=job.begun_at, told=languages.told
+        "console/checked.html",
+        parts=parts,
+        trouble=trouble_of(job),
+        loss=loss_of(job),
+        at=job.begun_at,
+        told=languages.told,
     )
     return html
 

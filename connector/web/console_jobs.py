@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from flask import Response, stream_with_context
 from markupsafe import Markup
@@ -40,31 +41,33 @@ def follow(html: str, look: Look, words: Words, end: Callable[[Job], str]) -> Re
         return Response(before + (end(job) if job is not None else "") + after, content_type="text/html; charset=utf-8")
 
     response = Response(
-        stream_with_context(pieces(before, after, look, words, end)), content_type="text/html; charset=utf-8"
+        stream_with_context(pieces(before, after, job, look, words, end)), content_type="text/html; charset=utf-8"
     )
     response.headers["X-Accel-Buffering"] = "no"  # a proxy shall pass pieces on as they come
     return response
 
 
-def pieces(before: str, after: str, look: Look, words: Words, end: Callable[[Job], str]) -> Iterator[str]:
-    """The page in pieces: what goes before, the progress of the work as it goes, and, once it ended, the rest."""
+def pieces(before: str, after: str, job: Job, look: Look, words: Words, end: Callable[[Job], str]) -> Iterator[str]:
+    """The page in pieces: what goes before, the progress of the work as it goes, and, once it ended, the rest.
+
+    ``job``: as it stood at first.
+    """
     yield before + '<ol class="progress" role="log">'
     follows, told = _FOLLOWED.acquire(blocking=False), ""
     try:
         while True:
-            job = look()
-            over = job is None or job.ended
-            now = words(*job.progress) if job is not None and job.progress[0] else ""
+            job = look() or replace(job, ended=True)  # gone meanwhile: somebody whom it may name was erased
+            now = words(*job.progress) if job.progress[0] else ""
             # a piece each time, if an empty one: that is how we learn that nobody looks any more
             yield str(Markup("<li>{}</li>\n").format(now)) if now and now != told else "\n"
             told = now or told
-            if over or not follows:
+            if job.ended or not follows:
                 break
             time.sleep(SHOWN_EVERY_SECONDS)
     finally:
         if follows:
             _FOLLOWED.release()
-    yield "</ol>" + (end(job) if job is not None and job.ended else "") + after
+    yield "</ol>" + (end(job) if job.ended else "") + after
 
 
 def trouble_of(job: Job) -> str:
@@ -74,3 +77,13 @@ def trouble_of(job: Job) -> str:
             "The program was stopped before this was done. Start it again: what is done already is not done twice."
         )
     return job.trouble
+
+
+def loss_of(job: Job) -> str:
+    """That what came of it is gone, in words; empty when it is there, or nothing came of it."""
+    if not job.lost:
+        return ""
+    return languages.say(
+        "What came of this cannot be shown any more: the program or its key was changed since, or somebody was erased "
+        "meanwhile. Start it again."
+    )

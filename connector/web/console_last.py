@@ -7,7 +7,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from babel.dates import format_timedelta
-from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
+from flask import Blueprint, Response, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from pydantic import TypeAdapter
 
@@ -19,7 +19,7 @@ from connector.jobs import Job, Jobs, Tell
 from connector.provisioning import require_address
 from connector.web import languages
 from connector.web.console import Console, known_account, way, words_of
-from connector.web.console_jobs import PLACE, follow, trouble_of
+from connector.web.console_jobs import PLACE, follow, loss_of, trouble_of
 
 if TYPE_CHECKING:  # the planner of the past is loaded when somebody rehearses
     from connector.rehearsal import Progress, Rehearsal
@@ -70,8 +70,15 @@ def _add_rehearsal(blueprint: Blueprint, console: Console, jobs: Jobs) -> None:
             except ValueError:
                 period = languages.say("Write both days as in 2026-01-31; the last may stay empty.")
             else:
-                jobs.start("rehearsal", name, lambda tell: _rehearse(console, name, begin, end, tell), _unknown())
-                console.note("rehearsal begun in the console", detail=f"since {begin}", account=name)
+                if jobs.start("rehearsal", name, lambda tell: _rehearse(console, name, begin, end, tell), _unknown()):
+                    console.note("rehearsal begun in the console", detail=f"since {begin}", account=name)
+                else:
+                    flash(
+                        languages.say(
+                            "A rehearsal is under way already, with the days that were chosen for it: you see it here. "
+                            "Start yours when it has ended."
+                        )
+                    )
                 return redirect(url_for(".rehearsal", name=name), 303)
         html = console.page(
             "setup/rehearsal.html",
@@ -123,7 +130,9 @@ def _rehearsed(job: Job, name: str, language: str) -> str:
     from connector.rehearsal_file import view
 
     shown = view(job.outcome, language) if job.outcome is not None else None
-    return render_template("console/setup/rehearsed.html", view=shown, trouble=trouble_of(job), name=name)
+    return render_template(
+        "console/setup/rehearsed.html", view=shown, trouble=trouble_of(job), loss=loss_of(job), name=name
+    )
 
 
 # --- the switch-on --------------------------------------------------------------------------------------------------
@@ -140,8 +149,16 @@ def _add_switch_on(blueprint: Blueprint, console: Console, jobs: Jobs) -> None:
             if not faults:
                 most = request.form.get("most", 0, type=int) if request.form.get("older") == "take" else 0
                 most = max(0, min(most, MOST_TAKEN_IN))
-                jobs.start("switch-on", name, lambda tell: _switch(console, name, most, tell), _unknown())
-                console.note("switched on in the console", detail=f"up to {most} older endings", account=name)
+                if jobs.start("switch-on", name, lambda tell: _switch(console, name, most, tell), _unknown()):
+                    console.note("switched on in the console", detail=f"up to {most} older endings", account=name)
+                else:
+                    flash(
+                        languages.say(
+                            "A switch-on is under way already, with what was chosen for it: you see it here. What you "
+                            "chose just now was not begun."
+                        ),
+                        "trouble",
+                    )
                 return redirect(url_for(".switch_on", name=name, begun=1), 303)
             shown: dict[str, Any] = {"faults": faults}
         else:
@@ -211,6 +228,7 @@ def _switched(job: Job, account: Account) -> str:
         told=languages.told,
         done=done,
         trouble=trouble_of(job),
+        loss=loss_of(job),
         name=account.name,
         on=on,
         settles=settles,

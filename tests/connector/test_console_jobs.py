@@ -133,6 +133,18 @@ def test_what_went_wrong_is_kept_in_words(house: House) -> None:
     assert wait_for(lambda: ended(jobs)).trouble == "Something went wrong here."
 
 
+def test_an_outcome_that_another_version_kept_is_lost_and_breaks_no_page(house: House) -> None:
+    jobs = house.process()
+    jobs.start("count", "acme", lambda _tell: [1, 2], "unknown")
+    assert not wait_for(lambda: ended(jobs)).lost
+    newer = Jobs(house.stores[0], Vault([SECRET]), {"count": lambda: TypeAdapter(dict[str, int])}, house.clock)
+    job = newer.of("count", "acme")
+    assert job is not None
+    assert (job.lost, job.outcome) == (True, None)
+    assert newer.start("count", "acme", lambda _tell: {"a": 1}, "unknown"), "it may be begun again"
+    assert wait_for(lambda: ended(newer)).outcome == {"a": 1}
+
+
 # --- pages that follow it -------------------------------------------------------------------------------------------
 
 
@@ -148,7 +160,7 @@ class Under:
     def page(self) -> Iterator[str]:
         """What a browser gets, piece by piece."""
         words = lambda step, done, of: f"{step} {done}/{of}"  # noqa: E731
-        return pieces("<main>", "</main>", lambda: self.job, words, lambda _job: "END")
+        return pieces("<main>", "</main>", self.job, lambda: self.job, words, lambda _job: "END")
 
 
 @pytest.fixture
