@@ -6,13 +6,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 
-from sqlalchemy import delete, false, func, select, update
+from sqlalchemy import Select, delete, false, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from connector.store.database import insert_or
 from connector.store.tables import AnswerRow, CaseRow, ReturnRow, StepRow, VoiceRow, WhereaboutsRow, WishRow
 from workflows.cases import CaseStatus, News, NewsKind
-from workflows.quiet import is_partial
+from workflows.quiet import STAYS, is_partial
 from workflows.rules import CaseKind
 
 CHUNK = 500
