@@ -11,6 +11,8 @@ from sqlalchemy.orm import Session
 from connector.store.database import one_after_another
 from connector.store.tables import JobRow
 
+REHEARSAL = "rehearsal"
+"""The kind of work whose outcome names people."""
 KEPT = timedelta(hours=1)
 """What came of it is kept for so long: it names customers."""
 
@@ -48,5 +50,10 @@ def forget_old(session: Session, before: datetime) -> None:
 
 
 def forget_ended(session: Session, account: str) -> None:
-    """Drop what came of work on this account: it names customers."""
-    session.execute(delete(JobRow).where(JobRow.account == account, JobRow.ended_at.is_not(None)))
+    """Drop what came of work on this account, and what would come of a rehearsal under way: it names customers.
+
+    Whoever is at that rehearsal finds no place to keep its outcome. Other work under way keeps its place, so that
+    nobody begins the same beside it.
+    """
+    over = or_(JobRow.ended_at.is_not(None), JobRow.kind == REHEARSAL)
+    session.execute(delete(JobRow).where(JobRow.account == account, over))

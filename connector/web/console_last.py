@@ -17,6 +17,7 @@ from connector import switch_on
 from connector.account import Account
 from connector.jobs import Job, Jobs, Tell
 from connector.provisioning import require_address
+from connector.store.jobs import REHEARSAL
 from connector.web import languages
 from connector.web.console import Console, known_account, way, words_of
 from connector.web.console_jobs import PLACE, follow, loss_of, trouble_of
@@ -34,7 +35,7 @@ def add_last_steps(blueprint: Blueprint, console: Console) -> Blueprint:
     jobs = Jobs(
         console.runtime.store,
         console.runtime.vault,
-        {"rehearsal": _rehearsal_shape, "switch-on": lambda: TypeAdapter(switch_on.SwitchedOn)},
+        {REHEARSAL: _rehearsal_shape, "switch-on": lambda: TypeAdapter(switch_on.SwitchedOn)},
     )
     _add_rehearsal(blueprint, console, jobs)
     _add_switch_on(blueprint, console, jobs)
@@ -70,7 +71,7 @@ def _add_rehearsal(blueprint: Blueprint, console: Console, jobs: Jobs) -> None:
             except ValueError:
                 period = languages.say("Write both days as in 2026-01-31; the last may stay empty.")
             else:
-                if jobs.start("rehearsal", name, lambda tell: _rehearse(console, name, begin, end, tell), _unknown()):
+                if jobs.start(REHEARSAL, name, lambda tell: _rehearse(console, name, begin, end, tell), _unknown()):
                     console.note("rehearsal begun in the console", detail=f"since {begin}", account=name)
                 else:
                     flash(
@@ -91,12 +92,12 @@ def _add_rehearsal(blueprint: Blueprint, console: Console, jobs: Jobs) -> None:
         )
         language = languages.current()
         return follow(
-            html, lambda: jobs.of("rehearsal", name), _progress_words, lambda ended: _rehearsed(ended, name, language)
+            html, lambda: jobs.of(REHEARSAL, name), _progress_words, lambda ended: _rehearsed(ended, name, language)
         )
 
     @blueprint.get("/<name>/rehearsal.<any(html, csv, json):kind>", endpoint="rehearsal_file")
     def kept_rehearsal(name: str, kind: str) -> ResponseReturnValue:
-        job = jobs.of("rehearsal", known_account(console, name).name)
+        job = jobs.of(REHEARSAL, known_account(console, name).name)
         if job is None or job.outcome is None:
             abort(404)
         from connector import rehearsal_file as files

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 from adapters.errors import ConfigError, Fault
 from connector.jobs import SILENT, Job, Jobs
 from connector.store import Store
+from connector.store.jobs import REHEARSAL, forget_ended
 from connector.vault import Vault
 from connector.web.console_jobs import MOST_FOLLOWED, pieces
 
@@ -145,6 +146,24 @@ def test_an_outcome_that_another_version_kept_is_lost_and_breaks_no_page(house: 
     assert wait_for(lambda: ended(newer)).outcome == {"a": 1}
 
 
+def test_a_rehearsal_that_goes_on_while_somebody_is_erased_leaves_nothing(house: House) -> None:
+    house.process()
+    shapes = dict.fromkeys((REHEARSAL, "count"), lambda: TypeAdapter(list[int]))
+    jobs, go_on = Jobs(house.stores[0], Vault([SECRET]), shapes, house.clock), threading.Event()
+    before = set(threading.enumerate())
+    for kind in shapes:
+        assert jobs.start(kind, "acme", lambda _tell: [7] if go_on.wait(10) else [], "unknown")
+    with house.stores[0].write() as session:
+        forget_ended(session, "acme")
+    assert jobs.of(REHEARSAL, "acme") is None
+    assert not jobs.start("count", "acme", lambda _tell: [], "unknown"), "other work goes on, and once"
+    go_on.set()
+    for thread in set(threading.enumerate()) - before:
+        thread.join(10)
+    assert jobs.of(REHEARSAL, "acme") is None
+    assert wait_for(lambda: ended(jobs)).outcome == [7]
+
+
 # --- pages that follow it -------------------------------------------------------------------------------------------
 
 
@@ -179,6 +198,12 @@ def test_a_page_too_many_shows_how_far_the_work_is_and_lets_go_of_its_thread(und
     assert whole.endswith("</ol></main>")
     under.end()
     assert all("".join(one).endswith("</ol>END</main>") for one in following)
+
+
+def test_a_page_tells_when_the_work_that_it_follows_is_gone(under: Under) -> None:
+    job = under.job
+    shown = pieces("<main>", "</main>", job, lambda: None, lambda *_: "", lambda gone: f"lost: {gone.lost}")
+    assert "".join(shown).endswith("</ol>lost: True</main>")
 
 
 def test_a_page_that_nobody_looks_at_any_more_gives_its_place_back(under: Under) -> None:
