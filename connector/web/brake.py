@@ -1,9 +1,13 @@
-"""Slows down whoever guesses passwords, and keeps out nobody for long.
+"""Slows down whoever guesses passwords, and shuts out no admin for good.
 
 A lock after so many wrong passwords would be a weapon: a stranger who knows an admin's address, or sits behind the same
 proxy, could shut the admin out. So each wrong password only makes the next try wait, longer each time up to a limit;
 and browsers that have signed in before are counted by themselves, so that no stranger's tries hold them up (OWASP's
-device cookies, https://owasp.org/www-community/Slow_Down_Online_Guessing_Attacks_with_Device_Cookies).
+device cookies, https://owasp.org/www-community/Slow_Down_Online_Guessing_Attacks_with_Device_Cookies). In any other
+browser an admin waits as long as somebody goes on guessing at their address; a link that is made on the machine
+(``aurevoir admin reset --link``) asks for no password, and makes theirs a known one.
+
+A try counts before its password is looked at, and is taken back when that was right: several at once get no more.
 
 Counts live in this process's memory: with several web processes a guesser gets at most that many times the tries.
 """
@@ -14,7 +18,7 @@ import hashlib
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -44,30 +48,32 @@ class Lane:
 
 
 class Brake:
-    """Counts wrong passwords by lane; safe in all threads."""
+    """Counts tries by lane, and takes back the right ones; safe in all threads."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
         self._wrong: OrderedDict[str, tuple[int, datetime]] = OrderedDict()
 
-    def wait(self, lanes: Iterable[Lane], now: datetime) -> timedelta:
-        """How long from now until these lanes are open again; zero: they are."""
+    def begin(self, lanes: Sequence[Lane], now: datetime) -> timedelta:
+        """Count a try, if these lanes are open. Otherwise how long from now until they are; it is not counted then."""
         with self._guard:
-            return max((self._until(lane, now) - now for lane in lanes), default=timedelta())
-
-    def wrong(self, lanes: Iterable[Lane], now: datetime) -> None:
-        """One more wrong password."""
-        with self._guard:
+            if wait := max((self._until(lane, now) - now for lane in lanes), default=timedelta()):
+                return wait
             for lane in lanes:
                 count, last = self._wrong.pop(lane.key, (0, now))
                 self._wrong[lane.key] = (1 if last + FORGOTTEN <= now else count + 1, now)
             while len(self._wrong) > MOST_KEPT:
                 self._wrong.popitem(last=False)
+            return timedelta()
 
-    def right(self, lanes: Iterable[Lane]) -> None:
-        """The right password: what was wrong before in these lanes is forgotten."""
+    def right(self, lanes: Sequence[Lane]) -> None:
+        """The password of that try was right: in the first lane all is forgotten, in the others this try alone."""
         with self._guard:
-            for lane in lanes:
+            for lane in lanes[1:]:
+                count, last = self._wrong.get(lane.key, (0, None))
+                if last is not None:
+                    self._wrong[lane.key] = (max(0, count - 1), last)
+            for lane in lanes[:1]:
                 self._wrong.pop(lane.key, None)
 
     def _until(self, lane: Lane, now: datetime) -> datetime:

@@ -228,14 +228,13 @@ def _signing_in(console: Console, limiter: Limiter, known: KnownBrowsers, sender
             return console.page("sign_in.html", target=target, email="")
         email, now = request.form.get("email", ""), console.runtime.clock.now()
         lanes = known.lanes(email)
-        if wait := brake.wait(lanes, now):
+        if wait := brake.begin(lanes, now):
             return _not_yet(console, target, email, wait)
         held = console.admins.sign_in(email, request.form.get("password", ""))
         if held is None:
-            brake.wrong(lanes, now)
             wrong = languages.say("Address and password do not belong together.")
             return console.page("sign_in.html", target=target, email=email, wrong=wrong), 401
-        brake.right(lanes[:1])
+        brake.right(lanes)
         _enter(console, held)
         answer = make_response(redirect(request.script_root + target, 303))
         known.remember(answer, email)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from connector.operations import standings
 from connector.store import accounts, agenda, cases, intake, intents
 from connector.store.tables import AdminSessionRow, EventRow, IntentRow, IntentState, JobRow, LinkRow
 from connector.web import languages
+from connector.web.brake import Brake, Lane
 from workflows.cases import Case, CaseStatus, Step, StepStatus
 from workflows.questions import Answer
 from workflows.records import RecordKind, Ref
@@ -221,6 +222,17 @@ def test_a_new_password_signs_out_every_browser_and_a_removed_admin_is_out_at_on
     assert inside.sign_in("another set of words").status_code == 303
     admins.remove(kit.MAIL)
     assert inside.get("/console/").status_code == 302
+
+
+def test_tries_at_once_get_no_more_guesses_than_one_after_another() -> None:
+    brake, now = Brake(), datetime(2026, 11, 23, tzinfo=UTC)
+    lanes = Lane("near", 5, timedelta(minutes=1)), Lane("anywhere", 20, timedelta(seconds=10))
+    assert [bool(brake.begin(lanes, now)) for _ in range(8)] == [False] * 5 + [True] * 3, "none has been answered yet"
+    brake.right(lanes)
+    near = [brake.begin((lanes[0], Lane("elsewhere", 20, timedelta(seconds=10))), now) for _ in range(6)]
+    assert [bool(one) for one in near] == [False] * 5 + [True], "the right password opens all of the nearest"
+    far = [bool(brake.begin(lanes[1:], now)) for _ in range(17)]
+    assert far == [False] * 16 + [True], "of the rest it takes back its own try alone"
 
 
 # --- being invited --------------------------------------------------------------------------------------------------
