@@ -170,7 +170,7 @@ class PlaybookDoc(Doc):
     )
     quiet_for: _QuietText | None = Field(
         None,
-        description="For how long they are to after its end, such as `90d`; by default until people say otherwise.",
+        description="For how long they are to after its end, such as `90d`; by default a year.",
     )
     languages: list[str] = Field(min_length=1, description="Languages of its texts; the first is the fallback.")
     title: Wording = Field(description="What people read, by language.")

@@ -21,6 +21,8 @@ from workflows.writes import UpdateFields, Write
 
 SOON = timedelta(hours=1)
 """So long after the plan has begun, company and contacts are asked to be left alone as well."""
+QUIET_FOR = timedelta(days=365)
+"""So long after the case, quiet on company and contacts ends where the playbook that it followed names no time."""
 MOST_CONTACTS = 1000
 """Of a crowd beyond this, the first are left alone, and the case's log says so. They are written in batches."""
 _RUNNING = frozenset({CaseStatus.AWAITING_REASON, CaseStatus.ACTIVE})
@@ -56,15 +58,23 @@ def keep_quiet(draft: Draft) -> datetime | None:
     quiet = is_quiet(draft)
     _note_moments(draft, quiet)
     since = draft.written.get(_SINCE)
-    everywhere = _is_everywhere(draft)
-    if quiet and everywhere and since is not None and draft.now < datetime.fromisoformat(since) + SOON:
+    everywhere = quiet and _is_everywhere(draft)
+    if everywhere and since is not None and draft.now < datetime.fromisoformat(since) + SOON:
         return datetime.fromisoformat(since) + SOON
     if draft.look.deal.state is DealState.LIVE or not quiet:
-        _write(draft, quiet)
-    until = draft.written.get(_UNTIL)
-    if quiet and until is not None and case.status is CaseStatus.COMPLETED:
-        return datetime.fromisoformat(until)
-    return None
+        _write(draft, everywhere)
+    until = _until(draft) if everywhere or _UNTIL in draft.written else None
+    return until if quiet and case.status is CaseStatus.COMPLETED else None
+
+
+def end_quiet(draft: Draft) -> None:
+    """From now on a completed case asks nobody for quiet any more: nobody will be there to lift it later (P-7A)."""
+    draft.written[_UNTIL] = draft.now.isoformat()
+
+
+def holds_quiet(written: Mapping[str, str]) -> bool:
+    """Whether quiet stands on any record by what a case wrote last: deal, company or contact."""
+    return any("quiet=True" in last.split("|") for last in written.values())
 
 
 def is_partial(written: Mapping[str, str]) -> bool:
@@ -108,12 +118,22 @@ def _where(draft: Draft) -> Quiet:
 
 
 def _is_everywhere(draft: Draft) -> bool:
-    """Whether company and contacts are to be left alone too."""
-    return _where(draft) is Quiet.CUSTOMER and STAYS not in draft.written
+    """Whether company and contacts are to be left alone too, as long as the deal is."""
+    until = _until(draft)
+    over = until is not None and draft.now >= until
+    return _where(draft) is Quiet.CUSTOMER and STAYS not in draft.written and not over
 
 
-def _write(draft: Draft, quiet: bool) -> None:
-    wanted = dict(_targets(draft)) if quiet and _is_everywhere(draft) else {}
+def _until(draft: Draft) -> datetime | None:
+    """When quiet on company and contacts of an ended case ends by time; None while it runs."""
+    if _UNTIL in draft.written:
+        return datetime.fromisoformat(draft.written[_UNTIL])
+    ended = draft.case.closed_at
+    return ended + QUIET_FOR if ended is not None and draft.case.status is CaseStatus.COMPLETED else None
+
+
+def _write(draft: Draft, everywhere: bool) -> None:
+    wanted = dict(_targets(draft)) if everywhere else {}
     crowd = len(set(draft.look.deal.contact_ids))
     if wanted and crowd > MOST_CONTACTS and draft.once(_CROWD, str(crowd)):
         draft.log("quiet reaches not all", f"{crowd} contacts; the first {MOST_CONTACTS} are asked to be left alone")

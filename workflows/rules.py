@@ -161,7 +161,7 @@ class Playbook(Model):
     """A versioned list of phases (P-29). ``version`` is ``<number>-<digest of the content>``.
 
     ``quiet`` says where other automations are asked to keep quiet while a case follows it, ``quiet_for`` for how long
-    after the case has run to its end; None: until people say otherwise (P-25).
+    after the case has run to its end; None: on the deal until it is won again, elsewhere for a year (P-25).
     """
 
     key: str

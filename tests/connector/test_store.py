@@ -7,12 +7,15 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import alembic.command
+import alembic.config
 import pytest
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import IntegrityError
 
 from connector.store import Store, accounts, agenda, cases, intake, intents
 from connector.store.agenda import Entry
+from connector.store.database import _MIGRATIONS as MIGRATIONS
 from connector.store.database import Busy, SchemaOutdated
 from connector.store.tables import Base, IntentState, LinkRow
 from workflows.cases import OPEN_STATUSES, Case, CaseStatus, Event, Step, StepStatus
@@ -104,6 +107,25 @@ def test_an_upgrade_of_sqlite_keeps_a_copy_first(tmp_path: Path) -> None:
         assert connection.execute("select account_id from accounts").fetchall() == [("42",)]
     assert copy.stat().st_mode & 0o077 == 0, "it holds what the database holds: only its owner may read it"
     store.close()
+
+
+def test_customers_left_quiet_before_quiet_had_an_end_are_looked_at_once_more(store: Store) -> None:
+    config = alembic.config.Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("path_separator", "os")
+    ended = {"status": CaseStatus.COMPLETED, "closed_at": NOW}
+    quiet = {"_quiet:company:c1": "c1|quiet=True"}
+    with store.write() as session:
+        cases.save(session, case(**ended, id="1", deal_id="1", written=quiet))
+        cases.save(session, case(**ended, id="2", deal_id="2", written={**quiet, "quiet_until": "2027-03-02"}))
+        cases.save(session, case(**ended, id="3", deal_id="3", written={}))
+        cases.save(session, case(id="4", deal_id="4", written=quiet))
+    with store.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        alembic.command.downgrade(config, "0014")
+    store.upgrade(now=NOW)
+    with store.read() as session:
+        assert [(row.deal_id, row.due_at) for row in agenda.due(session, "acme", LATER, 10)] == [("1", NOW)]
 
 
 @pytest.mark.in_service

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from workflows.cases import News, NewsKind
-from workflows.quiet import STAYS
+from workflows.draft import Draft
+from workflows.quiet import STAYS, is_quiet
 from workflows.rules import Quiet
 from workflows.writes import UpdateFields
 
@@ -88,8 +89,27 @@ def test_after_the_case_is_complete_quiet_lasts_as_long_as_the_playbook_says(
     world.wait(days=29)
     assert len(world.keys) == before
     world.wait(days=2)
-    ended = [key for key in world.keys if "_quiet" in key]
-    assert len(ended) == (2 if days is None else 4), "set once each, and lifted once each where the playbook says so"
+    assert len([key for key in world.keys if "_quiet" in key]) == (2 if days is None else 4), "set and lifted once each"
+    world.wait(days=333)
+    assert len([key for key in world.keys if "_quiet" in key]) == (2 if days is None else 4)
+    world.wait(days=2)
+    assert len([key for key in world.keys if "_quiet" in key]) == 4, "after a year at the latest, unless it says longer"
+    world.change(name="touched once more")
+    assert said(world.look()) == {}
+    assert is_quiet(Draft(world.seen(), world.case)) is (days is None), "the ended deal stays as it is"
+
+
+@pytest.mark.row("P-25")
+def test_a_playbook_may_ask_for_quiet_that_lasts(world: Any, make_rule: Any, make_book: Any) -> None:
+    span = timedelta(days=9999)
+    world.playbook = make_book(make_rule("thank")).model_copy(update={"quiet": Quiet.CUSTOMER, "quiet_for": span})
+    world.enter("lost")
+    world.look()
+    world.wait(days=1)
+    world.finish("thank")
+    world.look()
+    world.wait(days=4000)
+    assert said(world.look()) == {}
 
 
 @pytest.mark.row("P-25", "P-56")
@@ -137,6 +157,9 @@ def test_who_keeps_another_contract_remains_a_customer_and_the_deal_alone_is_lef
     assert said(leaving.look()) == ({} if since_the_start else {"company:c1": False, "contact:p1": False})
     leaving.wait(days=2)
     assert said(leaving.look()) == {}
+    without = {name: value for name, value in leaving.case.written.items() if name != STAYS}
+    leaving.cases[-1] = leaving.case.model_copy(update={"written": without})
+    assert said(leaving.look()) == {"company:c1": True, "contact:p1": True}, "it was a slip"
 
 
 @pytest.mark.row("P-25", "P-7B")
