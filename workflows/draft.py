@@ -30,6 +30,7 @@ DELAY = "delay"
 MAILED = "mailed:"
 _PEOPLE_READ = "people_read"
 PAUSED_AT = "paused_at"
+SOMEONE_ERASED = "erased"
 
 
 def delay_of(case: Case) -> timedelta:
@@ -50,7 +51,8 @@ class Draft:
     was written, ``hold:<step>`` until when a step cannot be released, ``end:<step>`` the contract end that its due date
     was counted from, ``due:<step>`` and ``owner:<step>`` what a person set instead of us, ``round`` how often the case
     was taken up again, :data:`MAILED` ``<step>`` that its task asks to write to its contact, :data:`PAUSED_AT` since
-    when it is paused, and :data:`DELAY` for how many days it was.
+    when it is paused, :data:`DELAY` for how many days it was, and :data:`SOMEONE_ERASED` that
+    somebody of it was erased.
     """
 
     def __init__(self, look: Look, case: Case) -> None:

@@ -11,13 +11,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from enum import StrEnum
 
 from workflows.cases import Case
 from workflows.dates import day_said, zone
-from workflows.draft import Draft
+from workflows.draft import SOMEONE_ERASED, Draft
 from workflows.look import Look
 from workflows.questions import Answer, AnswerValue, Questionnaire
 from workflows.records import Contact, Model, People, RecordKind, Ref
@@ -29,8 +29,15 @@ from workflows.writes import CreateNote, UpdateFields
 ASKED, WHO, WHAT, UNTIL = "permission", "permission_who", "permission_for", "permission_until"
 FARTHEST = timedelta(days=1830)
 """Nobody agrees to hear from us for longer than this."""
+NOBODY = "…"
+"""Stands in a form instead of somebody who was erased (P-79); what it says of them is no permission."""
 _PLACED = "permit:"
+"""Before the digest of what was said and the contact's id: the day on which it was noted, and :func:`whose`."""
 _LOST = "permit?"
+"""Before the digest of what was said: why nobody has it, and which contacts the deal had then."""
+_ERASED = "erased"
+TOLD = (":permission:", ":_basis:")
+"""In the keys of those writes that tell people what was agreed."""
 _MOST_SAID = 250
 """Shorter than the narrowest text field of a CRM."""
 
@@ -74,7 +81,11 @@ class Permission(Model):
     def digest(self) -> str:
         """Names what was said; sending the form again for another reason does not change it."""
         said = [self.agreed, self.who.casefold(), sorted(self.purposes), self.until and self.until.isoformat()]
-        return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:12]
+        return _short(json.dumps(said))
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def noted(look: Look, case: Case) -> tuple[Permission, ...]:
@@ -93,15 +104,20 @@ def noted(look: Look, case: Case) -> tuple[Permission, ...]:
 def _read(asked: Questionnaire, answer: Answer, look: Look) -> Permission | None:
     said = fed(asked, answer.values)
     agreed, purposes = said.get(ASKED), said.get(WHAT, ())
-    if agreed not in (Agreed.GRANTED, Agreed.REFUSED):
+    who = _one_line(str(said.get(WHO, "")))
+    if agreed not in (Agreed.GRANTED, Agreed.REFUSED) or who == NOBODY:
         return None
     return Permission(
         agreed=Agreed(str(agreed)),
-        who=" ".join(str(said.get(WHO, "")).split()),
+        who=who,
         purposes=tuple(Purpose(one) for one in _many(purposes) if one in tuple(Purpose)),
         until=day_said(said.get(UNTIL)),
         noted_on=answer.at.astimezone(zone(look.rules.time_zone)).date(),
     )
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def fed(asked: Questionnaire, values: Mapping[str, AnswerValue]) -> dict[str, AnswerValue]:
@@ -119,54 +135,102 @@ def _many(value: AnswerValue) -> Iterable[str]:
 def standing(look: Look, case: Case) -> tuple[dict[str, Permission], bool]:
     """What counts by contact id, as far as it was found whose it is; and whether everybody is to be left in peace.
 
-    A refusal that names nobody whom we know is everybody's: rather too quiet than too loud.
+    Of several forms about one person the newest counts. A refusal that names nobody whom we know is everybody's: rather
+    too quiet than too loud. What somebody said who was erased is nobody's.
     """
     found: dict[str, Permission] = {}
     peace = False
     for said in noted(look, case):
-        mine = [
-            name.removeprefix(_PLACED) for name, value in case.written.items() if _is_placed(name, value, said.digest)
-        ]
+        if case.written.get(f"{_LOST}{said.digest}") == _ERASED:
+            continue
+        mine = _owners(case.written, said.digest)
         found |= dict.fromkeys(mine, said)
         peace = peace or (not said.is_granted and not mine)
     return found, peace
 
 
-def _is_placed(name: str, value: str, digest: str) -> bool:
-    return name.startswith(_PLACED) and value.partition("|")[0] == digest
+def _owners(written: Mapping[str, str], digest: str) -> list[str]:
+    own = f"{_PLACED}{digest}:"
+    return [name.removeprefix(own) for name in written if name.startswith(own)]
 
 
 def place(draft: Draft) -> None:
     """Find out whose a permission is, once for each; a note on the deal says so where that cannot be told.
 
-    May find people to be needed. Each is kept under the contact's id, so that it goes when that person is erased.
+    It is tried anew when the deal has other contacts. May find people to be needed. Each is kept under the contact's
+    id, so that it goes when that person is erased.
     """
     said = [one for one in noted(draft.look, draft.case) if one.is_whole or (one.who and not one.is_granted)]
     for one in said:
-        if any(_is_placed(name, value, one.digest) for name, value in draft.written.items()):
+        before = draft.written.get(f"{_LOST}{one.digest}", "")
+        if before == _ERASED or _owners(draft.written, one.digest):
             continue
-        tried = draft.written.get(f"{_LOST}{one.digest}") is not None
-        if draft.look.people is None:
-            draft.needs_people = draft.needs_people or not tried
-        else:
+        if draft.look.people is not None:
             _place(draft, one, draft.look.people)
+        elif before.partition("|")[2] != _contacts(draft.look):
+            draft.needs_people = True
     valid = {one.digest for one in said}
-    for name, value in list(draft.written.items()):
-        if name.startswith(_PLACED) and value.partition("|")[0] not in valid:
+    for name in list(draft.written):
+        if name.startswith(_PLACED) and name.split(":")[1] not in valid:
             del draft.written[name]
     draft.set(written=dict(draft.written))
 
 
+def _contacts(look: Look) -> str:
+    return _short(",".join(sorted(look.deal.contact_ids)))
+
+
 def _place(draft: Draft, said: Permission, people: People) -> None:
-    contact = matching(said.who, people.contacts)
-    trouble = "unknown" if contact is None else "opted_out" if contact.opted_out and said.is_granted else ""
-    if contact is not None and not trouble:
-        draft.written[f"{_PLACED}{contact.id}"] = f"{said.digest}|{said.noted_on.isoformat()}"
-        draft.written.pop(f"{_LOST}{said.digest}", None)
-        draft.log("permission noted", f"{said.agreed}, until {said.until}", contact=contact.id)
-    elif draft.once(f"{_LOST}{said.digest}", trouble) and said.is_granted:
-        draft.log("permission not taken over", trouble)
-        draft.writes.append(_note(draft, said, trouble))
+    contact, lost = matching(said.who, people.contacts), f"{_LOST}{said.digest}"
+    if contact is None:
+        is_new = lost not in draft.written
+        draft.written[lost] = f"unknown|{_contacts(draft.look)}"
+        if is_new and said.is_granted:
+            _tell(draft, said, "unknown")
+        return
+    draft.written[f"{_PLACED}{said.digest}:{contact.id}"] = f"{said.noted_on.isoformat()}|{whose(said.who)}"
+    draft.written.pop(lost, None)
+    draft.log("permission noted", f"{said.agreed}, until {said.until}", contact=contact.id)
+    if contact.opted_out and said.is_granted:
+        _tell(draft, said, "opted_out")
+
+
+def is_looked_for(look: Look, case: Case) -> bool:
+    """Whether an agreement that has not run out waits for its contact to be added to the deal."""
+    today = look.now.astimezone(zone(look.rules.time_zone)).date()
+    return any(
+        one.until is not None and one.until >= today
+        for one in noted(look, case)
+        if one.is_whole and case.written.get(f"{_LOST}{one.digest}", _ERASED) != _ERASED
+    )
+
+
+# --- forgetting whose it was (P-79) -----------------------------------------------------------------------------------
+
+
+def whose(who: str) -> str:
+    """A digest of the words in which a form names somebody: finds them again without keeping them."""
+    return _short(_one_line(who).casefold())
+
+
+def naming(written: Mapping[str, str], contact_ids: Collection[str]) -> set[str]:
+    """The digests (:func:`whose`) of the words in which forms of this case name these contacts."""
+    mine = [name for name in written if name.startswith(_PLACED) and name.split(":")[2] in contact_ids]
+    return {written[name].partition("|")[2] for name in mine}
+
+
+def forgotten(written: Mapping[str, str], contact_ids: Collection[str]) -> dict[str, str]:
+    """Marks for :attr:`Case.written`: what these contacts said is nobody's from now on, and not looked for either."""
+    mine = [name.split(":") for name in written if name.startswith(_PLACED)]
+    return {f"{_LOST}{digest}": _ERASED for _, digest, contact_id in mine if contact_id in contact_ids}
+
+
+def words_of(who: str) -> str:
+    """How what a form says of somebody begins wherever we write it, for finding it again."""
+    return _one_line(who)[:100]
+
+
+# --- a note where it cannot be told -----------------------------------------------------------------------------------
 
 
 def matching(who: str, contacts: Sequence[Contact]) -> Contact | None:
@@ -180,16 +244,20 @@ def matching(who: str, contacts: Sequence[Contact]) -> Contact | None:
     return found[0] if len(found) == 1 else None
 
 
-def _note(draft: Draft, said: Permission, trouble: str) -> CreateNote:
+def _tell(draft: Draft, said: Permission, trouble: str) -> None:
+    """Name nobody once somebody of this case was erased: it may be them, of whom only an id is known (P-79)."""
+    draft.log("permission not taken over", trouble)
     language = draft.case.language
-    return CreateNote(
+    who = _say("someone", language) if SOMEONE_ERASED in draft.written else shorten(said.who, 200)
+    note = CreateNote(
         key=f"{draft.case.id}:permission:{said.digest}:{draft.number(f'permission:{said.digest}')}",
         deal_id=draft.case.deal_id,
         title=_say("title", language),
-        body=_say(trouble, language, who=shorten(said.who, 200)),
+        body=_say(trouble, language, who=who),
         at=draft.now,
         company_id=draft.case.company_id,
     )
+    draft.writes.append(note)
 
 
 # --- what it rests on, for marketing ----------------------------------------------------------------------------------
@@ -202,7 +270,7 @@ def write_basis(draft: Draft, target: Ref, contact_id: str | None) -> None:
     """
     text = _basis(draft, contact_id, named=target.kind is RecordKind.COMPANY) if contact_id is not None else None
     name = f"_basis:{target.id}"
-    if draft.once(name, hashlib.sha256((text or "").encode()).hexdigest()[:12]):
+    if draft.once(name, _short(text or "")):
         key = f"{draft.case.id}:{name}:{draft.number(name)}"
         values = {"nurture_basis": text}
         draft.writes.append(UpdateFields(key=key, deal_id=draft.case.deal_id, target=target, values=values))
@@ -212,7 +280,7 @@ def _basis(draft: Draft, contact_id: str, *, named: bool) -> str:
     language, told = draft.case.language, standing(draft.look, draft.case)[0].get(contact_id)
     if told is None or not told.is_granted:
         return _say("own", language)
-    first = day_said(draft.case.written.get(f"{_PLACED}{contact_id}", "").partition("|")[2])
+    first = day_said(draft.case.written.get(f"{_PLACED}{told.digest}:{contact_id}", "").partition("|")[0])
     purposes = ", ".join(_say(purpose, language) for purpose in told.purposes)
     day = date_words(first or told.noted_on, language)
     return shorten(_say("named" if named else "told", language, who=told.who, day=day, purposes=purposes), _MOST_SAID)
@@ -261,6 +329,7 @@ _WORDS: Mapping[str, Texts] = {
         "en": "Agreed by {who} in the exit conversation, noted on {day}: {purposes}.",
         "fr": "Accord de {who} lors de l’entretien de départ, noté le {day} : {purposes}.",
     },
+    "someone": {"en": "someone", "fr": "quelqu’un"},
     "title": {
         "en": "The permission to write to them was not taken over",
         "fr": "L’accord pour écrire au client n’a pas été repris",
@@ -282,12 +351,12 @@ _WORDS: Mapping[str, Texts] = {
         "en": (
             "The notes of the exit conversation say that {who} agreed to hear from us, but the contact is opted out of "
             "e-mail in the CRM. The opt-out counts, so nothing was set for marketing. If they have changed their mind, "
-            "let them say so on their own page."
+            "they can subscribe again themselves: what they agreed to counts then."
         ),
         "fr": (
             "D’après le compte rendu de l’entretien, {who} accepte de recevoir de nos nouvelles, mais le contact est "
             "désinscrit des e-mails dans le CRM. La désinscription l’emporte : rien n’a été indiqué au marketing. Si "
-            "la personne a changé d’avis, laissez-la le dire sur sa propre page."
+            "la personne a changé d’avis, elle peut se réinscrire elle-même : son accord comptera alors."
         ),
     },
     "missing_permission_who": {

@@ -34,9 +34,11 @@ from connector.store.tables import (
     WhereaboutsRow,
 )
 from workflows.cases import OPEN_STATUSES, StepStatus
+from workflows.draft import SOMEONE_ERASED
+from workflows.permission import NOBODY, TOLD, forgotten, naming, whose, words_of
 from workflows.writes import UpdateTask
 
-SCRUB = "erased"
+SCRUB = SOMEONE_ERASED
 """In :attr:`CaseRow.written`: texts of this case are emptied as soon as they were sent."""
 _ENDED = [IntentState.DONE.value, IntentState.REFUSED.value, IntentState.WITHDRAWN.value]
 _EMPTY: dict[str, dict[str, Any]] = {
@@ -113,11 +115,12 @@ def erase(
     cases = _cases(session, account, contact_ids, words)
     done.cases = [case.id for case in cases]
     done.deals = {case.deal_id for case in cases}
+    names = [name for case in cases for name in _permissions(session, case, contact_ids, done)]
     _answers(session, account, contact_ids, words, done)
     for case in cases:
         _steps(session, case, contact_ids, note, done)
         _case(case, contact_ids, words)
-    done.withdrawn += _withdraw(session, account, cases, contact_ids, words, now)
+    done.withdrawn += _withdraw(session, account, cases, contact_ids, words, now, names=names)
     done.texts += scrub(session, account, done.cases, done) + _digests(session, account, done)
     done.links += session.execute(  # type: ignore[attr-defined]  # a cursor's result, which counts
         update(LinkRow)
@@ -149,8 +152,9 @@ def _cases(session: Session, account: str, contact_ids: Collection[str], words: 
     for table in (StepRow, LinkRow, AnswerRow):
         query = select(table.case_id).where(table.account == account, table.contact_id.in_(contact_ids))
         ids |= set(session.scalars(query))
-    for case_id, contacts in session.execute(select(CaseRow.id, CaseRow.contact_ids).where(CaseRow.account == account)):
-        if set(contacts) & set(contact_ids):
+    known = select(CaseRow.id, CaseRow.contact_ids, CaseRow.written).where(CaseRow.account == account)
+    for case_id, contacts, written in session.execute(known):
+        if set(contacts) & set(contact_ids) or any(_names(name, contact_ids) for name in written):
             ids.add(case_id)
     for word in words:
         named = select(CaseRow.id).where(CaseRow.account == account, CaseRow.deal_name.icontains(word, autoescape=True))
@@ -177,6 +181,19 @@ def _answers(session: Session, account: str, contact_ids: Collection[str], words
     done.answers += len(theirs)
 
 
+def _permissions(session: Session, case: CaseRow, contact_ids: Collection[str], done: Erased) -> list[str]:
+    """Take their names out of forms that say what they agreed to; gives the names, as they stood there (P-55)."""
+    theirs, names = naming(case.written, contact_ids), []
+    answers = select(AnswerRow).where(AnswerRow.case_id == case.id, AnswerRow.by == "csm")
+    for row in session.scalars(answers) if theirs else ():
+        given = {key: text for key, text in row.given.items() if isinstance(text, str) and whose(text) in theirs}
+        if given:
+            row.given = row.given | dict.fromkeys(given, NOBODY)
+            names += [words_of(text) for text in given.values()]
+            done.texts += 1
+    return names
+
+
 def _steps(session: Session, case: CaseRow, contact_ids: Collection[str], note: str, done: Erased) -> None:
     """Steps of an open case that are about them end; a task that stands in the CRM is closed with a note."""
     if case.status not in {status.value for status in OPEN_STATUSES}:
@@ -193,7 +210,7 @@ def _steps(session: Session, case: CaseRow, contact_ids: Collection[str], note: 
 def _case(case: CaseRow, contact_ids: Collection[str], words: Sequence[str]) -> None:
     case.contact_ids = [one for one in case.contact_ids if one not in contact_ids]
     kept = {name: value for name, value in case.written.items() if not _names(name, contact_ids)}
-    case.written = kept | {SCRUB: "1"}
+    case.written = kept | forgotten(case.written, contact_ids) | {SCRUB: "1"}
     for word in words:
         at = case.deal_name.casefold().find(word.casefold())
         if at >= 0:
@@ -212,8 +229,10 @@ def _withdraw(
     contact_ids: Collection[str],
     words: Sequence[str],
     now: datetime,
+    *,
+    names: Sequence[str],
 ) -> int:
-    """Writes about them that were not made are made no more."""
+    """Writes about them that were not made are made no more, nor those that would tell what they agreed to."""
     rows = session.scalars(
         select(IntentRow).where(
             IntentRow.account == account,
@@ -221,7 +240,7 @@ def _withdraw(
             IntentRow.state.not_in(_ENDED),
         )
     ).all()
-    theirs = [row for row in rows if _is_about(row, contact_ids, words)]
+    theirs = [row for row in rows if _is_about(row, contact_ids, words) or _tells_of(row, names)]
     for row in theirs:
         row.state, row.ended_at = IntentState.WITHDRAWN.value, now
     session.flush()
@@ -237,6 +256,10 @@ def _is_about(row: IntentRow, contact_ids: Collection[str], words: Sequence[str]
         or any(f"@{one}" in row.key or f":{one}:" in row.key for one in contact_ids)
         or any(word.casefold() in text for word in words)
     )
+
+
+def _tells_of(row: IntentRow, names: Sequence[str]) -> bool:
+    return any(part in row.key for part in TOLD) and _is_about(row, (), names)
 
 
 def scrub(session: Session, account: str, case_ids: Sequence[str], done: Erased | None = None) -> int:

@@ -20,6 +20,7 @@ from connector.store import cases, intake
 from connector.store.tables import AnswerRow, IntentRow, LinkRow
 from workflows.cases import StepStatus
 from workflows.questions import Answer
+from workflows.records import RecordKind
 from workflows.rules import LinkKind
 from workflows.writes import CreateNote
 
@@ -61,6 +62,13 @@ def answered(system: Any) -> tuple[str, str, str]:
     system.work()
     path = links.address(LinkKind.SURVEY, case.id, contact, "exit").removeprefix("https://goodbye.northwind.test")
     return deal, contact, path
+
+
+def plan_note(system: Any, deal: str, key: str, body: str) -> None:
+    """A note that is planned, and not sent yet."""
+    note = CreateNote(key=key, deal_id=deal, title="Agreed", body=body, at=system.rig.now())
+    with system.runtime.store.write() as session:
+        outbox.put(session, "acme", [note], system.rig.now(), case_id=system.case(deal).id, why="test")
 
 
 def on_disk(system: Any) -> bytes:
@@ -155,6 +163,49 @@ def test_the_crms_privacy_event_erases_at_once_and_may_come_twice(system: Any) -
     with system.runtime.store.read() as session:
         told = [event.what for event in cases.events(session, system.case(deal).id)]
     assert "person erased" not in told, "the line stands in the account's log, with a reference"
+
+
+@pytest.mark.row("P-55", "P-79")
+def test_what_someone_agreed_to_in_the_conversation_is_forgotten_with_them_by_their_id_alone(system: Any) -> None:
+    deal, contact, _ = answered(system)
+    case, links, now = system.case(deal), system.runtime.links, system.rig.now()
+    until = (now + timedelta(days=90)).date().isoformat()
+    said = {
+        "permission": "granted",
+        "permission-who": f" {MARK}",
+        "permission-for": ["news"],
+        "permission-until": until,
+    }
+    link = LinkRow(
+        id=links.link_id(LinkKind.INTERVIEW, case.id, None, "interview"), account="acme", case_id=case.id,
+        kind="interview", questionnaire="interview", language="en", made_at=now,
+    )  # fmt: skip
+    form = Answer(
+        case_id=case.id, contact_id=None, questionnaire="interview", by="csm", language="en", at=now, values=said
+    )
+    with system.runtime.store.write() as session:
+        intake.keep_link(session, link)
+        intake.save_answer(session, link, form)
+    system.signal(deal)
+    system.work()
+    company = case.company_id
+    assert MARK in (system.rig.value(RecordKind.COMPANY, company, "nurture_basis") or "")
+    told = len([one for one in system.rig.notes(deal) if MARK in str(one)])
+    plan_note(system, deal, f"{case.id}:permission:again", MARK)
+    erasure = Erasure(links)
+    with system.runtime.store.write() as session:
+        erasure.erase(session, "acme", [contact], now, language="en")
+    for _ in range(2):
+        system.rig.advance(timedelta(hours=6))
+        system.signal(deal)
+        system.work(poll=True)
+    assert len([one for one in system.rig.notes(deal) if MARK in str(one)]) == told, "their name is written no more"
+    assert not system.rig.value(RecordKind.COMPANY, company, "nurture_basis")
+    written = [row.content for row in rows(system, IntentRow)] + [row.given for row in rows(system, AnswerRow)]
+    assert MARK not in str(written)
+    assert rows(system, AnswerRow)[0].given["permission-for"] == ["news"], (
+        "the colleague's form stays, without the name"
+    )
 
 
 @pytest.mark.row("P-79")
