@@ -7,7 +7,7 @@ news now and then, only what they asked for, or nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
@@ -18,7 +18,7 @@ from workflows.draft import FINISHED, Draft
 from workflows.figures import category
 from workflows.key_figures import key_figures, present_figures
 from workflows.look import Look
-from workflows.permission import Agreed, Permission, Purpose, place, standing, write_basis
+from workflows.permission import Agreed, Permission, Purpose, is_looked_for, place, standing, write_basis
 from workflows.questions import Answer, QuestionType
 from workflows.records import Contact, Model, RecordKind, Ref
 from workflows.rounds import NEWS_ANCHORS, mark_of, next_budget_year, nth
@@ -43,6 +43,8 @@ _ROOM_BEFORE_BUDGET = timedelta(days=60)
 _MAX_SAID = 1500
 _UNHAPPY = frozenset({"results", "relationship"}) | NEVER_AGAIN
 _NURTURE = "_nurture:"
+_OPTED_OUT = "_opted_out:"
+_SEEN_AGAIN = timedelta(days=7)
 _PAGES = (LinkKind.SURVEY, LinkKind.INTERVIEW)
 
 
@@ -345,15 +347,16 @@ def _named_anew(draft: Draft, last: Step, tz: ZoneInfo) -> bool:
 
 
 def _write_choices(draft: Draft, tz: ZoneInfo) -> None:
-    """Marketing's fields follow what people chose, and end when they said (P-55)."""
+    """Marketing's fields follow what people chose, and end when they said or once they opt out in the CRM (P-55)."""
     today = draft.now.astimezone(tz).date()
     choices = chosen(draft.case, draft.look)
+    until = {key: one.until for key, one in choices.items() if one.hear is Hear.NEWS and one.until is not None}
+    until = {contact_id: day for contact_id, day in until.items() if day >= today}
     agreed = {name.removeprefix(_NURTURE) for name in draft.written if name.startswith(_NURTURE)}
     wanted: dict[str, date | None] = {}
+    opted_out = _opted_out(draft, until.keys(), agreed)
     for contact_id in sorted(choices.keys() | (agreed & set(draft.case.contact_ids))):  # an answer may be gone by now
-        choice = choices.get(contact_id)
-        until = choice.until if choice is not None and choice.hear is Hear.NEWS else None
-        wanted[contact_id] = until if until is not None and until >= today else None
+        wanted[contact_id] = until.get(contact_id) if contact_id not in opted_out else None
         values = {"nurture": wanted[contact_id] is not None, "nurture_until": wanted[contact_id]}
         if wanted[contact_id] is not None or contact_id in agreed:
             person = Ref(kind=RecordKind.CONTACT, id=contact_id)
@@ -368,6 +371,22 @@ def _write_choices(draft: Draft, tz: ZoneInfo) -> None:
             write_basis(draft, company, days[last] if last is not None else None)
 
 
+def _opted_out(draft: Draft, willing: Collection[str], known: Collection[str]) -> set[str]:
+    """Who of the willing opted out in the CRM. They are read before anything is set, and then once a day at most."""
+    marked = {name.removeprefix(_OPTED_OUT) for name in draft.written if name.startswith(_OPTED_OUT)}
+    people = draft.look.people
+    if willing:
+        draft.read_people_daily()
+        draft.needs_people |= people is None and not set(willing) <= {*marked, *known}
+    for contact in people.contacts if people is not None else ():
+        if contact.id in willing and contact.opted_out:
+            draft.written[f"{_OPTED_OUT}{contact.id}"] = "seen"
+            marked.add(contact.id)
+        elif draft.written.pop(f"{_OPTED_OUT}{contact.id}", None) is not None:
+            marked.discard(contact.id)
+    return marked
+
+
 def write_win_back(draft: Draft, day: date | None) -> None:
     """Deal and company show when to ask again, once it is known (P-56)."""
     if day is None and "_win_back" not in draft.written:
@@ -379,10 +398,16 @@ def write_win_back(draft: Draft, day: date | None) -> None:
 
 
 def next_change(look: Look, case: Case, tz: ZoneInfo) -> datetime | None:
-    """The next morning on which an agreement to hear from us has run out (P-55)."""
+    """The next morning on which an agreement to hear from us has run out (P-55), or is to be seen to.
+
+    That is weekly while one stands, for an opt-out in the CRM, or waits for its contact to be added to the deal.
+    """
     days = [one.until for one in chosen(case, look).values() if one.hear is Hear.NEWS and one.until is not None]
     mornings = [datetime.combine(day + timedelta(days=1), time(9), tz) for day in days]
-    return min((morning for morning in mornings if morning > look.now), default=None)
+    ahead = [morning for morning in mornings if morning > look.now]
+    if ahead or is_looked_for(look, case):
+        ahead.append(datetime.combine(look.now.astimezone(tz).date() + _SEEN_AGAIN, time(9), tz))
+    return min(ahead, default=None)
 
 
 def news_of(look: Look, moment: Moment) -> News | None:

@@ -11,7 +11,9 @@ import pytest
 
 from workflows.cases import Baseline, CaseStatus, News, NewsKind, StartingFigure
 from workflows.documents import PlaybookError
-from workflows.door import CONTENT
+from workflows.door import CONTENT, chosen
+from workflows.draft import SOMEONE_ERASED
+from workflows.permission import Agreed, forgotten
 from workflows.playbook import parse_playbook, shipped_playbooks
 from workflows.questions import Answer
 from workflows.records import Company, Contact, Deal, People, StageEntry
@@ -316,6 +318,121 @@ def test_a_permission_that_cannot_be_placed_is_told_on_the_deal_once(
     assert "nurture" not in str(writes)
     assert [told in one.body for one in writes if one.kind == "note" and ":permission:" in one.key] == [True]
     assert not [one for one in world.look() if one.kind == "note"]
+
+
+@pytest.mark.row("P-55")
+def test_a_permission_is_taken_over_once_its_contact_was_added_to_the_deal(
+    world: Any, make_rule: Make, make_book: Make, fields_of: Make
+) -> None:
+    leave(world, make_rule=make_rule, make_book=make_book)
+    note_permission(world, **agreed(world, permission_who="Max New"))
+    world.reads.clear()
+    world.wait(days=8)
+    assert world.reads == [], "the same people would tell the same"
+    anew = Contact(id="p9", name="Max New", email="max@example.com")
+    world.people = world.people.model_copy(update={"contacts": (*world.people.contacts, anew)})
+    world.change(contact_ids=("p1", "p9"))
+    before = set(world.keys)
+    world.wait(days=8)
+    assert any("_nurture:p9" in key for key in world.keys - before), "nobody had to send the form again"
+
+
+@pytest.mark.row("P-55")
+def test_an_opt_out_in_the_crm_ends_a_permission_within_a_week_and_is_kept(
+    world: Any, make_rule: Make, make_book: Make
+) -> None:
+    leave(world, make_rule=make_rule, make_book=make_book)
+    note_permission(world, **agreed(world))
+    zoe = world.people.contacts[0]
+    world.people = world.people.model_copy(update={"contacts": (zoe.model_copy(update={"opted_out": True}),)})
+    world.wait(days=8)
+    assert "nurture=False" in world.case.written["_nurture:p1"]
+    assert "nurture=False" in world.case.written["_nurture"]
+    world.look()
+    world.now += timedelta(minutes=1)
+    world.reads.clear()
+    assert (world.look(), world.reads) == ((), []), "it is remembered while they are not read"
+    world.people = world.people.model_copy(update={"contacts": (zoe,)})
+    world.wait(days=8)
+    assert "nurture=True" in world.case.written["_nurture:p1"], "they subscribed again, within the agreed time"
+
+
+@pytest.mark.row("P-55")
+def test_who_opted_out_is_not_set_for_marketing_by_a_click_either(
+    world: Any, make_rule: Make, make_book: Make, fields_of: Make
+) -> None:
+    leave(world, make_rule=make_rule, make_book=make_book)
+    zoe = world.people.contacts[0].model_copy(update={"opted_out": True})
+    world.people = world.people.model_copy(update={"contacts": (zoe,)})
+    until = (world.now.date() + YEAR).isoformat()
+    assert "nurture" not in str(fields_of(choose(world, hear="news", until=until)))
+
+
+def form(world: Any, contact_id: str, **said: Any) -> tuple[Any, ...]:
+    """A colleague sends the interview form that belongs to this contact, beside others."""
+    world.now += timedelta(days=1)
+    world.questionnaires = dict(shipped_questionnaires()) | world.questionnaires
+    values = {"reason": "budget"} | {key.replace("_", "-"): value for key, value in said.items()}
+    told = Answer(
+        case_id=world.case.id,
+        contact_id=contact_id,
+        questionnaire="interview",
+        by="csm",
+        language="en",
+        at=world.now,
+        values=values,
+    )
+    world.answers = (*world.answers, told)
+    return world.look()  # type: ignore[no-any-return]
+
+
+@pytest.mark.row("P-55")
+def test_of_two_forms_about_one_person_the_newest_counts_and_nothing_goes_to_and_fro(
+    world: Any, make_rule: Make, make_book: Make
+) -> None:
+    leave(world, make_rule=make_rule, make_book=make_book)
+    max_ray = Contact(id="p2", name="Max Ray", email="max@example.com")
+    world.people = world.people.model_copy(update={"contacts": (*world.people.contacts, max_ray)})
+    world.change(contact_ids=("p1", "p2"))
+    form(world, "p1", permission="refused", permission_who="Zoe Hill")
+    form(world, "p2", **agreed(world))
+    assert "nurture=True" in world.case.written["_nurture:p1"]
+    assert set(chosen(world.case, world.seen())) == {"p1"}, "a refusal that was taken back is not everybody's"
+    world.now += timedelta(minutes=1)
+    world.reads.clear()
+    world.events.clear()
+    assert (world.look(), world.reads, world.events) == ((), [], [])
+    form(world, "p1", permission="refused", permission_who="Zoe Hill", improve="Less.")
+    assert "nurture=False" in world.case.written["_nurture:p1"]
+
+
+@pytest.mark.row("P-55", "P-79")
+@pytest.mark.parametrize("said", [Agreed.GRANTED, Agreed.REFUSED])
+def test_what_someone_said_who_was_erased_is_nobodys(
+    world: Any, make_rule: Make, make_book: Make, said: Agreed
+) -> None:
+    leave(world, make_rule=make_rule, make_book=make_book)
+    note_permission(world, **agreed(world, permission=said))
+    max_ray = Contact(id="p2", name="Max Ray", email="max@example.com")
+    world.people = world.people.model_copy(update={"contacts": (max_ray,)})
+    world.change(contact_ids=("p2",))
+    kept = {name: value for name, value in world.case.written.items() if not name.endswith(":p1")}
+    written = kept | forgotten(world.case.written, {"p1"})
+    world.cases[-1] = world.case.model_copy(update={"contact_ids": ("p2",), "written": written})
+    world.now += timedelta(days=1)
+    writes = world.look()
+    assert "hill" not in str(writes).casefold(), "nobody reads the name again"
+    assert chosen(world.case, world.seen()) == {}, "the others are not silenced"
+
+
+@pytest.mark.row("P-79")
+def test_a_note_names_nobody_once_somebody_of_the_case_was_erased(world: Any, make_rule: Make, make_book: Make) -> None:
+    leave(world, make_rule=make_rule, make_book=make_book)
+    written = world.case.written | {SOMEONE_ERASED: "1"}
+    world.cases[-1] = world.case.model_copy(update={"written": written})
+    writes = note_permission(world, **agreed(world, permission_who="Max New"))
+    [note] = [one for one in writes if ":permission:" in one.key]
+    assert "that someone agreed" in note.body
 
 
 @pytest.mark.row("P-55")
