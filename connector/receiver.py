@@ -18,6 +18,7 @@ from adapters.errors import AurevoirError
 from adapters.signals import BadEvent, Receipt, Signal, SignalKind
 from connector.store import Store, accounts, agenda, cases, intake
 from workflows.cases import Event
+from workflows.quiet import STAYS
 
 log = structlog.get_logger(__name__)
 
@@ -139,8 +140,8 @@ def _entries(
 ) -> tuple[list[agenda.Entry], int]:
     """The looks that these signals ask for, and how many of the signals ask for none.
 
-    A deal matters when its stage does, when the payload does not tell its stage, or when it has an open case; a task
-    when it is one of ours.
+    A deal matters when its stage does, when the payload does not tell its stage, when it has an open case, or when a
+    customer remains by it (P-25); a task when it is one of ours.
     """
     deals = [signal for signal in signals if signal.kind is SignalKind.DEAL]
     tasks = [signal.record_id for signal in signals if signal.kind is SignalKind.TASK]
@@ -148,6 +149,7 @@ def _entries(
     dull = {deal.record_id for deal in deals} - wanted
     if dull:
         wanted |= cases.open_deal_ids(session, account, among=sorted(dull))
+        wanted |= {str(row.written[STAYS]) for row in cases.remaining_by(session, account, sorted(dull))}
     deal_of = cases.deals_of_tasks(session, account, sorted(set(tasks))) if tasks else {}
     entries = [agenda.Entry(deal_id, now, "webhook") for deal_id in sorted(wanted)]
     entries += [agenda.Entry(deal_id, now, "webhook", tasks=True) for deal_id in sorted(set(deal_of.values()))]

@@ -41,6 +41,7 @@ from workflows.questions import Answer
 from workflows.quiet import asked_for, without_lifting
 from workflows.records import Deal, Involvement, People, TaskState
 from workflows.rules import LinkKind
+from workflows.running import earliest
 from workflows.writes import CreateTask
 
 log = structlog.get_logger(__name__)
@@ -74,6 +75,7 @@ class DealLook:
     trouble: str | None = None
     cancelled: bool = False
     held: bool = False
+    again: datetime | None = None
 
 
 class Reconciler:
@@ -164,7 +166,7 @@ class Reconciler:
         crm = self._account.crm()
         observed = crm.observe([row.deal_id for row in rows])
         deals = [one.deal for one in observed.values()]
-        credit_returns(self._store, self._account.name, self._account.rules(), deals, self._clock.now())
+        unsettled = credit_returns(self._store, self._account.name, self._account.rules(), deals, self._clock.now())
         survivors = [o.deal.merged_into for o in observed.values() if o.deal.merged_into is not None]
         deal_ids = [*observed, *survivors]
         with self._store.read() as session:
@@ -193,6 +195,7 @@ class Reconciler:
                     baseline=started.get(_subject(seen.deal)),
                     inventory=things.get(case.id, ()) if case is not None else (),
                     people=seen.people,
+                    again=unsettled.get(seen.deal.id),
                 )
             )
         wanted = {look.row.deal_id: _open_task_ids(look.case or look.last) for look in looks if look.row.tasks}
@@ -370,7 +373,7 @@ class Reconciler:
             until, reason = come_back[deal_id]
             agenda.failed(session, look.row, until, reason, now)
         else:
-            agenda.looked(session, look.row, look.decision.next_look)
+            agenda.looked(session, look.row, earliest(look.decision.next_look, look.again))
 
 
 class _RememberedLinks:

@@ -16,6 +16,7 @@ from connector.clock import Clock
 from connector.metrics import POLLS
 from connector.store import Store, accounts, agenda, cases
 from workflows.guard import compared_stages
+from workflows.quiet import QUIET_FOR, STAYS
 
 log = structlog.get_logger(__name__)
 
@@ -64,7 +65,10 @@ class Watcher:
         return found
 
     def compare(self) -> int:
-        """Put every deal that should have a case, and every deal that has one, on the agenda; gives how many."""
+        """Put every deal that should have a case, and every deal that has one, on the agenda; gives how many.
+
+        Also those by which customers remain (P-25): that they were deleted is told by nothing else where we poll.
+        """
         stages = sorted(compared_stages(self._account.rules()))
         cursor: str | None = None
         found = 0
@@ -83,8 +87,12 @@ class Watcher:
                 self._account.name,
                 [agenda.Entry(deal_id, now, "daily comparison", tasks=True) for deal_id in still_open],
             )
+            keeping = cases.keeping(session, self._account.name, now - QUIET_FOR) - still_open
+            agenda.put(
+                session, self._account.name, [agenda.Entry(one, now, "daily comparison") for one in sorted(keeping)]
+            )
             accounts.change(session, self._account.name, compared_at=now)
-        return found + len(still_open)
+        return found + len(still_open) + len(keeping)
 
     def _poll_deals(self) -> int:
         found = 0
@@ -102,13 +110,14 @@ class Watcher:
         return found
 
     def _that_matter(self, page: Page) -> list[str]:
-        """Leave out deals in stages that nobody watches, unless they have an open case."""
+        """Leave out deals in stages that nobody watches, unless they have an open case, or customers remain by them."""
         watched = self._account.watched_stages()
         if watched is None or not page.stages:
             return list(page.ids)
         with self._store.read() as session:
-            with_case = cases.open_deal_ids(session, self._account.name, page.ids)
-        return [one for one in page.ids if one in with_case or page.stages.get(one, "") in watched]
+            known = cases.open_deal_ids(session, self._account.name, page.ids)
+            known |= {str(row.written[STAYS]) for row in cases.remaining_by(session, self._account.name, page.ids)}
+        return [one for one in page.ids if one in known or page.stages.get(one, "") in watched]
 
     def _poll_tasks(self) -> int:
         with self._store.read() as session:

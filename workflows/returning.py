@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from workflows.guard import watch_rule
 from workflows.records import Deal, DealState
@@ -18,6 +18,15 @@ class Left:
     deal_id: str
     entered_at: datetime
     contract_end: date | None
+    stays_by: str | None = None
+    """The other deal by which it is noted already that they remain a customer."""
+
+
+def holds_from(rules: AccountRules, deal: Deal) -> datetime:
+    """When a deal that is won or renewed has been so for the settle time: before that it may be a slip (P-03)."""
+    rule = watch_rule(rules, deal.pipeline_id)
+    settle_for = rule.settle_for if rule is not None else timedelta(0)
+    return deal.stage_history[0].at + settle_for
 
 
 def came_back(rules: AccountRules, deal: Deal, left: Left | None) -> bool:
@@ -50,3 +59,11 @@ def stays(rules: AccountRules, deal: Deal, left: Left, today: date) -> bool:
         return True
     ends = deal.contract_end
     return ends is not None and left.contract_end is not None and ends > max(today, left.contract_end)
+
+
+def stays_no_more(rules: AccountRules, deal: Deal, left: Left) -> bool:
+    """Whether this deal no longer says what :func:`stays` once read in it: it left its stage, was deleted or merged.
+
+    That its contract has come to its end meanwhile is no such thing: what follows then is told by its own stage.
+    """
+    return not stays(rules, deal, left, date.min)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import Select, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from connector.store.database import insert_or
 from connector.store.tables import CaseRow, EventRow, PlaybookRow, StepRow
 from workflows.cases import OPEN_STATUSES, Case, CaseStatus, Event, Step, StepStatus
+from workflows.quiet import STAYS
 from workflows.rules import Playbook
 
 _OPEN = [status.value for status in OPEN_STATUSES]
@@ -188,6 +189,30 @@ def note_written(session: Session, case_id: str, name: str, value: str) -> bool:
         return False
     row.written = {**row.written, name: value}
     return True
+
+
+def forget_written(session: Session, case_id: str, name: str) -> None:
+    """Take a line that :func:`note_written` kept off again."""
+    row = session.get(CaseRow, case_id)
+    if row is not None:
+        row.written = {one: value for one, value in row.written.items() if one != name}
+
+
+def remaining_by(session: Session, account: str, deal_ids: Sequence[str]) -> Sequence[CaseRow]:
+    """The offboardings whose customers remain by one of these deals (P-25)."""
+    return session.scalars(_remaining(account).where(CaseRow.written[STAYS].as_string().in_(deal_ids))).all()
+
+
+def keeping(session: Session, account: str, since: datetime) -> set[str]:
+    """The deals by which customers remain whose offboarding is open, or was open since."""
+    late = or_(CaseRow.closed_at.is_(None), CaseRow.closed_at >= since)
+    noted = CaseRow.written[STAYS].as_string()
+    return set(session.scalars(_remaining(account).where(late, noted.is_not(None)).with_only_columns(noted)))
+
+
+def _remaining(account: str) -> Select[CaseRow]:
+    status = [*_OPEN, CaseStatus.COMPLETED.value]
+    return select(CaseRow).where(CaseRow.account == account, CaseRow.status.in_(status))
 
 
 def _step_values(case: Case, position: int, step: Step) -> dict[str, object]:

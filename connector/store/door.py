@@ -6,13 +6,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 
-from sqlalchemy import Select, delete, false, func, or_, select, update
+from sqlalchemy import delete, false, func, select, update
 from sqlalchemy.orm import Session
 
 from connector.store.database import insert_or
 from connector.store.tables import AnswerRow, CaseRow, ReturnRow, StepRow, VoiceRow, WhereaboutsRow, WishRow
 from workflows.cases import CaseStatus, News, NewsKind
-from workflows.quiet import STAYS, is_partial
+from workflows.quiet import is_partial
 from workflows.rules import CaseKind
 
 CHUNK = 500
@@ -277,26 +277,6 @@ def former_cases(session: Session, account: str, company_ids: Sequence[str]) -> 
         if not is_partial(row.written):
             found.setdefault(row.company_id or "", []).append(row)
     return found
-
-
-def remaining_by(session: Session, account: str, deal_ids: Sequence[str]) -> Sequence[CaseRow]:
-    """The offboardings whose customers remain by one of these deals (P-25)."""
-    return session.scalars(_noted(account).where(CaseRow.written[STAYS].as_string().in_(deal_ids))).all()
-
-
-def keeping(
-    session: Session, account: str, *, among: Sequence[str] | None = None, since: datetime | None = None
-) -> set[str]:
-    """The deals by which customers remain: those among the given ones, or of offboardings that were open since."""
-    if among is not None:
-        return {str(row.written[STAYS]) for row in remaining_by(session, account, among)}
-    late = or_(CaseRow.closed_at.is_(None), CaseRow.closed_at >= since)
-    noted = _noted(account).where(late, CaseRow.written[STAYS].as_string().is_not(None))
-    return {str(row.written[STAYS]) for row in session.scalars(noted)}
-
-
-def _noted(account: str) -> Select[tuple[CaseRow]]:
-    return select(CaseRow).where(CaseRow.account == account, CaseRow.status.in_(_LEFT))
 
 
 def returned(session: Session, account: str, deal_ids: Sequence[str]) -> Mapping[str, ReturnRow]:
