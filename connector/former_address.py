@@ -14,8 +14,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from connector.links import LinkSigner
-from connector.store.tables import CaseRow, IntentRow, StepRow
-from workflows.cases import OPEN_STATUSES, StepStatus
+from connector.store.tables import IntentRow, StepRow
+from workflows.cases import StepStatus
 from workflows.rules import LinkKind
 
 _LINK = re.compile(r"(https?://[^\s<>\"']+?)/([a-z]+)/([a-z2-7]{52})(?![\w-])")
@@ -37,14 +37,12 @@ def open_tasks(session: Session, links: LinkSigner, account: str) -> dict[str, i
 
 
 def _contents(session: Session, account: str) -> Iterator[dict[str, object]]:
-    """What the tasks of open cases say that people have not done yet, as it was written."""
+    """What the tasks say that people have not done yet, as it was written; some outlast their cases."""
     query = (
         select(IntentRow.content)
-        .join(CaseRow, CaseRow.id == IntentRow.case_id)
-        .join(StepRow, StepRow.case_id == CaseRow.id)
+        .join(StepRow, StepRow.case_id == IntentRow.case_id)
         .where(IntentRow.account == account, IntentRow.kind == "task", IntentRow.record_id == StepRow.task_id)
         .where(StepRow.status == StepStatus.OPEN.value)
-        .where(CaseRow.status.in_([status.value for status in OPEN_STATUSES]))
     )
     yield from session.scalars(query)
 

@@ -33,7 +33,7 @@ from connector.store import Store, agenda, baselines, cases, door, erasing, inta
 from connector.store.tables import AgendaRow, IntentState, LinkRow
 from connector.survey_links import about_person, address, language_of, lately_surveyed, surveyed_elsewhere
 from workflows.cases import Baseline, Case, CaseStatus, FigureChange, InventoryItem, News, StepStatus
-from workflows.decide import cancel, decide
+from workflows.decide import cancel, decide, take_down
 from workflows.draft import FINISHED
 from workflows.key_figures import first_values
 from workflows.look import Decision, Look
@@ -118,6 +118,23 @@ class Reconciler:
         if ready:
             self._reconcile(ready, cancelled=True)
         return bool(ready)
+
+    def take_down(self, deal_ids: Sequence[str]) -> bool:
+        """Close what outlasts the ended cases of these deals, which have no open one (P-7A); as :meth:`cancel`."""
+        ready: list[AgendaRow] = []
+        for start in range(0, len(deal_ids), BATCH):
+            some = deal_ids[start : start + BATCH]
+            with self._store.write() as session:
+                now = self._clock.now()
+                wishes = [agenda.Entry(deal_id, now, "the account is taken out", tasks=True) for deal_id in some]
+                agenda.put(session, self._account.name, wishes)
+            with self._store.read() as session:
+                rows = [agenda.of_deal(session, self._account.name, deal_id) for deal_id in some]
+            known = self._sender.resolve_unclear([row for row in rows if row is not None])
+            if known:
+                self._reconcile(known, cancelled=True)
+            ready += known
+        return len(ready) == len(deal_ids)
 
     # --- observe and decide -----------------------------------------------------------------------------------------
 
@@ -287,7 +304,7 @@ class Reconciler:
         )
         try:
             links = _RememberedLinks(self._links, self._account, look, now)
-            look.decision = cancel(facts) if look.cancelled else decide(facts, links)
+            look.decision = _by_hand(facts) if look.cancelled else decide(facts, links)
         except Exception as error:
             log.exception("a deal could not be decided", account=self._account.name, deal=look.row.deal_id)
             look.trouble = f"internal error: {type(error).__name__}"
@@ -400,6 +417,10 @@ class _RememberedLinks:
         about_person(self._links, self._account.name, link, people)
         self._look.links.append(link)
         return address(self._links, config, kind, case_id, contact_id, questionnaire, language)
+
+
+def _by_hand(facts: Look) -> Decision:
+    return cancel(facts) if facts.case is not None else take_down(facts)
 
 
 def _subject(deal: Deal) -> str:

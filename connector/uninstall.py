@@ -26,6 +26,7 @@ from connector.store.database import Busy
 from workflows.cases import Case, Event
 from workflows.ending import end_unseen
 from workflows.fields import FIELDS
+from workflows.quiet import holds_quiet
 
 MOST = 100_000
 NAMED = 10
@@ -36,12 +37,14 @@ WHATEVER = "in the CRM: whatever of ours is still there"
 class Uninstalled:
     """What was done, or with ``dry_run`` would be. ``stays`` maps what is left to why and what to do about it.
 
+    ``cases_let_go``: deals whose ended cases still had open tasks, or with the fields kept still asked for quiet.
     ``out_of_reach``: the CRM let us in no more, so that our side alone was finished.
     """
 
     account: str
     dry_run: bool
     cases_cancelled: int = 0
+    cases_let_go: int = 0
     out_of_reach: bool = False
     removed: list[str] = field(default_factory=list)
     stays: dict[str, str] = field(default_factory=dict)
@@ -66,6 +69,7 @@ def uninstall(
     """
     done = Uninstalled(account, dry_run)
     done.cases_cancelled = len(_open_cases(runtime, account))
+    done.cases_let_go = len(_outlasted(runtime, account, keep_fields=keep_fields))
     locked = nullcontext() if dry_run else runtime.store.exclusive(work_lock(account), wait=WAIT_SECONDS)
     with locked:
         if without_crm or not _in_the_crm(runtime, done, keep_fields=keep_fields):
@@ -86,6 +90,8 @@ def _in_the_crm(runtime: Runtime, done: Uninstalled, *, keep_fields: bool) -> bo
     try:
         if not done.dry_run:
             _cancel_all(runtime, account.name, _open_cases(runtime, account.name))
+            _let_go(runtime, account.name, keep_fields=keep_fields)
+            _say_tasks(runtime, done)
         if not keep_fields:
             done.add(crm.remove_app(FIELDS, dry_run=done.dry_run))
         if not done.dry_run:
@@ -105,18 +111,25 @@ def _say_by_hand(runtime: Runtime, done: Uninstalled) -> None:
     done.out_of_reach = True
     with runtime.store.read() as session:
         row = accounts.get(session, done.account)
-        tasks = cases.open_tasks(session, done.account)
     account = runtime.accounts.get(done.account)
     crm = account.config.crm if account is not None else row.crm if row is not None else ""
     adapter = runtime.adapters.get(crm)
-    if tasks:
-        named = ", ".join(f"{deal} ({count})" for deal, count in list(tasks.items())[:NAMED])
-        more = f" and {len(tasks) - NAMED} more" if len(tasks) > NAMED else ""
-        done.stays["in the CRM: open tasks of ours"] = f"{sum(tasks.values())}, on {named}{more}: close them there"
+    _say_tasks(runtime, done)
     if isinstance(adapter, LeftByHand):
         done.stays |= dict(adapter.by_hand)
     else:
         done.stays[WHATEVER] = "the documentation of its adapter says how by hand"
+
+
+def _say_tasks(runtime: Runtime, done: Uninstalled) -> None:
+    """Which tasks of ours are still open in the CRM."""
+    with runtime.store.read() as session:
+        tasks = cases.open_tasks(session, done.account)
+    if tasks:
+        named = ", ".join(f"{deal} ({count})" for deal, count in tasks[:NAMED])
+        more = f" and {len(tasks) - NAMED} more" if len(tasks) > NAMED else ""
+        total = sum(count for _, count in tasks)
+        done.stays["in the CRM: open tasks of ours"] = f"{total}, on {named}{more}: close them there"
 
 
 def _open_cases(runtime: Runtime, account: str) -> list[Case]:
@@ -144,6 +157,18 @@ def _cancel_all(runtime: Runtime, account: str, found: Sequence[Case]) -> None:
         )
 
 
+def _outlasted(runtime: Runtime, account: str, *, keep_fields: bool) -> list[str]:
+    with runtime.store.read() as session:
+        return cases.outlasted(session, account, by=lambda written: keep_fields and holds_quiet(written))
+
+
+def _let_go(runtime: Runtime, account: str, *, keep_fields: bool) -> None:
+    """Close the tasks that outlast ended cases, and where our fields stay, lift the quiet: nobody would later."""
+    reconciler = Reconciler(runtime.accounts[account], runtime.store, runtime.library, runtime.links, runtime.clock)
+    if not reconciler.take_down(_outlasted(runtime, account, keep_fields=keep_fields)):
+        raise Busy("it is not yet known whether an earlier write arrived: try again in a minute")
+
+
 def _finish_here(runtime: Runtime, done: Uninstalled) -> None:
     """Our side alone, in one transaction: cases that are still open end, links close, tokens and all else go."""
     now = runtime.clock.now()
@@ -166,6 +191,8 @@ def _finish_here(runtime: Runtime, done: Uninstalled) -> None:
 def _with_here(runtime: Runtime, done: Uninstalled, *, keep_fields: bool) -> Uninstalled:
     if keep_fields:
         done.stays["our fields"] = "you asked to keep them, with what stands in them"
+        if done.out_of_reach:
+            done.stays["our fields"] += "; set “quiet” to no where it stands: nobody here lifts it any more"
     done.stays["here: cases, answers and their log"] = (
         "they are kept as long as retention says; delete the database to remove them at once"
     )

@@ -16,7 +16,7 @@ from workflows.desk import Desk
 from workflows.door import close_door
 from workflows.draft import Draft
 from workflows.ending import cancel as end_by_cancelling
-from workflows.ending import conclude, dismiss, resume, stop, tidy
+from workflows.ending import conclude, dismiss, let_go, resume, stop, tidy
 from workflows.family import first_playbook, fitting_playbook, language_of, negotiation_before
 from workflows.fields import STATUS_OPTIONS
 from workflows.guard import CONDITION, SAVED, Occasion, entry, is_new, leaving, occasion, refusal, unmet
@@ -68,6 +68,17 @@ def cancel(look: Look) -> Decision:
     take_tasks(draft)
     take_answers(draft)
     _end_early(draft, "by_hand")
+    return _finish(draft)
+
+
+def take_down(look: Look) -> Decision:
+    """What follows for the last, ended case when the account is taken out (P-7A); ValueError when there is none."""
+    if look.last is None:
+        raise ValueError("the deal has no ended case that anything could be left of")
+    draft = Draft(look, look.last)
+    take_tasks(draft)
+    take_answers(draft)
+    let_go(draft)
     return _finish(draft)
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from workflows.asks import ASKS
 from workflows.cases import Case, CaseStatus, StepStatus
 from workflows.draft import Draft
+from workflows.quiet import end_quiet
 from workflows.records import RecordKind, Ref
 from workflows.texts import shorten
 from workflows.wording import say, say_of
@@ -62,6 +63,13 @@ def stop(draft: Draft, outcome: str) -> None:
     _close_all(draft, outcome)
     draft.end(CaseStatus.STOPPED, outcome)
     draft.log("stopped", _why(draft, outcome, "en"))
+
+
+def let_go(draft: Draft) -> None:
+    """What outlasts an ended case ends as well: nobody will look after it any more (P-7A)."""
+    end_quiet(draft)
+    _close_all(draft, "by_hand")
+    draft.log("let go", "its last tasks are closed and its pages too: the account is taken out")
 
 
 def end_unseen(case: Case, now: datetime) -> Case:

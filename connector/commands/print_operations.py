@@ -93,6 +93,8 @@ def print_uninstalled(done: Uninstalled) -> None:
     would = "would be " if done.dry_run else ""
     tasks = "here; the CRM lets us in no more" if done.out_of_reach else "their tasks closed with a note"
     out.print(Text(f"{done.account}: {done.cases_cancelled} open cases {would}cancelled, {tasks}"))
+    if done.cases_let_go and not done.out_of_reach:
+        out.print(Text(f"{done.cases_let_go} deals whose case had ended {would}closed too: tasks that outlasted it"))
     out.print(Text(f"{len(done.removed)} parts {would}removed"))
     for part in done.removed:
         out.print(Text(f"  {part}"))

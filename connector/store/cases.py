@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Select, delete, func, or_, select
@@ -138,17 +138,30 @@ def waits_for_people(session: Session, account: str) -> bool:
     return bool(session.scalar(select(open_case | open_step)))
 
 
-def open_tasks(session: Session, account: str) -> dict[str, int]:
-    """How many open tasks of ours each deal has, by its name, of cases that are open or were cancelled."""
+def open_tasks(session: Session, account: str) -> list[tuple[str, int]]:
+    """The name of each deal with open tasks of ours, and how many, whatever became of their cases; by name."""
     rows = session.execute(
-        select(CaseRow.deal_name, CaseRow.deal_id, func.count())
+        select(func.max(CaseRow.deal_name), CaseRow.deal_id, func.count())
         .join(StepRow, CaseRow.id == StepRow.case_id)
         .where(StepRow.account == account, StepRow.status == StepStatus.OPEN.value, StepRow.task_id.is_not(None))
-        .where(CaseRow.status.in_([*_OPEN, CaseStatus.CANCELLED.value]))
-        .group_by(CaseRow.deal_id, CaseRow.deal_name)
-        .order_by(CaseRow.deal_name, CaseRow.deal_id)
+        .group_by(CaseRow.deal_id)
+        .order_by(func.max(CaseRow.deal_name), CaseRow.deal_id)
     )
-    return {name or deal_id: count for name, deal_id, count in rows}
+    return [(name or deal_id, count) for name, deal_id, count in rows]
+
+
+def outlasted(session: Session, account: str, *, by: Callable[[Mapping[str, str]], bool]) -> list[str]:
+    """Deals without an open case whose ended ones have open tasks of ours, or wrote last what ``by`` is true of."""
+    with_tasks = (
+        select(CaseRow.deal_id)
+        .join(StepRow, CaseRow.id == StepRow.case_id)
+        .where(StepRow.account == account, StepRow.status == StepStatus.OPEN.value, StepRow.task_id.is_not(None))
+    )
+    ended = select(CaseRow.deal_id, CaseRow.written).where(
+        CaseRow.account == account, CaseRow.status == CaseStatus.COMPLETED.value
+    )
+    found = set(session.scalars(with_tasks)) | {deal_id for deal_id, written in session.execute(ended) if by(written)}
+    return sorted(found - open_deal_ids(session, account))
 
 
 def last_entry(session: Session, account: str) -> datetime | None:

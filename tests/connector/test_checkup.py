@@ -193,7 +193,7 @@ def test_open_tasks_with_links_under_a_former_address_are_counted(make: Any) -> 
     done = Step(key="call", rule="call", status=StepStatus.DONE, task_id="t2")
     now = runtime.clock.now()
     with runtime.store.write() as session:
-        cases.save(session, case(steps=(open_step, done)))
+        cases.save(session, case(steps=(open_step, done), status=CaseStatus.COMPLETED))  # some steps outlast the case
         for step in (open_step, done):
             link = former.address(LinkKind.SURVEY, "c1", step.key, "exit")
             body = f"Please send {link}. Their site is https://northwind.example/s/{'a' * 52}."

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from adapters.offers import Leaving
-from connector.store import accounts, intents
+from connector.store import accounts, cases, intents
 from connector.uninstall import uninstall
 from workflows.cases import CaseStatus
 from workflows.fields import FIELDS
+from workflows.records import RecordKind
 
 pytestmark = pytest.mark.row("P-7A")
 
@@ -59,3 +61,27 @@ def test_fields_stay_where_an_admin_wants_to_keep_what_was_said(system: Any) -> 
     done = uninstall(system.runtime, "acme", keep_fields=True)
     assert "our fields" in done.stays
     assert not any("exit_score" in part.lower() for part in done.removed)
+
+
+def test_what_outlasts_a_completed_case_is_closed_and_quiet_that_would_stay_is_lifted(system: Any) -> None:
+    deal = begun(system)
+    system.rig.advance(timedelta(hours=2))
+    system.work()
+    case = system.case(deal)
+    company = case.company_id
+    assert str(system.rig.value(RecordKind.COMPANY, company, "quiet")).lower() == "true"
+    ended = {"status": CaseStatus.COMPLETED, "outcome": "completed", "closed_at": system.rig.now()}
+    with system.runtime.store.write() as session:
+        cases.save(session, case.model_copy(update=ended))
+        assert [count for _, count in cases.open_tasks(session, "acme")] == [
+            sum(not task.done for task in system.rig.tasks(deal))
+        ]
+
+    assert uninstall(system.runtime, "acme", keep_fields=True, dry_run=True).cases_let_go == 1
+    done = uninstall(system.runtime, "acme", keep_fields=True)
+    assert (done.cases_cancelled, done.cases_let_go) == (0, 1)
+    assert all(task.done for task in system.rig.tasks(deal))
+    assert "in the CRM: open tasks of ours" not in done.stays
+    assert str(system.rig.value(RecordKind.COMPANY, company, "quiet")).lower() == "false"
+    assert str(system.rig.value(RecordKind.DEAL, deal, "quiet")).lower() == "false"
+    assert system.case(deal).status is CaseStatus.COMPLETED, "it is still how the case ended"
