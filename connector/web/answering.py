@@ -26,7 +26,7 @@ from connector.store.tables import LinkRow
 from connector.taking import Taken, take_answer
 from connector.web import languages
 from connector.web.runtime import Runtime
-from workflows.asking import fitted, is_own_view
+from workflows.asking import author_id, fitted, is_own_view
 from workflows.cases import Case, StepStatus
 from workflows.dates import local_date, zone
 from workflows.permission import incomplete
@@ -38,6 +38,8 @@ log = structlog.get_logger(__name__)
 
 VERSION = "form-version"
 """The answer that a form of our own people was made from: two may have it open at once."""
+OWN = "form-own"
+"""Proves that a colleague comes back to an answer of their own, by the link that they got for it."""
 AUTHOR = "form-name"
 """The name of the colleague who answers, where each of them does."""
 MAX_NAME = 80
@@ -98,12 +100,25 @@ class Page:
     token: str
     company: str | None
     given: Filled
+    """What was answered before; of a named colleague's answer, for whoever holds the link to it alone (P-39)."""
     answered: bool
-    version: int = 0
+    version: str = "0"
     others_answered: bool = False
     author: str = ""
+    own: str = ""
+    """The proof that this colleague's answer is shown to them; empty where it is not."""
     colleagues: Sequence[str] = ()
-    """Those who answered here by name; nobody is shown what another wrote (P-39)."""
+    """Those who answered here by name, for whoever has answered (P-39)."""
+
+    @property
+    def anothers(self) -> bool:
+        """Somebody of this name has answered, and nothing shows that it was the same person."""
+        return self.answered and bool(self.author) and not self.own
+
+    @property
+    def to_change(self) -> bool:
+        """The answer that is shown may be changed."""
+        return self.answered and not self.anothers
 
     @property
     def kept(self) -> bool:
@@ -133,6 +148,12 @@ class Desk:
         page = self._open(token)
         if page.link.closed_at is not None:
             return self._render("closed.html", page, 410, unsent=_posted())
+        if page.kept and page.anothers:
+            theirs = languages.say(
+                "Someone of this name has answered already, and that stays as it is. Give your name in another way, "
+                "with an initial for example, and send it again: nothing that you wrote is lost."
+            )
+            return self._render("form.html", page, 409, filled=_posted(), notice=theirs)
         if page.kept:
             return self._render("kept.html", page, 200 if request.method != "POST" else 409, filled=page.given)
         if request.method != "POST":
@@ -159,10 +180,6 @@ class Desk:
         with self._runtime.store.read() as session:
             link = intake.link(session, link_id)
             case = cases.by_id(session, link.case_id) if link is not None else None
-            author, named = _author(), self._kind is LinkKind.TEAM and link is not None
-            answer = intake.answer(session, intake.own_link(link, author) if link and named else link_id)
-            colleagues = intake.authors(session, link_id) if named else []
-            others = case is not None and intake.others_answered(session, case.id)
         if link is None or case is None:
             abort(404)
         try:
@@ -173,21 +190,37 @@ class Desk:
             )
             abort(503)
         languages.choose(questionnaire.languages, (request.args.get("lang"), link.language))
+        author, own = self._who(link) if questionnaire.each else ("", "")
+        with self._runtime.store.read() as session:
+            answer = intake.answer(session, intake.own_link(link, author))
+            colleagues = intake.authors(session, link_id) if own else []
+            others = intake.others_answered(session, case.id)
+        shown = answer if own or not author else None
+        known = shown.given if shown is not None else {}
         account = self._runtime.accounts.get(link.account)
-        known = answer.given if answer is not None else {}
         return Page(
             link=link,
             case=case,
             questionnaire=fitted(questionnaire, link.roles or (), known, _steps_of(case)),
             token=token,
             company=account.config.company if account is not None else None,
-            given=_as_sent(intake.to_answer(answer).values) if answer is not None else {},
+            given=_as_sent(intake.to_answer(shown).values) if shown is not None else {},
             answered=answer is not None,
-            version=answer.version if answer is not None else 0,
+            version=f"{author_id(author)}{answer.version if answer is not None else 0}",
             others_answered=others and is_own_view(questionnaire),
-            author=author if named and questionnaire.each else "",
+            author=author,
+            own=own,
             colleagues=colleagues,
         )
+
+    def _who(self, link: LinkRow) -> tuple[str, str]:
+        """The name that a colleague gave, and the proof that its answer is theirs, or none.
+
+        In an address a name counts with its proof alone: whoever opens the page sees no colleague's answer but theirs.
+        """
+        author, own = _author(), request.values.get(OWN, "")
+        proven = bool(author) and self._runtime.links.is_form_seal(intake.own_link(link, author), own)
+        return (author if proven or request.method == "POST" else "", own if proven else "")
 
     def _take(self, page: Page) -> ResponseReturnValue:
         posted = _posted()
@@ -202,9 +235,14 @@ class Desk:
         if problems:
             ANSWERS.labels(self._kind.value, "incomplete").inc()
             return self._render("form.html", page, 422, filled=posted, problems=problems)
-        if self._kind is LinkKind.TEAM and request.form.get(VERSION, str(page.version)) != str(page.version):
+        if self._kind is LinkKind.TEAM and self._saved_meanwhile(page):
             ANSWERS.labels(self._kind.value, "meanwhile").inc()
             both = languages.say("A colleague saved this page meanwhile. Both texts are below: please send it again.")
+            if page.anothers:
+                both = languages.say(
+                    "Someone of this name has answered already. If that was you, send it again: this takes its place. "
+                    "If not, give your name in another way, with an initial for example."
+                )
             return self._render("form.html", page, 409, filled=_both(page, posted), notice=both)
         try:
             result = self._save(page, values)
@@ -220,8 +258,21 @@ class Desk:
             return self._render("closed.html", page, 410, unsent=posted)
         if result is Taken.KEPT:
             return self._render("kept.html", page, 409, filled=page.given)
-        mine = page.author or None
-        return redirect(url_for(".thanks", token=page.token, lang=languages.current(), who=mine), 303)
+        return redirect(self._address(".thanks", page), 303)
+
+    @staticmethod
+    def _saved_meanwhile(page: Page) -> bool:
+        """Whether the answer that is there is not the one that the form was made from."""
+        default = "" if page.anothers else page.version
+        return page.answered and request.form.get(VERSION, default) != page.version
+
+    def _address(self, endpoint: str, page: Page) -> str:
+        """An address of this page; a colleague's own leads to their own answer, and to nobody else's."""
+        own: dict[str, Any] = {}
+        if page.author:
+            seal = self._runtime.links.form_seal(intake.own_link(page.link, page.author))
+            own = {"who": page.author, OWN: page.own or seal}
+        return url_for(endpoint, token=page.token, lang=languages.current(), **own)
 
     def _half_said(self, page: Page, values: Mapping[str, AnswerValue]) -> dict[str, str]:
         """What is missing of a permission that a colleague notes (P-55)."""
@@ -257,6 +308,7 @@ class Desk:
             shared=self._kind is LinkKind.TEAM,
             seal=self._runtime.links.form_seal(page.link.id),
             address=url_for(".form", token=page.token),
+            back=self._address(".form", page) if page.own or not page.author else "",
             **(defaults | more),
         )
         return html, status

@@ -18,8 +18,12 @@ VIEW = {"recommend": "8", "reason": "price", "training": "5", "reason-told": "We
 
 def send(house: Any, path: str, answers: dict[str, str]) -> Any:
     """Open the page, fill in and send it, as a person does."""
-    seal = re.search(r'name="form-seal" value="([^"]+)"', house.client.get(path).text)
-    return house.client.post(path, data={**answers, "form-seal": unescape(seal[1]) if seal else ""})
+    return house.client.post(path, data=hidden(house.client.get(path).text) | answers)
+
+
+def hidden(html: str) -> dict[str, str]:
+    """What a form carries that nobody sees."""
+    return {name: unescape(value) for name, value in re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', html)}
 
 
 @pytest.fixture
@@ -50,23 +54,48 @@ def test_each_colleague_answers_by_name_and_reads_and_changes_nobody_elses_words
     assert "who=Ben" in thanked.headers["Location"]
     assert "who=Ben" in house.client.get(thanked.headers["Location"]).text
     assert {row.author: row.given["recommend"] for row in house.answers()} == {"Ana Roy": 8, "Ben": 3}
-    fresh = unescape(house.client.get(team).text)
-    assert "Ana Roy, Ben" in fresh
-    assert "We were slow." not in fresh
-    assert "checked" not in fresh
-    mine = unescape(house.client.get(f"{team}?who=ana+roy").text)
-    assert "We were slow." in mine
-    assert "They grew." not in mine
-    assert 'href="?lang=en&who=ana%20roy"' in mine, "another language is no reason to lose one's place"
-    again = send(house, team, VIEW | {"form-name": "ana roy", "form-version": "0", "reason-told": "And dear."})
-    assert again.status_code == 409, "an older answer under the same name is shown first"
-    assert "We were slow." in unescape(again.text)
-    assert "And dear." in unescape(again.text)
+    for path in (team, f"{team}?who=Ana+Roy", f"{team}?who=Ana+Roy&form-own=made-up"):
+        fresh = unescape(house.client.get(path).text)
+        assert "Ana Roy" not in fresh, "who answered is told to whoever has answered"
+        assert "We were slow." not in fresh
+        assert "checked" not in fresh
+    own = unescape(re.search(r'class="button" href="([^"]+)"', house.client.get(thanked.location).text)[1])
+    mine = unescape(house.client.get(own).text)
+    assert "Ana Roy, Ben" in mine
+    assert "They grew." in mine
+    assert "We were slow." not in mine
+    there = re.search(r'href="(\?lang=en&[^"]+)"', mine)
+    assert "They grew." in house.client.get(f"{team}{there[1]}").text, (
+        "another language is no reason to lose one's place"
+    )
+    assert send(house, own, VIEW | {"form-name": "Ben", "recommend": "4"}).status_code == 303
+    again = send(house, team, VIEW | {"form-name": "ana roy", "reason-told": "And dear."})
+    assert again.status_code == 409, "somebody of this name has answered"
+    assert "We were slow." not in again.text
+    assert "And dear." in again.text
+    assert next(row for row in house.answers() if row.author == "Ana Roy").given["reason-told"] == "We were slow."
+    replaced = house.client.post(team, data=hidden(again.text) | VIEW | {"form-name": "ana roy", "recommend": "6"})
+    assert replaced.status_code == 303, "whoever lost the way back says it anew"
+    assert sorted(row.given["recommend"] for row in house.answers()) == [4, 6]
     send(house, house.give_link(), {"recommend": "2", "reason": "results"})
-    assert "Votre point de vue reste tel quel" in unescape(house.client.get(f"{team}?who=Ben").text)
-    assert send(house, team, VIEW | {"form-name": "Ben", "form-version": "1"}).status_code == 409
+    kept = unescape(house.client.get(own).text)
+    assert "Votre point de vue reste tel quel" in kept
+    assert house.client.post(own, data=hidden(mine) | VIEW | {"form-name": "Ben"}).status_code == 409
+    late = send(house, team, VIEW | {"form-name": "Ben", "reason-told": "Another Ben."})
+    assert (late.status_code, "Another Ben." in late.text, "They grew." in late.text) == (409, True, False)
     assert send(house, team, VIEW | {"form-name": "Cleo"}).status_code == 303, "late, and marked as such"
     assert len({row.author for row in house.answers() if row.by == "team"}) == 3
+
+
+@pytest.mark.row("P-39")
+def test_what_was_said_for_all_together_says_so_and_keeps_nobody_from_answering_alone(house: Any, team: str) -> None:
+    send(house, team, VIEW)
+    assert "au nom de toute l’équipe. Vous pouvez" in unescape(house.client.get(team).text)
+    for name in ("Ana", "Ben"):
+        assert send(house, team, VIEW | {"form-name": name}).status_code == 303
+    stale = hidden(house.client.get(team).text)
+    assert house.client.post(team, data=stale | VIEW | {"form-name": "Ben", "recommend": "1"}).status_code == 409
+    assert {row.given["recommend"] for row in house.answers()} == {8}
 
 
 @pytest.mark.row("P-39")
