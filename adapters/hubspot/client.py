@@ -53,13 +53,15 @@ _CLASSIC = re.compile(r"^/crm/v[34]/(objects|associations|owners|pipelines|prope
 @dataclass(frozen=True)
 class Op:
     """One operation of the vendor's client. ``read`` says that repeating it is harmless: bulk reads are POSTs, so the
-    HTTP method does not tell. ``search`` has a limit of its own."""
+    HTTP method does not tell. ``search`` has a limit of its own. ``tried``: a status with which a mere try may well be
+    refused, and what that means; it is no trouble, and logged as none."""
 
     api: str
     method: str
     read: bool = False
     search: bool = False
     label: str = ""
+    tried: tuple[int, str] | None = None
 
     @property
     def name(self) -> str:
@@ -274,7 +276,9 @@ class Client:
     ) -> None:
         milliseconds = round((time.monotonic() - started) * 1000)
         said = {"account": self._account, "operation": op.name, "status": status, "ms": milliseconds}
-        if failure:
+        if failure and op.tried is not None and status == op.tried[0]:
+            log.info(op.tried[1], correlation_id=correlation_id, **said)
+        elif failure:
             log.warning("call failed", failure=failure, correlation_id=correlation_id, **said)
         else:
             log.debug("call", **said)

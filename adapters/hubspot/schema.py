@@ -22,7 +22,12 @@ from workflows.records import RecordKind
 LIST = Op("crm.properties.core_api", "get_all", read=True)
 CREATE = Op("crm.properties.core_api", "create")
 UPDATE = Op("crm.properties.core_api", "update")
-CREATE_GROUP = Op("crm.properties.groups_api", "create")
+CREATE_ON_TASKS = Op(
+    "crm.properties.core_api",
+    "create",
+    tried=(400, "this account takes no such property on tasks: they are recognised in another way"),
+)
+CREATE_GROUP = Op("crm.properties.groups_api", "create", tried=(409, "the group of our properties is there already"))
 
 GROUP = "aurevoir"
 # Tasks are an activity of HubSpot's own; public code puts properties into the group that is there.
@@ -141,9 +146,10 @@ class Provisioner:
             self.created.append(name)
             return
         tries = (True, False) if spec.type == FieldType.KEY else (False,)
+        create = CREATE_ON_TASKS if spec.record == RecordKind.TASK else CREATE
         for unique in tries:
             try:
-                made = self.client.call(CREATE, OBJECTS[spec.record], _definition(spec, unique=unique)).body
+                made = self.client.call(create, OBJECTS[spec.record], _definition(spec, unique=unique)).body
             except Permanent as error:
                 if error.status == 409 and not archived:
                     # Someone made it meanwhile.

@@ -13,6 +13,7 @@ import conformance_kit as kit
 import pytest
 from pydantic import SecretStr, ValidationError
 from rig_hubspot import RIG
+from structlog.testing import capture_logs
 
 from adapters.errors import CredentialsInvalid, NotFound, OutcomeUnknown, Permanent, RateLimited, Unavailable
 from adapters.hubspot.changes import PAGE, Cursor
@@ -423,8 +424,11 @@ def test_a_second_upload_takes_the_place_of_the_first(rig: Any, desk: Any) -> No
 def test_how_tasks_carry_their_key_is_found_out_and_works(rig: Any, ability: str, mode: str) -> None:
     rig.sandbox.options.task_properties = ability
     desk = kit.connect(rig)
-    report = desk.crm.ensure_schema(FIELDS)
+    with capture_logs() as said:
+        report = desk.crm.ensure_schema(FIELDS)
     assert report.state["task_key"] == mode
+    assert not [line for line in said if line["log_level"] == "warning"], "what may well be refused is no trouble"
+    assert any("no such property on tasks" in line["event"] for line in said) == (mode != "unique")
     assert ("tasks.aurevoir_key" in report.refused) == (mode == "marker")
     assert desk.crm.ensure_schema(FIELDS).state == report.state
     crm = kit.connect(rig, state=report.state).crm
