@@ -88,6 +88,14 @@ def namesakes(
     return matched
 
 
+def likely(found: Iterable[Person], people: Iterable[Person]) -> list[Person]:
+    """Those found who share the whole name, and something besides, with one of these people: worth asking more of."""
+    by_name: dict[tuple[str, str], list[Person]] = {}
+    for one in people:
+        by_name.setdefault(_name(one), []).append(one)
+    return [one for one in found if any(shared_by(one, each) for each in by_name.get(_name(one), ()))]
+
+
 def _is_new(one: Person, leaver: Leaver, known: Mapping[str, Leaver]) -> bool:
     elsewhere = one.company_id is not None and one.company_id != leaver.company_id
     return elsewhere and one.id not in known and one.made_at is not None and one.made_at > leaver.since

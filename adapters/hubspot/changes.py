@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from adapters.errors import Permanent
 from adapters.hubspot.client import Answer, Client, Op
@@ -124,13 +124,20 @@ def in_stages(client: Client, stage_ids: Sequence[str], text: str | None) -> Pag
     return Page(tuple(found), json.dumps([part + 1, "0"]), more=more, stages=found)
 
 
-def search(client: Client, op: Op, filters: Sequence[Filter], sort: str, properties: Sequence[str]) -> Answer:
-    """The first page of a search, oldest or smallest first. All parts of the body are always sent."""
+def search(
+    client: Client,
+    op: Op,
+    filters: Sequence[Filter],
+    sort: str,
+    properties: Sequence[str],
+    direction: Literal["ASCENDING", "DESCENDING"] = "ASCENDING",
+) -> Answer:
+    """The first page of a search, oldest or smallest first unless told otherwise. All parts are always sent."""
     return client.call(
         op,
         {
             "filterGroups": [{"filters": list(filters)}],
-            "sorts": [{"propertyName": sort, "direction": "ASCENDING"}],
+            "sorts": [{"propertyName": sort, "direction": direction}],
             "properties": list(properties),
             "limit": PAGE,
             "after": "0",

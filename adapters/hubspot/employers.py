@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from adapters.hubspot.changes import search
+from adapters.hubspot.changes import PAGE, search
 from adapters.hubspot.client import Op
 from adapters.hubspot.mapping import milliseconds, parse_moment, properties_of
 from adapters.hubspot.reads import BATCH, Reader, Target, chunks
 from adapters.results import Employer
-from workflows.namesakes import Leaver, Namesake, Person, last_names, namesakes, shared_by
+from workflows.namesakes import Leaver, Namesake, Person, last_names, likely, namesakes
 from workflows.records import RecordKind
 
 CONTACT_TO_PRIMARY_COMPANY = 1
@@ -43,13 +44,16 @@ _WHO = ("firstname", "lastname", "email", "phone", "mobilephone", "hs_linkedin_u
 _NAMES_A_SEARCH = 100
 _ROOM = 1_800
 """Characters of the last names in one search: HubSpot takes 3,000 for the whole body."""
+MOST_MORE = 100
+"""So many further searches at most, for all contacts of one call together, where a page was full."""
 
 
 def entered_anew(reader: Reader, known: Mapping[str, Leaver]) -> dict[str, Namesake]:
-    """Newer contacts of the same whole name, from one page of search for each hundred last names.
+    """Newer contacts of the same whole name, from a search for each hundred last names.
 
     HubSpot knows an address once, so numbers and the profile on LinkedIn tell. A property that the account lacks is
-    empty. Where a page is full, names are too common to tell anybody by them, and what is beyond is left.
+    empty. A page holds the newest two hundred: where it is full, its names are searched for by halves, down to a single
+    one, in at most :data:`MOST_MORE` further searches. What is older than the newest of a full page then is left.
     """
     people: dict[str, Person] = {}
     for chunk in chunks(list(known), BATCH):
@@ -58,19 +62,30 @@ def entered_anew(reader: Reader, known: Mapping[str, Leaver]) -> dict[str, Names
     if not known:
         return {}
     since = milliseconds(min(leaver.since for leaver in known.values()))
-    newer: dict[str, Person] = {}
-    for names in _in_searches([name.lower() for name in last_names(people.values())]):
+    names = sorted({name.lower() for name in last_names(people.values())})
+    newer = [one for one in _newer(reader, names, since).values() if one.id not in known]
+    return namesakes(known, people, _with_companies(reader, likely(newer, people.values())))
+
+
+def _newer(reader: Reader, names: Sequence[str], since: str) -> dict[str, Person]:
+    """The newest contacts with these last names that were made since, by id."""
+    found: dict[str, Person] = {}
+    waiting = deque(_in_searches(names))
+    more = 0
+    while waiting:
+        some = waiting.popleft()
         filters: list[Mapping[str, Any]] = [
             {"propertyName": "createdate", "operator": "GT", "value": since},
-            {"propertyName": "lastname", "operator": "IN", "values": list(names)},
+            {"propertyName": "lastname", "operator": "IN", "values": list(some)},
         ]
-        answer = search(reader.client, SEARCH_CONTACTS, filters, "createdate", list(_WHO))
+        answer = search(reader.client, SEARCH_CONTACTS, filters, "createdate", list(_WHO), "DESCENDING")
         rows = [record for record in answer.body.get("results") or [] if "id" in record]
-        newer |= {str(record["id"]): _person(str(record["id"]), record) for record in rows}
-    alike = [
-        one for one in newer.values() if one.id not in known and any(shared_by(one, each) for each in people.values())
-    ]
-    return namesakes(known, people, _with_companies(reader, alike))
+        found |= {str(record["id"]): _person(str(record["id"]), record) for record in rows}
+        if len(rows) >= PAGE and len(some) > 1 and more + 2 <= MOST_MORE:
+            middle = len(some) // 2
+            waiting += [some[:middle], some[middle:]]
+            more += 2
+    return found
 
 
 def _in_searches(names: Sequence[str]) -> Iterator[Sequence[str]]:

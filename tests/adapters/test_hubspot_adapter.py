@@ -26,6 +26,7 @@ from sandbox.hubspot.definitions import CONTACT, DEAL, TASK
 from sandbox.hubspot.errors import rate_limited
 from sandbox.kit import Fault
 from workflows.fields import FIELDS, named_in
+from workflows.namesakes import Leaver
 from workflows.records import DealState, RecordKind, Ref, Role
 from workflows.writes import CreateNote, UpdateFields, UpdateTask
 
@@ -629,3 +630,52 @@ def _kind(name: str) -> Any:
     from sandbox.hubspot.definitions import object_type
 
     return object_type(name)
+
+
+# --- who was entered anew -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.row("P-53")
+def test_the_newest_of_a_common_name_are_seen_and_rarer_names_are_not_lost_behind_them(rig: Any, desk: Any) -> None:
+    before, after = rig.add_company("Aurora"), rig.add_company("Borealis")
+    people = {name: rig.add_contact(name, email=None) for name in ("Zoe Hill", "Max Stone")}
+    known = {contact: Leaver(company_id=before, since=rig.now()) for contact in people.values()}
+    rig.advance(timedelta(days=1))
+
+    def enter_anew(name: str) -> str:
+        contact: str = rig.add_contact(name, email=None)
+        rig.employ(contact, after)
+        for one in (contact, people[name]):
+            rig.give_number(one, "+33 6 12 34 56 78")
+        rig.advance(timedelta(days=1))
+        return contact
+
+    stone = enter_anew("Max Stone")
+    for n in range(PAGE + 5):
+        rig.add_contact(f"P{n} Hill", email=None)
+    rig.advance(timedelta(days=1))
+    hill = enter_anew("Zoe Hill")
+    rig.forget_calls()
+    found = desk.crm.namesakes(known)
+    assert {one: alike.contact_id for one, alike in found.items()} == {
+        people["Zoe Hill"]: hill,
+        people["Max Stone"]: stone,
+    }
+    searches = [path for path in paths(rig) if path.endswith("/search")]
+    assert len(searches) == 3, "both names, then each by itself; a single name is divided no more"
+
+
+@pytest.mark.row("P-53")
+def test_dividing_common_names_ends_at_a_bound(rig: Any, desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("adapters.hubspot.employers.PAGE", 1)
+    monkeypatch.setattr("adapters.hubspot.employers.MOST_MORE", 4)
+    names = [f"Zoe Hill{n}" for n in range(8)]
+    known = {rig.add_contact(one, email=f"{n}@aurora.example"): one for n, one in enumerate(names)}
+    since = rig.now()
+    rig.advance(timedelta(days=1))
+    for one in names:
+        rig.add_contact(one, email=None)
+    rig.advance(timedelta(days=1))
+    rig.forget_calls()
+    desk.crm.namesakes({contact: Leaver(company_id=None, since=since) for contact in known})
+    assert len([path for path in paths(rig) if path.endswith("/search")]) == 5
