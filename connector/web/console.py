@@ -24,6 +24,7 @@ from flask_login import LoginManager, UserMixin, current_user, login_user, logou
 from flask_wtf.csrf import CSRFError
 from markupsafe import Markup
 from werkzeug.datastructures import MultiDict
+from werkzeug.exceptions import NotFound
 
 from adapters.errors import AdapterError, AurevoirError, ConfigError
 from connector.account import Account
@@ -140,6 +141,16 @@ def guard(blueprint: Blueprint, console: Console) -> Blueprint:
         if request.endpoint not in OPEN and not current_user.is_authenticated:
             return redirect(url_for("console.sign_in", next=_here()))
         return None
+
+    @blueprint.errorhandler(404)
+    def _no_such_page(_error: NotFound) -> ResponseReturnValue:
+        return console.page(
+            "message.html",
+            title=languages.say("There is no such page in the console"),
+            text=languages.say("What it was about may be gone, or the address was cut in two. Nothing was changed."),
+            back=url_for("console_pages.overview"),
+            onward=languages.say("To the accounts"),
+        ), 404
 
     @blueprint.context_processor
     def _helpers() -> dict[str, object]:

@@ -46,6 +46,7 @@ def make_blueprint(console: Console) -> Blueprint:
     _add_cases(blueprint, console)
     _add_lists(blueprint, console)
     add_check(blueprint, console)
+    blueprint.add_url_rule("/<path:unknown>", "unknown", lambda unknown: abort(404))
     return blueprint
 
 
@@ -97,6 +98,8 @@ def in_browser(account: Account) -> bool:
 
 
 def _state(account: Account, row: Any) -> str:
+    if accounts.is_taken_out(row):
+        return "taken out"
     if row is None or row.started_at is None:
         return "set up" if account.config.watch else "new"
     if row.paused_at is not None:

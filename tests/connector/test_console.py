@@ -355,7 +355,10 @@ def test_a_case_shows_its_steps_its_answers_and_why(inside: kit.Desk) -> None:
     html = inside.get(f"/console/cases/{case.id}").text
     assert "chosen because" in html
     assert "done" in html
-    assert inside.get("/console/cases/nosuch").status_code == 404
+    for nothing in ("/console/cases/nosuch", "/console/nosuch", "/console/accounts/nosuch/stages"):
+        page = inside.get(nothing)
+        assert page.status_code == 404
+        assert 'href="/console/playbooks"' in page.text, "the console's own page, with its menu"
 
 
 def test_pages_speak_french(inside: kit.Desk) -> None:
