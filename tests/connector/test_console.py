@@ -525,6 +525,19 @@ def test_the_check_up_is_run_when_asked_for(inside: kit.Desk) -> None:
     assert "Looked at" not in lost
 
 
+def test_who_comes_second_is_told_that_work_is_under_way_and_stands_in_no_log(inside: kit.Desk) -> None:
+    now = datetime.now(UTC)
+    with inside.runtime.store.write() as session:
+        for kind in ("rehearsal", "switch-on"):
+            session.add(JobRow(kind=kind, account="acme", run="r", begun_at=now, beat_at=now, step="", done=0, total=9))
+    before = events(inside)
+    inside.post("/console/accounts/acme/switch-on", {"older": "take", "most": "9"}, page="/console/")
+    assert "What you chose just now was not begun" in inside.get("/console/").text
+    inside.post("/console/accounts/acme/rehearsal", {"since": "2026-01-01"}, page="/console/")
+    assert "Start yours when it has ended" in inside.get("/console/").text
+    assert events(inside) == before
+
+
 def test_what_waits_for_a_restart_is_named_and_keeps_the_account_from_being_switched_on(inside: kit.Desk) -> None:
     former, fresh = kit.PUBLIC, "https://new.northwind.test"
     inside.file.write_text(inside.file.read_text().replace(former, fresh))
