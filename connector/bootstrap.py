@@ -178,7 +178,9 @@ class Runtime:
             rows = {name: accounts.get(session, name) for name in self.accounts}
             others_work = any(row is not None and row.started_at is not None for row in rows.values())
             for name, row in rows.items():
-                if row is None or row.started_at is None:
+                if accounts.is_taken_out(row):
+                    yield (f"account {name}", True, "taken out: remove it from the settings, or provision it again")
+                elif row is None or row.started_at is None:
                     yield (f"account {name}", others_work, "not switched on: run `aurevoir provision`")
                 elif row.trouble is not None:
                     yield (f"account {name}", False, row.trouble)

@@ -191,6 +191,9 @@ def _account(runtime: Runtime, account: Account) -> Iterator[Finding]:
     now = runtime.clock.now()
     with runtime.store.read() as session:
         row = accounts.get(session, account.name)
+    if accounts.is_taken_out(row):
+        yield _taken_out(account)
+        return
     yield from _playbooks(account, runtime.library)
     yield _calendar(account, now)
     yield from _standing(account, row)
@@ -213,6 +216,15 @@ def _account(runtime: Runtime, account: Account) -> Iterator[Finding]:
     if row is not None and row.started_at is not None:
         yield from _heartbeat(account, row, now)
         yield from _deliveries(runtime, account, row)
+
+
+def _taken_out(account: Account) -> Finding:
+    """All that there is to say: its fields and its access are gone because an admin wanted it so."""
+    remedy = Said(
+        "Remove it from the settings. Or switch it on again: `aurevoir provision --account %(account)s`.",
+        account=account.name,
+    )
+    return _warning("switch-on", Said("taken out with `aurevoir uninstall`: nothing is watched."), remedy)
 
 
 def _former_addresses(runtime: Runtime, account: Account) -> Iterator[Finding]:

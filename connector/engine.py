@@ -106,6 +106,8 @@ class Round:
             raise
         except RateLimited as error:
             self._rest(error.until, "rate_limited", error.message)
+        except NotSwitchedOn:
+            self._wait_for_switch_on()
         except (Permanent, ConfigError) as error:
             self._rest(self._clock.now() + AFTER_REFUSAL, "refused", str(error))
         except Retryable as error:
@@ -165,6 +167,11 @@ class Round:
         with self._store.write() as session:
             accounts.hold(session, self.account.name, accounts.ROUNDS, until)
             accounts.troubled(session, self.account.name, reason, self._clock.now())
+
+    def _wait_for_switch_on(self) -> None:
+        """Nothing is wrong: it is being set up, or was taken out. Provisioning ends the rest."""
+        with self._store.write() as session:
+            accounts.hold(session, self.account.name, accounts.ROUNDS, self._clock.now() + AFTER_REFUSAL)
 
     def _well(self) -> None:
         """Note that all went well, once a minute at most: somebody may wait for it (P-75)."""

@@ -23,8 +23,9 @@ T = TypeVar("T")
 class Standing:
     """How one account stands. ``worked_at``: its last good round of work. ``failed``: how much is on the failed list.
 
-    ``well`` says that work is done as it should be, or rests because an admin wants it so. ``settling``: how many open
-    cases wait until their stage has held long enough, the first of them until ``settles_at``.
+    ``well`` says that work is done as it should be, or rests because an admin wants it so: ``taken_out`` says that it
+    was uninstalled. ``settling``: how many open cases wait until their stage has held long enough, the first of them
+    until ``settles_at``.
     """
 
     account: str
@@ -39,6 +40,7 @@ class Standing:
     well: bool
     settling: int = 0
     settles_at: datetime | None = None
+    taken_out: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """For scripts."""
@@ -54,6 +56,7 @@ def standings(runtime: Runtime) -> list[Standing]:
 
 def _standing(session: Session, account: Account, now: datetime) -> Standing:
     row = accounts.get(session, account.name)
+    taken_out = accounts.is_taken_out(row)
     settling, settles_at = case_search.settling(session, account.name)
     return Standing(
         account=account.name,
@@ -65,9 +68,11 @@ def _standing(session: Session, account: Account, now: datetime) -> Standing:
         trouble=row.trouble if row is not None else None,
         open_cases=len(cases.open_deal_ids(session, account.name)),
         failed=len(failed.listing(session, account.name)),
-        well=row is not None and row.trouble is None and accounts.is_well(row, account.config.poll_every, now),
+        well=taken_out
+        or (row is not None and row.trouble is None and accounts.is_well(row, account.config.poll_every, now)),
         settling=settling,
         settles_at=settles_at,
+        taken_out=taken_out,
     )
 
 

@@ -21,7 +21,7 @@ def print_standings(found: Sequence[Standing]) -> None:
             Text(one.account),
             one.crm,
             Text(_stands(one), style="" if one.well else "bold red"),
-            moment_text(one.worked_at) or "never",
+            moment_text(one.worked_at) or ("" if one.taken_out else "never"),
             f"{one.open_cases}{f' ({one.settling} settling)' if one.settling else ''}",
             str(one.failed),
         )
@@ -29,6 +29,8 @@ def print_standings(found: Sequence[Standing]) -> None:
 
 
 def _stands(one: Standing) -> str:
+    if one.taken_out:
+        return f"taken out: remove it from the settings, or aurevoir provision --account {one.account}"
     if one.started_at is None:
         return f"not switched on: aurevoir provision --account {one.account}"
     paused = f"; paused playbooks: {', '.join(one.paused_playbooks)}" if one.paused_playbooks else ""

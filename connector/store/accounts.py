@@ -98,6 +98,11 @@ def is_well(row: AccountRow, poll_every: timedelta, now: datetime) -> bool:
     return max(row.worked_at or row.started_at, row.started_at) + max(SILENT_AFTER, 3 * poll_every) > now
 
 
+def is_taken_out(row: AccountRow | None) -> bool:
+    """Whether the connector was taken out of the account (P-7A) and not provisioned or connected again since."""
+    return row is not None and row.started_at is None and row.account_id == UNBOUND
+
+
 def troubled(session: Session, name: str, reason: str, now: datetime) -> None:
     """Work on the account had to stop; ``trouble_at`` stays at the moment since when it cannot be worked on."""
     change(session, name, trouble=reason, trouble_at=func.coalesce(AccountRow.trouble_at, now))

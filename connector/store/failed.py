@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from connector.store.accounts import UNBOUND
 from connector.store.tables import AccountRow, AgendaRow, BadEventRow, CaseRow, IntentRow, IntentState, StepRow
 from workflows.cases import OPEN_STATUSES, StepStatus
 
@@ -63,7 +64,8 @@ def listing(session: Session, account: str | None = None) -> list[Failed]:
 
 
 def _accounts(session: Session, account: str | None) -> Iterator[Failed]:
-    query = select(AccountRow).where(AccountRow.trouble.is_not(None))
+    taken_out = AccountRow.started_at.is_(None) & (AccountRow.account_id == UNBOUND)
+    query = select(AccountRow).where(AccountRow.trouble.is_not(None), ~taken_out)
     for row in session.scalars(query if account is None else query.where(AccountRow.name == account)):
         since = row.trouble_at or row.worked_at or row.started_at
         if since is not None:

@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 
 from adapters.offers import Leaving
+from adapters.results import Level
+from connector import operations
+from connector.checkup import check_up
 from connector.store import accounts, cases, intents
 from connector.uninstall import uninstall
 from workflows.cases import CaseStatus
@@ -42,8 +45,18 @@ def test_what_we_created_goes_and_what_stays_is_said(system: Any) -> None:
         assert accounts.token(session, "acme") is None
         assert intents.open_for(session, "acme", [deal]) == []
     assert row.started_at is None
-    told = {subject: text for subject, ok, text in system.runtime.ready() if not ok}
-    assert "not switched on" in told["account acme"]
+
+
+def test_an_account_that_was_taken_out_is_no_failure_and_the_check_up_says_what_to_do(system: Any) -> None:
+    uninstall(system.runtime, "acme")
+    system.work()  # a running server goes on asking
+    told = {subject: (ok, text) for subject, ok, text in system.runtime.ready()}
+    assert told["account acme"] == (True, "taken out: remove it from the settings, or provision it again")
+    assert list(operations.all_failed(system.runtime)) == []
+    (standing,) = operations.standings(system.runtime)
+    assert (standing.taken_out, standing.failed, standing.trouble, standing.well) == (True, 0, None, True)
+    (finding,) = [one.finding for one in check_up(system.runtime) if one.account == "acme"]
+    assert (finding.level, finding.text) == (Level.WARNING, "taken out with `aurevoir uninstall`: nothing is watched.")
 
 
 def test_after_it_the_crm_has_none_of_our_fields_and_a_second_time_removes_nothing_more(system: Any) -> None:
