@@ -47,6 +47,11 @@ KINDS = {
 }
 """Parts in an admin's words."""
 UNNAMED = "the app"
+_SITES = {
+    "RemoteSiteSetting": "SELECT EndpointUrl, IsActive FROM RemoteProxy WHERE SiteName = {}",
+    "CspTrustedSite": "SELECT EndpointUrl, IsActive FROM CspTrustedSite WHERE DeveloperName = {}",
+}
+"""How the Tooling API is asked for a site."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,18 @@ class PushParts:
         )
         rows = self._tooling("look for the flows", soql)
         return {str(row["DeveloperName"]): row.get("ActiveVersionId") is not None for row in rows}
+
+    def sites(self) -> dict[str, tuple[str, bool]]:
+        """The sites that are entered under our name, by their type: the address, and whether an admin switched it on.
+
+        https://developer.salesforce.com/docs/atlas.en-us.api_tooling.meta/api_tooling/tooling_api_objects_remoteproxy.htm
+        """
+        found: dict[str, tuple[str, bool]] = {}
+        for kind, query in _SITES.items():
+            soql = format_soql(query, parts.SITE)
+            for row in self._tooling(f"look for {KINDS[kind]}", soql):
+                found[kind] = str(row["EndpointUrl"]), bool(row["IsActive"])
+        return found
 
     def _tooling(self, operation: str, soql: str) -> Sequence[Mapping[str, Any]]:
         answer = self.client.get(operation, f"tooling/query/?q={quote(soql)}")
@@ -96,6 +113,7 @@ class Install:
         if digest == self.known and not self._missing(push):
             self._tell_flows(push)
             return SchemaReport(present=tuple(names), notes=tuple(self.notes), state={APP_STATE: digest})
+        package = self._without_sites(package)
         if dry_run:
             missing = _missing_fields(described)
             package = self._tried(replace(package, fields=missing), check_only=True)
@@ -166,6 +184,30 @@ class Install:
         return str(rows[0]["Username"])
 
     # --- what is there ----------------------------------------------------------------------------------------------
+
+    def _without_sites(self, package: Package) -> Package:
+        """The package without sites that are there with our address: whether they are switched on is an admin's choice.
+
+        Deployed anew, they would be switched off again (P-7B).
+        """
+        ours = {piece.kind for piece in package.pieces} & set(_SITES)
+        if not ours:
+            return package
+        try:
+            found = PushParts(self.client).sites()
+        except Permanent as error:
+            self.notes.append(f"the remote and trusted site are left as they are: {error.message}")
+            stay = ours
+        else:
+            address = parts.site_address(self._url())
+            stay = {kind for kind in ours if kind in found and _same_site(found[kind][0], address)}
+            for kind, (former, active) in found.items():
+                if active and kind in ours - stay:
+                    self.notes.append(
+                        f"{shown(kind, parts.SITE)} was switched on for {former}; it names {address} now and is "
+                        "switched off: tick Active there again if your own part needs it"
+                    )
+        return replace(package, pieces=tuple(piece for piece in package.pieces if piece.kind not in stay))
 
     def _missing(self, push: Sequence[Piece]) -> bool:
         """Whether a part that matters has gone since, or never came."""
@@ -241,6 +283,10 @@ def members(package: Package) -> list[tuple[str, str]]:
 def shown(kind: str, member: str) -> str:
     """A part as an admin would call it."""
     return f"{KINDS.get(kind, kind)} {re.sub(r'^[A-Za-z]+[.]', '', member) if kind != 'CustomField' else member}"
+
+
+def _same_site(one: str, other: str) -> bool:
+    return one.rstrip("/").lower() == other.rstrip("/").lower()
 
 
 def _views_without(

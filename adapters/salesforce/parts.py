@@ -158,8 +158,7 @@ def sites(public_url: str) -> tuple[Piece, ...]:
     Nothing in the package calls us or loads from us: messages and links need neither entry. They are there for an admin
     who builds a part of their own, with the right address and nothing granted before they tick *Active*.
     """
-    parsed = urlsplit(public_url)
-    address = f"{parsed.scheme}://{parsed.netloc}"
+    address = site_address(public_url)
     why = "Where this org's Aurevoir runs. Not needed by the package itself; activate it for a part of your own."
     remote = {"description": why, "disableProtocolSecurity": False, "isActive": False, "url": address}
     trusted = {
@@ -178,6 +177,12 @@ def sites(public_url: str) -> tuple[Piece, ...]:
         _piece("RemoteSiteSetting", SITE, "remoteSiteSettings", "remoteSite", remote),
         _piece("CspTrustedSite", SITE, "cspTrustedSites", "cspTrustedSite", trusted),
     )
+
+
+def site_address(public_url: str) -> str:
+    """Our address as sites hold it: without a path."""
+    parsed = urlsplit(public_url)
+    return f"{parsed.scheme}://{parsed.netloc}"
 
 
 # --- for the people -------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, get_args
 from urllib.parse import urlsplit
@@ -52,6 +52,8 @@ def remove(org: Org, component: Component) -> None:
         _remove_permission_set(org, name)
     elif (kind, name) not in org.components:
         raise Problem(f"No {kind} named: {name} found")
+    elif (row := _site_row(org, component)) is not None:
+        org.world.drop(_SITES[kind][0], row["Id"])
     org.components.discard((kind, name))
 
 
@@ -390,6 +392,32 @@ def _flow_rows(world: World, component: Component, label: str, active: bool) -> 
     )
 
 
+# --- sites ----------------------------------------------------------------------------------------------------------
+
+
+_SITES = {
+    "RemoteSiteSetting": ("RemoteProxy", "SiteName", "url"),
+    "CspTrustedSite": ("CspTrustedSite", "DeveloperName", "endpointUrl"),
+}
+"""Table, key, and where a file of this type has the address."""
+
+
+def _site_row(org: Org, component: Component) -> Mapping[str, Any] | None:
+    table, key, _ = _SITES.get(component.type, ("", "", ""))
+    rows = org.world.tables[table].values() if table else ()
+    return next((row for row in rows if row[key] == component.full_name), None)
+
+
+def _site(org: Org, component: Component) -> None:
+    table, key, address = _SITES[component.type]
+    values = {"EndpointUrl": text(component.element, address), "IsActive": flag(component.element, "isActive")}
+    known = _site_row(org, component)
+    if known is None:
+        org.world.setup(table, **{key: component.full_name}, **values)
+    else:
+        org.world.put(table, {**known, **values})
+
+
 _HANDLERS: dict[str, Callable[[Org, Component], None]] = {
     "CustomField": _custom_field,
     "PermissionSet": _permission_set,
@@ -398,4 +426,6 @@ _HANDLERS: dict[str, Callable[[Org, Component], None]] = {
     "ListView": list_view,
     "ReportType": report_type,
     "Report": report,
+    "RemoteSiteSetting": _site,
+    "CspTrustedSite": _site,
 }

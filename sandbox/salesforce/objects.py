@@ -365,6 +365,16 @@ OBJECTS = {
   EntityDefinitionId string(80)
 """
     + _SYSTEM,
+    "RemoteProxy 0rp Remote Proxy": """
+  SiteName string(80)
+  EndpointUrl string(255)
+  IsActive boolean
+""",
+    "CspTrustedSite 08y Trusted URL": """
+  DeveloperName string(80)
+  EndpointUrl string(255)
+  IsActive boolean
+""",
     "Name - Name": """
   Name string(255)
   FirstName string(40)
@@ -378,8 +388,8 @@ OBJECTS = {
 """,
 }
 
-TOOLING = frozenset({"CustomField", "FlowDefinition", "Flow", "WorkflowOutboundMessage"})
-"""Objects that only the Tooling API shows."""
+TOOLING = ("CustomField", "FlowDefinition", "Flow", "WorkflowOutboundMessage", "RemoteProxy", "CspTrustedSite")
+"""Objects that we show over the Tooling API only."""
 
 CHILDREN = {
     "Account": {

@@ -78,6 +78,27 @@ def test_another_address_or_another_stage_is_deployed_anew(org: Any) -> None:
     assert len(real(org)) == 3
 
 
+@pytest.mark.row("P-7B")
+def test_sites_that_an_admin_switched_on_stay_on_until_our_address_changes(org: Any) -> None:
+    org.provision()
+    known = install(org).state[APP_STATE]
+    tables = org.sandbox.world.tables
+
+    def sites() -> list[dict[str, Any]]:
+        return [row for table in ("RemoteProxy", "CspTrustedSite") for row in tables[table].values()]
+
+    assert [(row["EndpointUrl"], row["IsActive"]) for row in sites()] == [(URL, False)] * 2
+    for row in sites():
+        row["IsActive"] = True
+    again = install(org, known=known, stages=frozenset({"Closed Lost"}))
+    assert any("the flow" in part for part in again.created)
+    assert not any("site" in part for part in again.created)
+    assert all(row["IsActive"] for row in sites())
+    moved = install(org, known=again.state[APP_STATE], public_url="https://other.example.com")
+    assert [(row["EndpointUrl"], row["IsActive"]) for row in sites()] == [("https://other.example.com", False)] * 2
+    assert sum(f"was switched on for {URL}" in note for note in moved.notes) == 2
+
+
 def test_a_dry_run_is_a_check_that_leaves_nothing_even_before_the_fields_are_there(org: Any) -> None:
     made = install(org, dry_run=True)
     assert made.refused == {}
