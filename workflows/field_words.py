@@ -23,7 +23,7 @@ FIELD_WORDS: Mapping[str, Mapping[str, Named]] = {
         "status": Named("Départ : statut", "Où en est l’accompagnement du départ."),
         "playbook": Named("Départ : playbook", "Le playbook, et sa version, que suit le dossier."),
         "start_score": Named("Note au début (0-10)", "Disposition à nous recommander au début de la relation."),
-        "exit_score": Named("Note au départ (0-10)", "Disposition à nous recommander à la fin de la relation."),
+        "exit_score": Named("Note de sortie (0-10)", "Disposition à nous recommander à la fin de la relation."),
         "exit_reason": Named("Motif du départ (client)", "Raison principale du départ, selon le client lui-même."),
         "exit_reason_second": Named(
             "Second motif du départ (client)", "Autre raison du départ, selon le client lui-même."
@@ -33,10 +33,10 @@ FIELD_WORDS: Mapping[str, Mapping[str, Named]] = {
             "Note de l’accompagnement (0-10)",
             "Comment le départ lui-même s’est passé, d’après le client, environ un mois plus tard.",
         ),
-        "exit_feedback": Named("Retour au départ", "Ce que le client a dit en partant, en clair."),
-        "exit_feedback_at": Named("Retour au départ, reçu le", "Quand le dernier retour est arrivé."),
+        "exit_feedback": Named("Réponses à l’enquête de sortie", "Ce que le client a dit en partant, en clair."),
+        "exit_feedback_at": Named("Enquête de sortie, répondue le", "Quand la dernière réponse est arrivée."),
         "survey_link": Named(
-            "Lien de l’enquête de départ",
+            "Lien de l’enquête de sortie",
             "La page d’enquête propre à ce contact ; vide avant la fin effective et après la clôture (P-31).",
         ),
         "start_now": Named(
@@ -64,7 +64,7 @@ FIELD_WORDS: Mapping[str, Mapping[str, Named]] = {
         ),
         "team_score": Named(
             "Note attendue par l’équipe (0-10)",
-            "La note de départ que l’équipe du compte attendait, avant toute réponse (P-39).",
+            "La note de sortie que l’équipe du compte attendait, avant toute réponse (P-39).",
         ),
         "win_back_on": Named(
             "À recontacter le",

@@ -29,8 +29,9 @@ from connector.web.runtime import Runtime
 from workflows.asking import author_id, fitted, is_own_view
 from workflows.cases import Case, StepStatus
 from workflows.dates import local_date, zone
+from workflows.fields import REASON_OPTIONS
 from workflows.permission import incomplete
-from workflows.questions import Answer, AnswerValue, Questionnaire, QuestionType
+from workflows.questions import Answer, AnswerValue, Option, Questionnaire, QuestionType
 from workflows.rules import LinkKind, Texts
 from workflows.survey import clean_text, read_answers, wording
 
@@ -302,6 +303,7 @@ class Desk:
             template,
             page=page,
             text=page.text,
+            offered=lambda option: self._offered(page, option),
             paragraphs=lambda texts: re.split(r"\n\s*\n", page.text(texts).strip()),
             types=QuestionType,
             for_us=self._kind is not LinkKind.SURVEY,
@@ -312,6 +314,14 @@ class Desk:
             **(defaults | more),
         )
         return html, status
+
+    def _offered(self, page: Page, option: Option) -> str:
+        """A choice's words. "Our decision" is the vendor's, and a customer would read it as their own."""
+        if self._kind is not LinkKind.SURVEY or option not in REASON_OPTIONS or option.value != "our_decision":
+            return page.text(option.text)
+        if page.company:
+            return languages.say("A decision by %(company)s") % {"company": page.company}
+        return languages.say("A decision by the supplier")
 
 
 def make_blueprint(desk: Desk, name: str, paths: Sequence[str]) -> Blueprint:

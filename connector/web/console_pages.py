@@ -46,7 +46,11 @@ def make_blueprint(console: Console) -> Blueprint:
     _add_cases(blueprint, console)
     _add_lists(blueprint, console)
     add_check(blueprint, console)
-    blueprint.add_url_rule("/<path:unknown>", "unknown", lambda unknown: abort(404))
+
+    @blueprint.get("/<path:_unknown>")
+    def unknown(_unknown: str) -> ResponseReturnValue:
+        abort(404)
+
     return blueprint
 
 

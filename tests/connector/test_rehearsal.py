@@ -198,7 +198,7 @@ def test_the_page_stands_alone_escapes_what_came_from_the_crm_and_speaks_the_lan
     text = as_html(rehearsal(rehearsed()))
     page = html.document_fromstring(text)
     assert page.get("lang") == "fr"
-    assert "Répétition" in page.text_content()
+    assert "Simulation" in page.text_content()
     assert NASTY in page.text_content()
     assert page.xpath("//script | //link | //img | //iframe") == []
     assert re.findall(r"(?:src|href)=\"(?!https://crm\.example/7)", text) == []

@@ -84,6 +84,8 @@ def test_opening_a_link_records_nothing_whoever_opens_it(house: Any, agent: str,
 def test_nothing_is_chosen_beforehand(house: Any) -> None:
     html = house.client.get(house.give_link()).text
     assert " checked" not in html
+    assert "Notre décision" not in html, "a customer would read it as their own"
+    assert "Une décision " in html
     assert "<details" in html
     assert not re.search(r"<details[^>]* open", html)
     sent = Inputs(html).values
