@@ -20,9 +20,10 @@ from waitress.server import create_server
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from adapters.signals import Reply
-from connector.store import accounts, database
+from connector.store import accounts, cases, database
 from connector.store.tables import AgendaRow, BadEventRow
 from connector.web.front import MAX_BODY_BYTES, server_options
+from workflows.quiet import STAYS
 
 WATCHED, DULL = "20", "99"
 
@@ -55,6 +56,15 @@ def test_a_deal_with_an_open_case_is_looked_at_whatever_its_stage(house: Any) ->
     house.open_case("500")
     house.deliver([{"id": "500", "stage": DULL}, {"id": "501", "stage": DULL}])
     assert set(house.agenda()) == {("acme", "500")}
+
+
+@pytest.mark.row("P-25")
+def test_a_deal_by_which_a_customer_remains_is_looked_at_whatever_its_stage(house: Any) -> None:
+    case = house.open_case("500")
+    with house.store.write() as session:
+        cases.note_written(session, case.id, STAYS, "501")
+    house.deliver([{"id": "501", "stage": DULL}, {"id": "502", "stage": DULL}])
+    assert set(house.agenda()) == {("acme", "501")}
 
 
 def test_everything_is_taken_while_the_stages_are_not_known(house: Any) -> None:
