@@ -35,6 +35,7 @@ from connector.survey_links import about_person, address, language_of, lately_su
 from workflows.cases import Baseline, Case, CaseStatus, FigureChange, InventoryItem, News, StepStatus
 from workflows.decide import cancel, decide, take_down
 from workflows.draft import FINISHED
+from workflows.ending import BY_HAND, TAKEN_OUT
 from workflows.key_figures import first_values
 from workflows.look import Decision, Look
 from workflows.questions import Answer
@@ -47,6 +48,7 @@ from workflows.writes import CreateTask
 log = structlog.get_logger(__name__)
 
 BATCH = 100
+LEAVING = "the account is taken out"
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 HISTORY_ROOM = timedelta(days=60)
 """A plan may begin so long after its deal was lost, waiting for a reason: a look back counts from the loss."""
@@ -73,7 +75,7 @@ class DealLook:
     links: list[LinkRow] = field(default_factory=list)
     decision: Decision = field(default_factory=Decision)
     trouble: str | None = None
-    cancelled: bool = False
+    cancelled: str = ""
     held: bool = False
     again: datetime | None = None
 
@@ -104,19 +106,20 @@ class Reconciler:
                 self._reconcile(ready)
         return len(rows)
 
-    def cancel(self, deal_id: str) -> bool:
+    def cancel(self, deal_id: str, outcome: str = BY_HAND) -> bool:
         """End the deal's open case by an admin's hand (P-76); otherwise as a look, and it raises the same.
 
         False: it must first be known what became of an earlier write. A look is on the agenda for that.
         """
         with self._store.write() as session:
-            wish = agenda.Entry(deal_id, self._clock.now(), "cancelled by hand", tasks=True)
+            why = "cancelled by hand" if outcome == BY_HAND else LEAVING
+            wish = agenda.Entry(deal_id, self._clock.now(), why, tasks=True)
             agenda.put(session, self._account.name, [wish])
         with self._store.read() as session:
             row = agenda.of_deal(session, self._account.name, deal_id)
         ready = self._sender.resolve_unclear([row] if row is not None else [])
         if ready:
-            self._reconcile(ready, cancelled=True)
+            self._reconcile(ready, cancelled=outcome)
         return bool(ready)
 
     def take_down(self, deal_ids: Sequence[str]) -> bool:
@@ -126,19 +129,19 @@ class Reconciler:
             some = deal_ids[start : start + BATCH]
             with self._store.write() as session:
                 now = self._clock.now()
-                wishes = [agenda.Entry(deal_id, now, "the account is taken out", tasks=True) for deal_id in some]
+                wishes = [agenda.Entry(deal_id, now, LEAVING, tasks=True) for deal_id in some]
                 agenda.put(session, self._account.name, wishes)
             with self._store.read() as session:
                 rows = [agenda.of_deal(session, self._account.name, deal_id) for deal_id in some]
             known = self._sender.resolve_unclear([row for row in rows if row is not None])
             if known:
-                self._reconcile(known, cancelled=True)
+                self._reconcile(known, cancelled=TAKEN_OUT)
             ready += known
         return len(ready) == len(deal_ids)
 
     # --- observe and decide -----------------------------------------------------------------------------------------
 
-    def _reconcile(self, rows: Sequence[AgendaRow], *, cancelled: bool = False) -> None:
+    def _reconcile(self, rows: Sequence[AgendaRow], *, cancelled: str = "") -> None:
         rules = self._account.rules()
         users = self._account.users()
         looks = _in_turn(self._observe(rows))
@@ -304,7 +307,7 @@ class Reconciler:
         )
         try:
             links = _RememberedLinks(self._links, self._account, look, now)
-            look.decision = _by_hand(facts) if look.cancelled else decide(facts, links)
+            look.decision = _ended(facts, look.cancelled) if look.cancelled else decide(facts, links)
         except Exception as error:
             log.exception("a deal could not be decided", account=self._account.name, deal=look.row.deal_id)
             look.trouble = f"internal error: {type(error).__name__}"
@@ -419,8 +422,8 @@ class _RememberedLinks:
         return address(self._links, config, kind, case_id, contact_id, questionnaire, language)
 
 
-def _by_hand(facts: Look) -> Decision:
-    return cancel(facts) if facts.case is not None else take_down(facts)
+def _ended(facts: Look, outcome: str) -> Decision:
+    return cancel(facts, outcome) if facts.case is not None else take_down(facts)
 
 
 def _subject(deal: Deal) -> str:

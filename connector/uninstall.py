@@ -24,7 +24,7 @@ from connector.reconciler import Reconciler
 from connector.store import accounts, cases, intake, pauses
 from connector.store.database import Busy
 from workflows.cases import Case, Event
-from workflows.ending import end_unseen
+from workflows.ending import TAKEN_OUT, end_unseen
 from workflows.fields import FIELDS
 from workflows.quiet import holds_quiet
 
@@ -146,7 +146,7 @@ def _cancel_all(runtime: Runtime, account: str, found: Sequence[Case]) -> None:
                 cases.save(session, case.model_copy(update={"paused": False}))
     reconciler = Reconciler(runtime.accounts[account], runtime.store, runtime.library, runtime.links, runtime.clock)
     for case in found:
-        if not reconciler.cancel(case.deal_id):
+        if not reconciler.cancel(case.deal_id, TAKEN_OUT):
             raise Busy(f"it is not yet known whether a write for {case.deal_name} arrived: try again in a minute")
     left = _open_cases(runtime, account)
     if left:

@@ -15,8 +15,8 @@ from workflows.cases import Case, CaseStatus, Event, Step, StepStatus
 from workflows.desk import Desk
 from workflows.door import close_door
 from workflows.draft import Draft
+from workflows.ending import BY_HAND, conclude, dismiss, let_go, resume, stop, tidy
 from workflows.ending import cancel as end_by_cancelling
-from workflows.ending import conclude, dismiss, let_go, resume, stop, tidy
 from workflows.family import first_playbook, fitting_playbook, language_of, negotiation_before
 from workflows.fields import STATUS_OPTIONS
 from workflows.guard import CONDITION, SAVED, Occasion, entry, is_new, leaving, occasion, refusal, unmet
@@ -60,14 +60,17 @@ def decide(look: Look, links: Links) -> Decision:
     return begun if begun.case is not None or later is None else begun.model_copy(update={"next_look": later})
 
 
-def cancel(look: Look) -> Decision:
-    """What follows when an admin cancels the open case by hand; as :func:`decide`. ValueError when none is open."""
+def cancel(look: Look, outcome: str = BY_HAND) -> Decision:
+    """What follows when an admin cancels the open case by hand; as :func:`decide`. ValueError when none is open.
+
+    ``outcome`` is another reason to end it whatever its deal says, as :data:`~workflows.ending.TAKEN_OUT`.
+    """
     if look.case is None:
         raise ValueError("the deal has no open case that could be cancelled")
     draft = Draft(look, look.case)
     take_tasks(draft)
     take_answers(draft)
-    _end_early(draft, "by_hand")
+    _end_early(draft, outcome)
     return _finish(draft)
 
 

@@ -13,6 +13,10 @@ from workflows.texts import shorten
 from workflows.wording import say, say_of
 from workflows.writes import CreateNote
 
+BY_HAND = "by_hand"
+"""The outcome of a case that an admin ended."""
+TAKEN_OUT = "taken_out"
+"""The outcome of a case that ended because the connector leaves the account (P-7A)."""
 SURVEY_LINK = "_link:"
 """Name of what was last written into a contact's survey link, followed by the contact's id."""
 
@@ -68,12 +72,12 @@ def stop(draft: Draft, outcome: str) -> None:
 def let_go(draft: Draft) -> None:
     """What outlasts an ended case ends as well: nobody will look after it any more (P-7A)."""
     end_quiet(draft)
-    _close_all(draft, "by_hand")
+    _close_all(draft, TAKEN_OUT)
     draft.log("let go", "its last tasks are closed and its pages too: the account is taken out")
 
 
 def end_unseen(case: Case, now: datetime) -> Case:
-    """The case ended by an admin's hand where the CRM cannot be reached any more (P-7A).
+    """The case ended with the connector's leaving where the CRM cannot be reached any more (P-7A).
 
     Steps whose tasks are still open there stay open here: they are known, for a person or a later access to close.
     """
@@ -83,7 +87,7 @@ def end_unseen(case: Case, now: datetime) -> Case:
         else step
         for step in case.steps
     )
-    ended = {"status": CaseStatus.CANCELLED, "outcome": "by_hand", "closed_at": now, "paused": False, "steps": steps}
+    ended = {"status": CaseStatus.CANCELLED, "outcome": TAKEN_OUT, "closed_at": now, "paused": False, "steps": steps}
     return case.model_copy(update=ended)
 
 
@@ -131,7 +135,7 @@ def _close_all(draft: Draft, outcome: str) -> None:
 
 def _note(draft: Draft, outcome: str) -> str:
     language = draft.case.language
-    return say("close.cancelled", language, why=_why(draft, outcome or "by_hand", language))
+    return say("close.cancelled", language, why=_why(draft, outcome or BY_HAND, language))
 
 
 def _why(draft: Draft, outcome: str, language: str) -> str:

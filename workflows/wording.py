@@ -258,9 +258,10 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "fr": "la transaction a été déplacée vers un pipeline qui n’est pas suivi.",
     },
     "end.by_hand": {
-        "en": "the offboarding was cancelled by hand.",
-        "fr": "la fin de relation a été annulée à la main.",
+        "en": "an admin ended the plan by hand.",
+        "fr": "un administrateur a arrêté le plan à la main.",
     },
+    "end.taken_out": {"en": "the connector was taken out.", "fr": "le connecteur a été retiré."},
     "end.deleted": {"en": "the deal was deleted.", "fr": "la transaction a été supprimée."},
     "end.archived": {"en": "the deal was archived.", "fr": "la transaction a été archivée."},
     "end.condition": {

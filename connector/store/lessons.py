@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from connector.store.intake import to_answer
 from connector.store.tables import AnswerRow, CaseRow, CursorRow, IntentRow
 from workflows.cases import CaseStatus
+from workflows.ending import BY_HAND, TAKEN_OUT
 from workflows.questions import Answer
 from workflows.rules import CaseKind
 
@@ -63,7 +64,7 @@ def left_at(session: Session, account: str, company_ids: Sequence[str]) -> dict[
             CaseRow.kind == CaseKind.OFFBOARDING.value,
             CaseRow.company_id.in_(company_ids),
             CaseRow.confirmed_at.is_not(None),
-            CaseRow.outcome.not_in(("renewed", "by_hand")),
+            CaseRow.outcome.not_in(("renewed", BY_HAND, TAKEN_OUT)),
         )
         .group_by(CaseRow.company_id)
     )

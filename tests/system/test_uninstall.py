@@ -37,6 +37,7 @@ def test_what_we_created_goes_and_what_stays_is_said(system: Any) -> None:
     done = uninstall(system.runtime, "acme")
     assert set(done.removed) >= set(planned.removed)
     assert system.case(deal).status is CaseStatus.CANCELLED
+    assert system.case(deal).outcome == "taken_out"
     assert all(task.done for task in system.rig.tasks(deal)), "open tasks are closed"
     assert any("stay" in why or "keep" in why or "delete" in why for why in done.stays.values())
     with system.runtime.store.read() as session:

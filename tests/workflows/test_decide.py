@@ -9,9 +9,10 @@ import pytest
 
 from workflows.cases import Case, CaseStatus, StepStatus
 from workflows.decide import cancel, record
+from workflows.ending import TAKEN_OUT
 from workflows.questions import Answer
 from workflows.records import DealState, StageEntry
-from workflows.writes import CreateTask, UpdateTask
+from workflows.writes import CreateNote, CreateTask, UpdateTask
 
 World = Any
 
@@ -360,6 +361,18 @@ def test_an_admin_can_cancel_and_the_same_ending_does_not_come_back(world: World
     world.now += timedelta(days=1)
     assert world.look() == ()
     assert len(world.cases) == 1
+
+
+@pytest.mark.row("P-7A")
+def test_a_case_that_ends_because_the_connector_leaves_says_so_and_says_cancelled_once(world: World) -> None:
+    world.enter("lost")
+    world.look()
+    writes = world.look(lambda look: cancel(look, TAKEN_OUT))
+    (note,) = [write for write in writes if isinstance(write, CreateNote)]
+    assert note.body.count("cancelled") == 1
+    assert "was cancelled: the connector was taken out." in note.body
+    assert changes(writes)[0].note == "No longer needed: the connector was taken out."
+    assert world.case.outcome == TAKEN_OUT
 
 
 def test_cancelling_what_is_not_open_is_an_error(world: World) -> None:
