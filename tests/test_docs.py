@@ -149,6 +149,18 @@ def test_the_trials_edits_of_the_first_configuration_do_what_they_mean(crm: str,
     assert "http://127.0.0.1:809" in repr(account.vendor)
 
 
+def test_the_trial_in_the_browser_begins_with_an_account_that_calls_the_look_alike_alone(tmp_path: Path) -> None:
+    setup = next(fence for fence in fences(page("docs/admin.md")) if "--in-browser" in fence and "api_url" in fence)
+    adapters = Adapters()
+    config = tmp_path / "config.yaml"
+    write_first_config(config, {})
+    edits = [line for line in setup.splitlines() if not line.startswith("aurevoir ")]
+    subprocess.run("\n".join(edits), shell=True, cwd=tmp_path, check=True)
+    account = load(config, environment(config, {}), adapters).accounts["acme"]
+    assert "http://127.0.0.1:809" in repr(account.vendor)
+    assert setup.index("api_url") < setup.index("aurevoir serve")
+
+
 # --- what people set ------------------------------------------------------------------------------------------------
 
 
