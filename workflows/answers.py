@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 
 from workflows.asking import author_id, feeds, is_farewell, is_own_view
 from workflows.cases import Case, CaseStatus, Step, StepStatus
-from workflows.draft import MAILED, Draft
+from workflows.draft import MAILED, SOMEONE_ERASED, Draft
 from workflows.feedback import feedback_writes, given_score, start_score
 from workflows.questions import Answer, Questionnaire
 from workflows.records import Contact, DealState, People
 from workflows.rules import Anchor, CaseKind, LinkKind, StepRule, Texts
 from workflows.sides import compare, late_mark
 from workflows.survey import wording
+from workflows.writes import UpdateFields
 
 if TYPE_CHECKING:
     from workflows.desk import Desk
@@ -93,7 +94,7 @@ def others_have_answered(written: Mapping[str, str]) -> bool:
 
 def _write(draft: Draft, questionnaire: Questionnaire, answer: Answer, *, late: bool) -> None:
     contact = _contact(draft, answer.contact_id)
-    draft.writes += feedback_writes(
+    writes = feedback_writes(
         draft.case,
         questionnaire,
         answer,
@@ -103,8 +104,20 @@ def _write(draft: Draft, questionnaire: Questionnaire, answer: Answer, *, late: 
         start=start_score(draft.look.people, contact),
         late=late,
     )
+    if _is_overtaken(draft, answer):
+        writes = tuple(one for one in writes if not isinstance(one, UpdateFields) or one.target.id == answer.contact_id)
+    draft.writes += writes
     if is_own_view(questionnaire):
         draft.written[late_mark(answer)] = "yes" if late else "no"
+
+
+def _is_overtaken(draft: Draft, answer: Answer) -> bool:
+    """Whether an answer that changed because somebody was erased has newer ones beside it, which stay the last word."""
+    newer = (one for one in draft.look.answers if one.case_id == answer.case_id and one.at > answer.at)
+    asked = (draft.look.questionnaires.get(one.questionnaire) for one in newer)
+    return SOMEONE_ERASED in draft.written and any(
+        one is not None and (is_farewell(one) or one.kind is LinkKind.INTERVIEW) for one in asked
+    )
 
 
 def _contact(draft: Draft, contact_id: str | None) -> Contact | None:

@@ -83,14 +83,13 @@ def feedback_writes(
     name: str | None = None,
     start: int | None = None,
     late: bool = False,
-    overtaken: bool = False,
 ) -> tuple[Write, ...]:
     """The keyed writes that bring one answer onto contact, company and deal; none for an answer without values.
 
     ``name`` is the contact's, where known, ``start`` the score that the relation began with (P-33). ``late``: the team
     rated itself when answers were in already (P-39). The same answer always gives the same keys; an edited one gives
     new keys, so that its note is added beside the former one and its values take the place of the former. Deal and
-    company hold the newest answer: not this one when it is ``overtaken``. An answer dated after ``now`` counts as given now.
+    company hold the newest answer. An answer dated after ``now`` counts as given now.
     """
     if not answer.values:
         return ()
@@ -104,16 +103,15 @@ def feedback_writes(
     readable = [*_foreword(questionnaire, case.language, start, score, late=late)]
     readable += _readable(questionnaire, answer, case.language)
     told: dict[str, FieldValue] = {}
-    if case.kind is not CaseKind.BASELINE and is_about_the_relation(questionnaire):
+    if case.kind is not CaseKind.BASELINE and _is_about_the_relation(questionnaire):
         text = _shortened("\n\n".join([title, *readable]), case.language)
         told = {"exit_feedback": text, "exit_feedback_at": min(answer.at, now)}
-    last_words = {} if overtaken else told
     records = ((RecordKind.CONTACT, answer.contact_id), (RecordKind.COMPANY, company_id), (RecordKind.DEAL, deal.id))
     fields = [
         UpdateFields(key=f"{key}:{kind}", deal_id=deal.id, target=Ref(kind=kind, id=record_id), values=values)
         for kind, record_id in records
         if record_id is not None
-        and (values := {**({} if late else _values(questionnaire, answer, kind)), **_beginning(kind, start), **(last_words if kind is not RecordKind.CONTACT else told)})
+        and (values := {**({} if late else _values(questionnaire, answer, kind)), **_beginning(kind, start), **told})
     ]
     parts = parted(readable)
     notes = [
@@ -148,7 +146,7 @@ def start_score(people: People | None, contact: Contact | None) -> int | None:
     return company.start_score if company is not None else None
 
 
-def is_about_the_relation(questionnaire: Questionnaire) -> bool:
+def _is_about_the_relation(questionnaire: Questionnaire) -> bool:
     """Whether it belongs into the text of the last words: neither our team's view, nor how the leaving itself went."""
     return is_farewell(questionnaire) or questionnaire.kind is LinkKind.INTERVIEW
 

@@ -36,8 +36,8 @@ _PLACED = "permit:"
 _LOST = "permit?"
 """Before the digest of what was said: why nobody has it, and which contacts the deal had then."""
 _ERASED = "erased"
-TOLD = (":permission:", ":_basis:")
-"""In the keys of those writes that tell people what was agreed."""
+TOLD = (":permission:", ":_basis:", ":feedback:")
+"""In the keys of those writes that tell people what was agreed, or said in the form."""
 _MOST_SAID = 250
 """Shorter than the narrowest text field of a CRM."""
 

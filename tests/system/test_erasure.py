@@ -192,6 +192,7 @@ def test_what_someone_agreed_to_in_the_conversation_is_forgotten_with_them_by_th
     assert MARK in (system.rig.value(RecordKind.COMPANY, company, "nurture_basis") or "")
     told = len([one for one in system.rig.notes(deal) if MARK in str(one)])
     plan_note(system, deal, f"{case.id}:permission:again", MARK)
+    plan_note(system, deal, f"{case.id}:feedback:again", MARK)
     erasure = Erasure(links)
     with system.runtime.store.write() as session:
         erasure.erase(session, "acme", [contact], now, language="en")
@@ -201,6 +202,7 @@ def test_what_someone_agreed_to_in_the_conversation_is_forgotten_with_them_by_th
         system.work(poll=True)
     assert len([one for one in system.rig.notes(deal) if MARK in str(one)]) == told, "their name is written no more"
     assert not system.rig.value(RecordKind.COMPANY, company, "nurture_basis")
+    assert MARK not in (system.rig.value(RecordKind.COMPANY, company, "exit_feedback") or "")
     written = [row.content for row in rows(system, IntentRow)] + [row.given for row in rows(system, AnswerRow)]
     assert MARK not in str(written)
     assert rows(system, AnswerRow)[0].given["permission-for"] == ["news"], (
