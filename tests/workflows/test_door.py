@@ -13,7 +13,7 @@ from workflows.cases import Baseline, CaseStatus, News, NewsKind, StartingFigure
 from workflows.documents import PlaybookError
 from workflows.door import CONTENT, chosen
 from workflows.draft import SOMEONE_ERASED
-from workflows.permission import Agreed, forgotten
+from workflows.permission import NOBODY, Agreed, forgotten
 from workflows.playbook import parse_playbook, shipped_playbooks
 from workflows.questions import Answer
 from workflows.records import Company, Contact, Deal, People, StageEntry
@@ -450,6 +450,22 @@ def test_a_refusal_in_the_conversation_ends_friendly_words(world: Any, make_rule
     note_permission(world, permission="refused")
     world.wait(days=300)
     assert tasks(world) == ["thank"]
+
+
+@pytest.mark.row("P-37", "P-79")
+def test_a_form_that_lost_a_name_does_not_take_the_place_of_a_newer_answer(
+    world: Any, make_rule: Make, make_book: Make, fields_of: Make
+) -> None:
+    leave(world, make_rule=make_rule, make_book=make_book)
+    note_permission(world, **agreed(world))
+    world.now += timedelta(days=1)
+    scored(world, "p1", 9)
+    [interview, survey] = sorted(world.answers, key=lambda one: one.questionnaire, reverse=True)
+    nameless = interview.model_copy(update={"values": {**interview.values, "permission-who": NOBODY}})
+    world.answers = (nameless, survey)
+    written = world.case.written | {SOMEONE_ERASED: "1"}
+    world.cases[-1] = world.case.model_copy(update={"written": written})
+    assert "exit_feedback" not in fields_of(world.look()).get("company:c1", {})
 
 
 # --- when the reason no longer holds (P-56) -------------------------------------------------------------------------
