@@ -32,7 +32,7 @@ from connector.admins import Admin, AdminProblem, Admins
 from connector.admins import note as note_in_log
 from connector.bootstrap import Runtime
 from connector.setup import STEPS
-from connector.web import languages
+from connector.web import event_words, languages
 from connector.web.brake import Brake, KnownBrowsers
 from workflows.dates import zone
 
@@ -161,6 +161,10 @@ def guard(blueprint: Blueprint, console: Console) -> Blueprint:
             "day_there": _day_in(console),
             "day": lambda at: format_date(at, "medium", locale=languages.current()) if at else "",
             "ago": lambda at: _ago(at, console.runtime.clock.now()),
+            "happened": event_words.happened,
+            "explained": event_words.explained,
+            "for_people": event_words.for_people,
+            "for_machines": event_words.for_machines,
             "console_languages": [(code, _with_language(code)) for code in languages.available()],
         }
 

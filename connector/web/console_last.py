@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from babel.dates import format_timedelta
 from flask import Blueprint, Response, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from markupsafe import Markup
 from pydantic import TypeAdapter
 
 from adapters.errors import AurevoirError
@@ -183,7 +184,13 @@ def _add_switch_on(blueprint: Blueprint, console: Console, jobs: Jobs) -> None:
 def _ready(console: Console, account: Account) -> list[str]:
     """What stands in the way of a switch-on, as far as the settings tell."""
     faults: list[str] = []
-    for require in (partial(require_address, console.runtime), account.require_watch, account.require_names):
+    if not account.config.watch:
+        unwatched = languages.say("No stages are chosen yet, so nothing would be watched.")
+        stages = Markup('<a href="{}">{}</a>').format(
+            url_for(".stages", name=account.name), languages.say("Choose the stages")
+        )
+        faults.append(Markup("{} {}").format(unwatched, stages))
+    for require in (partial(require_address, console.runtime), account.require_names):
         try:
             require()
         except AurevoirError as error:

@@ -25,13 +25,14 @@ from connector.web.console_check import add_check
 from workflows.cases import Case, CaseStatus, Step
 from workflows.plan import Expected, expected
 from workflows.questions import Answer, AnswerValue, Question
-from workflows.rules import CaseKind, Playbook
+from workflows.rules import CaseKind, Playbook, StepRule
 from workflows.survey import wording
 from workflows.timeline import stored_look
 
 MOST_PAGES = 1_000_000
 """Beyond, a database would not take the number."""
 _FILLED_IN = re.compile(r"\{\{.*?\}\}")
+_CUSTOMER = re.compile(r"\{\{\s*company\.name\s*\}\}")
 _CASE_ACTIONS: dict[str, Callable[[Any, str], Case]] = {
     "pause": casework.pause,
     "resume": casework.resume,
@@ -168,7 +169,7 @@ def _add_cases(blueprint: Blueprint, console: Console) -> None:
             expected=_expected(console, case, playbook),
             settles=shown["due"].due_at if case.status is CaseStatus.SETTLING and shown["due"] is not None else None,
             owner=lambda step: users.get(step.owner_id, step.owner_id or ""),
-            title=_titles(playbook, subjects),
+            title=_titles(playbook, subjects, case.deal_name or case.deal_id),
             held=held.get(case.playbook),
             account_paused=row is not None and row.paused_at is not None,
             **shown,
@@ -232,16 +233,20 @@ def _deal_url(console: Console, case: Case) -> str | None:
     return url if url is not None and url.startswith(("https://", "http://127.0.0.1", "http://localhost")) else None
 
 
-def _titles(playbook: Playbook | None, subjects: Mapping[str, str]) -> Callable[[Step], str]:
-    """The steps' titles: of a task that was written its subject; else the playbook's, with gaps left open."""
+def _titles(playbook: Playbook | None, subjects: Mapping[str, str], deal: str) -> Callable[[Step], str]:
+    """The steps' titles: of a task that was written its subject; else the playbook's, which name the customer.
+
+    Other gaps stay open. Until a written task says what the customer is called, the deal's name stands in.
+    """
     rules = {rule.key: rule for rule in playbook.steps()} if playbook is not None else {}
 
     def title(step: Step) -> str:
         if subjects.get(step.key):
             return subjects[step.key]
+    named = _named_in(rules, subjects) or deal
         rule = rules.get(step.rule)
         words = wording(rule.title, languages.current(), playbook.languages) if rule is not None and playbook else ""
-        shown = _FILLED_IN.sub("…", words)
+        shown = _FILLED_IN.sub("…", _CUSTOMER.sub(lambda _: named, words))
         return shown if shown and "{" not in shown else step.rule.strip("_").replace("_", " ").replace("-", " ")
 
     return title
@@ -251,6 +256,19 @@ def _told(console: Console, answer: Answer) -> dict[str, Any]:
     """An answer with its questions, in the admin's language."""
     asked = console.runtime.library.questionnaires.get(answer.questionnaire)
     lines: list[tuple[str, str]] = []
+def _named_in(rules: Mapping[str, StepRule], subjects: Mapping[str, str]) -> str:
+    """The customer's name, as the first written task has it in the place that its title keeps for it."""
+    for key, subject in subjects.items():
+        rule = rules.get(key.partition("@")[0])
+        for words in rule.title.values() if rule is not None else ():
+            before, *after = _CUSTOMER.split(words)
+            if len(after) != 1 or "{" in before + after[0] or not before + after[0]:
+                continue
+            if subject.startswith(before) and subject.endswith(after[0]):
+                return subject[len(before) : len(subject) - len(after[0])]
+    return ""
+
+
     if asked is not None:
         lines = [
             (

@@ -20,7 +20,7 @@ from connector.store import accounts, agenda, cases, intake, intents
 from connector.store.tables import AdminSessionRow, EventRow, IntentRow, IntentState, JobRow, LinkRow
 from connector.web import languages
 from connector.web.brake import Brake, Lane
-from workflows.cases import Case, CaseStatus, Step, StepStatus
+from workflows.cases import Case, CaseStatus, Event, Step, StepStatus
 from workflows.questions import Answer
 from workflows.records import RecordKind, Ref
 from workflows.writes import CreateTask, UpdateFields
@@ -364,6 +364,18 @@ def test_a_case_shows_its_steps_its_answers_and_why(inside: kit.Desk) -> None:
 def test_pages_speak_french(inside: kit.Desk) -> None:
     open_case(inside)
     assert "Dossiers" in inside.get("/console/?lang=fr").text
+    told = [
+        Event(what="plan started", detail="playbook saas 3"),
+        Event(what="task written", data={"key": f"{case.id}:acknowledge", "record": "9"}),
+        Event(what="never heard of"),
+    ]
+    with inside.runtime.store.write() as session:
+        cases.log(session, "acme", told, inside.rig.now(), case_id=case.id, deal_id=case.deal_id)
+    html = inside.get(f"/console/cases/{case.id}?lang=fr").text
+    assert "Le plan a commencé" in html
+    assert "never heard of" in html, "what we have no words for is not lost"
+    assert html.index("Pour la recherche technique") < html.index("key: "), "folded away"
+    assert "Northwind renewal" in re.findall(r"<tbody>.*?</tbody>", html, re.S)[0], "titles name the customer"
     assert "Dossiers" in inside.get("/console/cases").text, "remembered"
     assert "Cases" in inside.get("/console/?lang=en").text
 

@@ -254,7 +254,7 @@ def test_an_account_is_added_with_its_credentials_in_a_file_for_its_owner_alone(
     assert all(secret in env.read_text() for secret in secrets)
     assert empty.raw("new-one")["account_id"] == rig.account_id
     assert empty.runtime.accounts["new-one"].config.watch == ()
-    assert "no stages are chosen yet" in empty.post("/console/accounts/new-one/switch-on", page="/console/").text
+    assert "No stages are chosen yet" in empty.post("/console/accounts/new-one/switch-on", page="/console/").text
 
 
 def test_what_is_wrong_with_a_new_account_is_told_and_nothing_is_written(empty: kit.Desk) -> None:
@@ -453,7 +453,9 @@ def test_an_account_without_stages_is_not_switched_on(rig: Any, tmp_path: Path) 
     assert "being set up" in desk.get("/console/").text
     answer = desk.post("/console/accounts/acme/switch-on", page="/console/")
     assert answer.status_code == 422
-    assert "no stages are chosen yet" in answer.text
+    assert "No stages are chosen yet" in answer.text
+    assert '<a href="/console/accounts/acme/stages">' in answer.text, "the way to choose them"
+    assert "accounts.acme.watch" not in answer.text
     assert not desk.runtime.accounts["acme"].is_switched_on()
     desk.runtime.close()
 

@@ -1,0 +1,153 @@
+"""What happened, in words for people: the log's short names, and how much of an event's data is worth showing.
+
+A name that we do not know is shown as it is, so that no event is lost from the page.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import date
+
+from babel.dates import format_date
+
+from connector.web.languages import current, say
+
+MACHINES = frozenset({"key", "record", "correlation_id", "step", "admin"})
+"""Data of an event that only helps to find it in a log or in the CRM; pages fold it away."""
+
+
+def happened(what: str) -> str:
+    """An event's name as a sentence's beginning, in the language of the page."""
+    return _of_cases().get(what) or _of_writes().get(what) or _by_admins().get(what) or what
+
+
+def explained(detail: str) -> str:
+    """The few details that we write ourselves, in the language of the page; others as they are."""
+    if found := re.fullmatch(r"up to (\d+) older endings", detail):
+        return say("with %(most)s older endings at most") % {"most": found[1]}
+    if found := re.fullmatch(r"due (\d{4}-\d\d-\d\d)", detail):
+        return say("due %(day)s") % {"day": _day(found[1])}
+    if found := re.fullmatch(r"since (\d{4}-\d\d-\d\d)", detail):
+        return say("over the time since %(day)s") % {"day": _day(found[1])}
+    if found := re.fullmatch(r"playbook (\S+) (\S+)", detail):
+        return say("by the playbook %(name)s") % {"name": found[1]}
+    known = {
+        "by hand": say("by hand"),
+        "stages": say("Stages"),
+        "fields": say("Fields"),
+        "people": say("People"),
+        "playbooks": say("Playbooks"),
+        "place": say("Calendar and language"),
+        "the plan starts without a reason": say("the plan starts without a reason"),
+        "a person gave the task to someone else": say("a person gave the task to someone else"),
+        "a person changed the due date": say("a person changed the due date"),
+        "a person deleted the task; it is not made again": say("a person deleted the task; it is not made again"),
+        "newer values were written since": say("newer values were written since"),
+        "the deal is back": say("the deal is back"),
+        "the customer is back": say("the customer is back"),
+    }
+    return known.get(detail, detail)
+
+
+def _day(written: str) -> str:
+    return str(format_date(date.fromisoformat(written), "medium", locale=current()))
+
+
+def for_people(data: Mapping[str, str]) -> dict[str, str]:
+    """What of an event's data is shown beside it."""
+    return {name: value for name, value in data.items() if name not in MACHINES}
+
+
+def for_machines(data: Mapping[str, str]) -> dict[str, str]:
+    """What of it is folded away."""
+    return {name: value for name, value in data.items() if name in MACHINES and name != "admin"}
+
+
+def _of_cases() -> Mapping[str, str]:
+    return {
+        "plan started": say("The plan began"),
+        "released": say("A step became due for its owner"),
+        "task done": say("A task was done"),
+        "task reopened": say("A task was opened again"),
+        "task deleted": say("A task was deleted in the CRM"),
+        "not applicable": say("A step was marked as not applicable"),
+        "owner changed": say("A task got another owner"),
+        "due date changed": say("A task's due date was changed"),
+        "due date moved": say("A due date moved along"),
+        "due date kept": say("A due date was kept"),
+        "contract end moved": say("The contract's end moved"),
+        "contract end left aside": say("The contract's end was left aside"),
+        "reason known": say("The reason became known"),
+        "reason unknown": say("The reason is unknown"),
+        "answered": say("An answer came in"),
+        "asked": say("Somebody was asked for what is missing"),
+        "asking ended": say("Asking ended"),
+        "nobody active": say("Nobody active could be found"),
+        "left out": say("A step was left out"),
+        "contacts left out": say("Contacts were left out"),
+        "text with gaps": say("A text has gaps"),
+        "condition left aside": say("A condition could not be told"),
+        "inventory shown": say("The list of what is handed over was shown"),
+        "inventory closed": say("The list of what is handed over was closed"),
+        "inventory saved": say("The list of what is handed over was changed"),
+        "playbook changed": say("The playbook was changed"),
+        "beginning noted": say("The beginning was noted"),
+        "looked back": say("The plan looked back"),
+        "both sides compared": say("Both sides' answers were compared"),
+        "deal merged": say("The deal was merged into another"),
+        "came back": say("The deal came back"),
+        "returned": say("The customer came back"),
+        "completed": say("The case was completed"),
+        "cancelled": say("The case was cancelled"),
+        "stopped": say("The case was stopped"),
+        "dismissed": say("The case was dismissed"),
+        "paused": say("Paused"),
+        "resumed": say("Went on"),
+        "tried again": say("Tried again"),
+        "not tried again": say("Not tried again"),
+    }
+
+
+def _of_writes() -> Mapping[str, str]:
+    return {
+        "task written": say("A task was written to the CRM"),
+        "update_task written": say("A task was changed in the CRM"),
+        "fields written": say("Fields were written to the CRM"),
+        "note written": say("A note was written to the CRM"),
+        "file written": say("A document was put into the CRM"),
+        "document written": say("A document was put into the CRM"),
+        "task refused": say("The CRM refused a task"),
+        "update_task refused": say("The CRM refused to change a task"),
+        "fields refused": say("The CRM refused fields"),
+        "note refused": say("The CRM refused a note"),
+        "file refused": say("The CRM refused a document"),
+        "document refused": say("The CRM refused a document"),
+    }
+
+
+def _by_admins() -> Mapping[str, str]:
+    return {
+        "signed in": say("signed in"),
+        "signed out": say("signed out"),
+        "sign-in refused": say("sign-in refused"),
+        "password set": say("password set"),
+        "admin added": say("admin added"),
+        "admin invited": say("admin invited"),
+        "admin removed": say("admin removed"),
+        "account added in the console": say("account added"),
+        "settings changed in the console": say("settings changed"),
+        "rehearsal begun in the console": say("rehearsal begun"),
+        "switched on in the console": say("switched on"),
+        "account paused in the console": say("account paused"),
+        "account resumed in the console": say("account resumed"),
+        "playbook paused in the console": say("playbook paused"),
+        "playbook resumed in the console": say("playbook resumed"),
+        "case pause": say("case paused"),
+        "case resume": say("case resumed"),
+        "case cancel": say("case cancelled"),
+        "case retry": say("refused writes tried again"),
+        "a refused write is tried again": say("refused write tried again"),
+        "words gathered into a wish": say("words gathered into a wish"),
+        "uninstalled": say("taken out of the CRM"),
+    }
