@@ -205,6 +205,7 @@ def test_leavers_are_told_of_what_they_asked_for_and_who_moves_on_is_noticed_onc
     assert not is_set(system, RecordKind.DEAL, beside, "returned")
     system.rig.advance(timedelta(minutes=5))
     system.rig.move_deal(beside, UNWATCHED[system.rig.name])
+    system.rig.advance(timedelta(minutes=1))
     system.work(poll=True)
     system.work()
     assert is_set(system, RecordKind.COMPANY, company, "quiet"), "it was a slip: they are left alone again"
