@@ -98,7 +98,16 @@ def test_no_page_is_shown_and_nothing_done_without_a_login(desk: kit.Desk) -> No
 
 def _some(rule: Rule) -> str:
     """An address that the rule takes."""
-    filled = {"name": "acme", "case_id": "c", "token": "t", "key": "saas", "table": "t", "kind": "csv", "wish": "1"}
+    filled = {
+        "name": "acme",
+        "case_id": "c",
+        "token": "t",
+        "key": "saas",
+        "table": "t",
+        "kind": "csv",
+        "wish": "1",
+        "_unknown": "x",
+    }
     filled["what"] = "built" if "wish" in rule.rule else "pause"
     return re.sub(r"<(?:[^>]+:)?(\w+)>", lambda found: filled[found[1]], rule.rule)
 
