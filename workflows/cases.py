@@ -47,6 +47,19 @@ class StepStatus(StrEnum):
     FAILED = "failed"
 
 
+DEALT_WITH = frozenset((StepStatus.DONE, StepStatus.NOT_APPLICABLE))
+"""Steps that people have seen to."""
+CALLED_OFF = frozenset((CaseStatus.DISMISSED, CaseStatus.CANCELLED, CaseStatus.STOPPED))
+"""Cases that ended before their plan did."""
+
+
+def steps_over(status: CaseStatus) -> frozenset[StepStatus]:
+    """Which steps of such a case count as over: of one that was called off, only those that people have seen to."""
+    if status in CALLED_OFF:
+        return DEALT_WITH
+    return DEALT_WITH | {StepStatus.CLOSED, StepStatus.DELETED, StepStatus.SKIPPED}
+
+
 class Step(Model):
     """One step of one case. ``key`` is the rule's key, with ``@<contact id>`` for a per-contact step.
 

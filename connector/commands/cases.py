@@ -39,13 +39,14 @@ def list_cases(
         name = chosen(runtime, account)[0] if account else None
         found = cases.listing(session, account=name, open_only=open_only)
         held = {(one, key) for one in runtime.accounts for key in pauses.playbooks(session, one)}
+        resting = pauses.accounts_paused(session)
         settles = case_search.settles_at(session, [case.id for case in found])
     if as_json:
         print_json(
             [case.model_dump(mode="json", exclude={"written"}) | {"settles_at": settles.get(case.id)} for case in found]
         )
     else:
-        print_cases(found, held, settles)
+        print_cases(found, held, settles, resting)
 
 
 @cases_app.command()
@@ -59,10 +60,12 @@ def show(context: typer.Context, case_id: CaseId, as_json: AsJson = False, confi
         case = find(runtime, case_id)
         with runtime.store.read() as session:
             events, refused = cases.events(session, case.id), intents.refused(session, case_id=case.id)
+        account = runtime.accounts.get(case.account)
+        users = account.users_at_hand() if account is not None else {}
     if as_json:
         print_json(case_as_json(case, events, refused))
     else:
-        print_case(case, events, refused)
+        print_case(case, events, refused, {user.id: user.name for user in users.values()})
 
 
 @cases_app.command("log")

@@ -21,7 +21,7 @@ from connector.preview import Preview
 from connector.store.tables import EventRow, IntentRow
 from connector.switch_on import Waiting
 from connector.tokens import Rotated
-from workflows.cases import Case
+from workflows.cases import Case, steps_over
 
 MOST_FIELDS = 8
 _MARKS = {Level.OK: ("ok", "green"), Level.WARNING: ("note", "yellow"), Level.FAULT: ("MEND", "bold red")}
@@ -232,9 +232,12 @@ def print_preview(seen: Preview) -> None:
 
 
 def print_cases(
-    found: Sequence[Case], held: Container[tuple[str, str]] = (), settles: Mapping[str, datetime] | None = None
+    found: Sequence[Case],
+    held: Container[tuple[str, str]] = (),
+    settles: Mapping[str, datetime] | None = None,
+    resting: Container[str] = (),
 ) -> None:
-    """Cases as a table. ``held``: account and playbook of those that wait with their playbook.
+    """Cases as a table. ``held``: account and playbook of those that wait with their playbook; ``resting``: accounts.
 
     ``settles``: until when the stage must hold, by the ids of cases that settle.
     """
@@ -243,13 +246,10 @@ def print_cases(
         return
     table = plain_table("case", "account", "kind", "deal", "status", "contract end", "steps", "opened (UTC)")
     for case in found:
-        waits = case.is_open and (case.account, case.playbook) in held
         until = (settles or {}).get(case.id)
         status = f"{case.status.value.replace('_', ' ')}{f' until {moment_text(until)}' if until is not None else ''}"
-        status += " (paused)" if case.paused else " (playbook paused)" if waits else ""
-        ended = sum(
-            step.status.value in ("done", "not_applicable", "closed", "deleted", "skipped") for step in case.steps
-        )
+        status += _pause(case, held, resting)
+        ended = sum(step.status in steps_over(case.status) for step in case.steps)
         table.add_row(
             case.id[:8],
             Text(case.account),
@@ -263,20 +263,32 @@ def print_cases(
     terminal().print(table)
 
 
-def print_case(case: Case, events: Sequence[EventRow], refused: Sequence[IntentRow]) -> None:
-    """One case with all that happened to it."""
+def _pause(case: Case, held: Container[tuple[str, str]], resting: Container[str]) -> str:
+    if case.paused:
+        return " (paused)"
+    if case.is_open and case.account in resting:
+        return " (account paused)"
+    return " (playbook paused)" if case.is_open and (case.account, case.playbook) in held else ""
+
+
+def print_case(
+    case: Case, events: Sequence[EventRow], refused: Sequence[IntentRow], names: Mapping[str, str] | None = None
+) -> None:
+    """One case with all that happened to it. ``names``: of users, by id; who is not among them shows as the id."""
+    known = names or {}
     out = terminal()
     paused = ", paused" if case.paused else ""
     out.print(Text(f"Case {case.id}: {case.deal_name} (deal {case.deal_id} of {case.account})", style="bold"))
     out.print(
         Text(f"{case.status.value}{paused}; ending {case.number}; playbook {case.playbook} {case.playbook_version}")
     )
-    out.print(Text(f"contract end {case.contract_end or 'unknown'}; reason {case.reason or 'unknown'}; {case.outcome}"))
+    ended = f"; ended: {case.outcome.replace('_', ' ')}" if case.outcome else ""
+    out.print(Text(f"contract end {case.contract_end or 'unknown'}; reason {case.reason or 'unknown'}{ended}"))
     steps = plain_table("step", "status", "due (UTC)", "owner", "task in the CRM", "why this owner")
     for step in case.steps:
-        why = Text(step.why)
+        why, owner = Text(step.why), known.get(step.owner_id or "") or step.owner_id or ""
         status = Text(step.status.value.replace("_", " ") + (f": {step.reason}" if step.reason else ""))
-        steps.add_row(step.key, status, moment_text(step.due_at), step.owner_id, step.task_id, why)
+        steps.add_row(step.key, status, moment_text(step.due_at), Text(owner), step.task_id, why)
     out.print(steps)
     for intent in refused:
         out.print(Text(f"refused: {intent.kind} {intent.key}: {intent.reason}", style="bold red"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,13 +11,11 @@ from sqlalchemy import Select, case, func, select
 from sqlalchemy.orm import Session
 
 from connector.store.tables import AgendaRow, CaseRow, StepRow
-from workflows.cases import OPEN_STATUSES, CaseStatus, StepStatus
+from workflows.cases import OPEN_STATUSES, CaseStatus, StepStatus, steps_over
 
 A_PAGE = 50
 OPEN = "open"
 PAUSED = "paused"
-_DONE = (StepStatus.DONE, StepStatus.NOT_APPLICABLE)
-_OVER = [one.value for one in (*_DONE, StepStatus.CLOSED, StepStatus.DELETED, StepStatus.SKIPPED)]
 
 
 @dataclass(frozen=True)
@@ -42,6 +40,11 @@ class FoundCase:
     over: int
     steps: int
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it may still write."""
+        return self.row.status in OPEN_STATUSES
+
 
 def search(session: Session, wanted: CaseFilter, page: int = 1) -> tuple[list[FoundCase], int]:
     """One page of the cases that fit, the newest first, and how many fit in all."""
@@ -50,8 +53,8 @@ def search(session: Session, wanted: CaseFilter, page: int = 1) -> tuple[list[Fo
     rows = session.scalars(
         query.order_by(CaseRow.opened_at.desc(), CaseRow.id).limit(A_PAGE).offset((page - 1) * A_PAGE)
     ).all()
-    far = _how_far(session, [row.id for row in rows])
-    return [FoundCase(row, *far.get(row.id, (0, 0))) for row in rows], total
+    stand = _steps(session, [row.id for row in rows])
+    return [FoundCase(row, *_how_far(row, stand.get(row.id, {}))) for row in rows], total
 
 
 def _narrowed(query: Select[Any], wanted: CaseFilter) -> Select[Any]:
@@ -77,13 +80,22 @@ def _narrowed(query: Select[Any], wanted: CaseFilter) -> Select[Any]:
     return query
 
 
-def _how_far(session: Session, case_ids: Sequence[str]) -> dict[str, tuple[int, int]]:
+def _steps(session: Session, case_ids: Sequence[str]) -> dict[str, dict[StepStatus, int]]:
+    """How many steps of each case stand how."""
     rows = session.execute(
-        select(StepRow.case_id, func.sum(case((StepRow.status.in_(_OVER), 1), else_=0)), func.count())
+        select(StepRow.case_id, StepRow.status, func.count())
         .where(StepRow.case_id.in_(case_ids))
-        .group_by(StepRow.case_id)
+        .group_by(StepRow.case_id, StepRow.status)
     )
-    return {case_id: (int(over or 0), steps) for case_id, over, steps in rows}
+    found: dict[str, dict[StepStatus, int]] = {}
+    for case_id, status, count in rows:
+        found.setdefault(case_id, {})[StepStatus(status)] = count
+    return found
+
+
+def _how_far(row: CaseRow, steps: Mapping[StepStatus, int]) -> tuple[int, int]:
+    over = steps_over(CaseStatus(row.status))
+    return sum(count for status, count in steps.items() if status in over), sum(steps.values())
 
 
 def settles_at(session: Session, case_ids: Sequence[str]) -> dict[str, datetime]:

@@ -28,6 +28,11 @@ def playbooks(session: Session, account: str) -> dict[str, datetime]:
     return {row.playbook: row.paused_at for row in rows}
 
 
+def accounts_paused(session: Session) -> set[str]:
+    """Accounts that an admin has paused."""
+    return set(session.scalars(select(AccountRow.name).where(AccountRow.paused_at.is_not(None))))
+
+
 def pause_playbook(session: Session, account: str, playbook: str, now: datetime) -> bool:
     """Hold the cases of a playbook where they are; False when they are held already."""
     if playbook in playbooks(session, account):

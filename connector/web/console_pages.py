@@ -127,10 +127,14 @@ def _add_cases(blueprint: Blueprint, console: Console) -> None:
             found, total = case_search.search(db, wanted, page)
             followed = sorted({key for _, key, *_ in case_search.playbooks_in_use(db)})
             settles = case_search.settles_at(db, [one.row.id for one in found])
+            held = {(name, key) for name in runtime.accounts for key in pauses.playbooks(db, name)}
+            resting = pauses.accounts_paused(db)
         return console.page(
             "cases.html",
             found=found,
             settles=settles,
+            held=held,
+            resting=resting,
             total=total,
             page=page,
             pages=max(1, -(-total // A_PAGE)),

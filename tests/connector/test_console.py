@@ -407,6 +407,27 @@ def test_a_deal_that_waits_until_its_stage_has_held_says_until_when(
     assert f"settling until {until:%Y-%m-%d %H:%M}" in " ".join(capsys.readouterr().out.split())
 
 
+def test_a_case_of_a_paused_account_is_marked_and_one_called_off_counts_only_what_was_done(
+    inside: kit.Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ends = (StepStatus.DONE, StepStatus.CLOSED, StepStatus.SKIPPED)
+    case = open_case(inside, steps=tuple(Step(key=end.value, rule=end.value, status=end) for end in ends))
+    with inside.runtime.store.write() as session:
+        accounts.ensure(session, "acme", inside.rig.name, inside.rig.account_id)
+        accounts.change(session, "acme", started_at=inside.rig.now(), paused_at=inside.rig.now())
+    html = inside.get("/console/cases").text
+    assert ("account paused" in html, "3/3" in html) == (True, True)
+    print_cases([case], resting={"acme"})
+    cancelled = case.model_copy(update={"status": CaseStatus.CANCELLED})
+    with inside.runtime.store.write() as session:
+        cases.save(session, cancelled)
+    html = inside.get("/console/cases?status=").text
+    assert ("account paused" in html, "1/3" in html) == (False, True)
+    print_cases([cancelled], resting={"acme"})
+    told = " ".join(capsys.readouterr().out.split())
+    assert ("active (account paused)" in told, "3/3" in told, "1/3" in told) == (True, True, True)
+
+
 def test_steps_that_wait_say_when_they_appear_or_for_what(inside: kit.Desk) -> None:
     waits = tuple(Step(key=key, rule=key) for key in ("farewell", "thank-for-answer"))
     case = open_case(inside, steps=waits, contract_end=(inside.rig.now() + timedelta(days=75)).date())
