@@ -243,11 +243,11 @@ def _titles(playbook: Playbook | None, subjects: Mapping[str, str], deal: str) -
     Other gaps stay open. Until a written task says what the customer is called, the deal's name stands in.
     """
     rules = {rule.key: rule for rule in playbook.steps()} if playbook is not None else {}
+    named = _named_in(rules, subjects) or deal
 
     def title(step: Step) -> str:
         if subjects.get(step.key):
             return subjects[step.key]
-    named = _named_in(rules, subjects) or deal
         rule = rules.get(step.rule)
         words = wording(rule.title, languages.current(), playbook.languages) if rule is not None and playbook else ""
         shown = _FILLED_IN.sub("…", _CUSTOMER.sub(lambda _: named, words))
@@ -256,10 +256,6 @@ def _titles(playbook: Playbook | None, subjects: Mapping[str, str], deal: str) -
     return title
 
 
-def _told(console: Console, answer: Answer) -> dict[str, Any]:
-    """An answer with its questions, in the admin's language."""
-    asked = console.runtime.library.questionnaires.get(answer.questionnaire)
-    lines: list[tuple[str, str]] = []
 def _named_in(rules: Mapping[str, StepRule], subjects: Mapping[str, str]) -> str:
     """The customer's name, as the first written task has it in the place that its title keeps for it."""
     for key, subject in subjects.items():
@@ -273,6 +269,10 @@ def _named_in(rules: Mapping[str, StepRule], subjects: Mapping[str, str]) -> str
     return ""
 
 
+def _told(console: Console, answer: Answer) -> dict[str, Any]:
+    """An answer with its questions, in the admin's language."""
+    asked = console.runtime.library.questionnaires.get(answer.questionnaire)
+    lines: list[tuple[str, str]] = []
     if asked is not None:
         lines = [
             (
