@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import re
 import tempfile
+import textwrap
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -23,9 +24,10 @@ from connector.figures import gather
 from connector.store import agenda, cases, intents
 from connector.store.tables import IntentRow
 from demo.stage import Crm, Stage, raised
-from workflows.cases import Case, StepStatus
+from sandbox.pages import RecordView
+from workflows.cases import Case, CaseStatus, StepStatus
 from workflows.dates import zone
-from workflows.fields import named_in
+from workflows.fields import DEGREE_OPTIONS, REASON_OPTIONS, FieldSpec, FieldType, named_in
 from workflows.records import RecordKind
 from workflows.rules import CaseKind, LinkKind
 
@@ -39,21 +41,26 @@ ANSWERS = {
 }
 
 
+WAITS = {CaseStatus.SETTLING: "settling", CaseStatus.AWAITING_REASON: "waiting for its reason"}
+DOOR = {"stay-in-touch": "a friendly word now and then", "win-back": "a call when the reason may no longer hold"}
+
+
 def tell(*, wait: bool) -> int:
     """Tell the story; with ``wait`` pause between chapters, and stay at the end so that the pages can be looked at."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="aurevoir-demo-") as folder, raised(Path(folder)) as stage:
-        _open(stage)
+        _open(stage, wait=wait)
         for number, (title, chapter) in enumerate(CHAPTERS, 1):
-            console.rule(f"[bold]{number}. {title}[/]  {stage.clock.now():%a %d %b %Y %H:%M}", align="left")
+            console.rule(f"[bold]{number}. {title}[/]", align="left")
             for crm in stage.crms:
                 crm.sandbox.ledger.reset()
             chapter(stage)
             for crm in stage.crms:
                 crm.calls[title] = crm.sandbox.ledger.count()
+            console.print(f"  [dim]By now it is {stage.clock.now():%a %d %b %Y %H:%M}.[/]")
             if wait:
                 console.input("[dim]press Enter for the next chapter [/]")
-        told = _close(stage, time.monotonic() - began)
+        told = _close(stage, time.monotonic() - began, wait=wait)
         if wait:
             console.print("The pages stay up until you press Ctrl-C.")
             try:
@@ -64,11 +71,13 @@ def tell(*, wait: bool) -> int:
     return told
 
 
-def _open(stage: Stage) -> None:
-    console.print("[bold]Aurevoir[/], on look-alikes of both CRMs. Watch, in a browser:")
+def _open(stage: Stage, *, wait: bool) -> None:
+    served = "Watch, in a browser:" if wait else "Served while it runs:"
+    console.print(f"[bold]Aurevoir[/], on look-alikes of both CRMs. {served}")
     for crm in stage.crms:
         console.print(f"  {crm.label:<11} {crm.deal_url}?watch=1   (all deals: {crm.server.url}/)")
     console.print(f"  connector   {stage.address}/readyz")
+    console.print(f"  [dim]It is {stage.clock.now():%a %d %b %Y %H:%M}.[/]")
 
 
 # --- chapters -------------------------------------------------------------------------------------------------------
@@ -95,7 +104,7 @@ def not_renewing(stage: Stage) -> None:
     for crm in stage.crms:
         case = _case(stage, crm)
         _expect(case.kind is CaseKind.OFFBOARDING, "now it is an ending")
-        console.print(f"  {crm.label}: the webhook arrived; the case is [bold]{case.status.value}[/], no task yet.")
+        console.print(f"  {crm.label}: the webhook arrived; the case is [bold]{_status(case)}[/], no task yet.")
         _expect(all(task.done for task in crm.tasks()), "the plan to keep them is folded up, nothing before it holds")
 
 
@@ -103,7 +112,7 @@ def settled(stage: Stage) -> None:
     """A day later the plan appears; where the reason is missing, one task asks for it first."""
     stage.advance(timedelta(hours=24, minutes=5))
     for crm in stage.crms:
-        console.print(f"  {crm.label}: the case is [bold]{_case(stage, crm).status.value}[/].")
+        console.print(f"  {crm.label}: the case is [bold]{_status(_case(stage, crm))}[/].")
         _show_tasks(crm)
 
 
@@ -116,7 +125,7 @@ def reason(stage: Stage) -> None:
         stage.runtime.rounds[account].run(poll=True)
     stage.settle()
     for crm in asked:
-        console.print(f"  {crm.label}: the reason is there; the case is [bold]{_case(stage, crm).status.value}[/].")
+        console.print(f"  {crm.label}: the reason is there; the case is [bold]{_status(_case(stage, crm))}[/].")
         _show_tasks(crm)
     _expect(all(_case(stage, crm).status.value == "active" for crm in stage.crms), "both plans run")
 
@@ -172,7 +181,7 @@ def a_month_later(stage: Stage) -> None:
         newest = crm.tasks()[-1] if crm.tasks() else None
         case = _case(stage, crm)
         open_steps = sum(step.status is StepStatus.WAITING for step in case.steps)
-        console.print(f"  {crm.label}: case [bold]{case.status.value}[/], {open_steps} steps still to come.")
+        console.print(f"  {crm.label}: case [bold]{_status(case)}[/], {open_steps} steps still to come.")
         if newest is not None:
             console.print(f"    last task: {newest.subject}")
 
@@ -185,7 +194,8 @@ def learning(stage: Stage) -> None:
         with stage.runtime.store.read() as session:
             tz = zone(account.config.time_zone)
             found = gather(session, crm.account, stage.runtime.library.questionnaires, stage.clock.now(), tz)
-        reasons = ", ".join(sorted({line.reason for line in found.reasons}))
+        named = {option.value: option.text["en"] for option in REASON_OPTIONS}
+        reasons = ", ".join(sorted({named.get(line.reason, line.reason) for line in found.reasons}))
         console.print(f"  {crm.label}: {found.offboardings} goodbye, reasons told: {reasons}; digests: {len(told)}.")
         for subject in told[:2]:
             console.print(f"    {subject}", markup=False)
@@ -200,8 +210,9 @@ def the_door(stage: Stage) -> None:
     for crm in stage.crms:
         page = _pages(stage, crm, LinkKind.TOUCH)[0]
         _send(page, hear="asked", again=None)
-        lasting = [step.rule for step in _case(stage, crm).steps if step.rule.startswith(("stay-in-touch", "win-back"))]
-        console.print(f"  {crm.label}: the case is [bold]{_case(stage, crm).status.value}[/], the door open: {lasting}")
+        rules = {step.rule.partition(".")[0] for step in _case(stage, crm).steps}
+        door = " and ".join(words for rule, words in DOOR.items() if rule in rules)
+        console.print(f"  {crm.label}: the case is [bold]{_status(_case(stage, crm))}[/], the door open: {door}.")
         console.print(f"    the former customer chose what to hear: {page}")
     stage.settle()
 
@@ -214,8 +225,7 @@ def back_again(stage: Stage) -> None:
         case = _case(stage, crm)
         _expect(case.kind is CaseKind.BASELINE, "the next relation begins with a baseline")
         record = crm.pages.record("deals", crm.deal_id)
-        returned = _labels(stage, crm, RecordKind.DEAL, "returned")
-        back = [f"{one.label}: {one.value}" for one in record.fields if one.label in returned]
+        back = _filled(stage, crm, record, RecordKind.DEAL, "returned")
         console.print(f"  {crm.label}: {', '.join(back)}. A {case.kind.value} plan begins:")
         _show_tasks(crm)
 
@@ -291,21 +301,20 @@ def _show_feedback(stage: Stage, crm: Crm) -> None:
     case = _case(stage, crm)
     for contact in case.contact_ids:
         record = crm.pages.record("contacts", contact)
-        ours = _labels(stage, crm, RecordKind.CONTACT)
-        exits = [f"{one.label}: {one.value}" for one in record.fields if one.label in ours and one.value]
+        exits = _filled(stage, crm, record, RecordKind.CONTACT)
         if exits:
             console.print(f"  {crm.label}: on contact [bold]{record.title}[/] now:")
             for line in exits:
-                console.print(f"    {line[:100]}", markup=False)
+                console.print(f"    {line}", markup=False)
             return
     raise AssertionError(f"no feedback on a contact in {crm.label}")
 
 
-def _close(stage: Stage, seconds: float) -> int:
+def _close(stage: Stage, seconds: float, *, wait: bool) -> int:
     console.rule("[bold]What happened[/]", align="left")
     table = Table("", *(crm.label for crm in stage.crms), box=None, header_style="bold")
     rows: list[tuple[str, Callable[[Crm], object]]] = [
-        ("case", lambda crm: _case(stage, crm).status.value),
+        ("case", lambda crm: _status(_case(stage, crm))),
         ("playbook", lambda crm: f"{_case(stage, crm).playbook} {_case(stage, crm).playbook_version}"),
         ("tasks made", lambda crm: len(crm.tasks())),
         ("tasks done", lambda crm: sum(task.done for task in crm.tasks())),
@@ -316,7 +325,8 @@ def _close(stage: Stage, seconds: float) -> int:
         table.add_row(name, *(str(of(crm)) for crm in stage.crms))
     console.print(table)
     console.print("[dim]Calls include polling and the daily comparison over all these weeks.[/]")
-    console.print("Pages to look at:")
+    gone = "These were served while it ran; run `make demo` in a terminal to look at them yourself:"
+    console.print("Pages to look at:" if wait else gone)
     for crm in stage.crms:
         console.print(f"  the deal in {crm.label}: {crm.deal_url}")
         console.print(f"  its survey, which now says “{_heading(crm.survey)}”: {crm.survey}")
@@ -343,10 +353,32 @@ def _heading(page: str) -> str:
     return html.unescape(re.sub(r"<[^>]+>|\s+", " ", found[1])).strip() if found else ""
 
 
-def _labels(stage: Stage, crm: Crm, record: RecordKind, *names: str) -> set[str]:
-    """What fields of ours are called in the account's language; all of this kind of record without ``names``."""
-    specs = named_in(stage.runtime.accounts[crm.account].config.language)
-    return {spec.label for spec in specs if spec.record is record and (not names or spec.name in names)}
+def _filled(stage: Stage, crm: Crm, shown: RecordView, record: RecordKind, *names: str) -> list[str]:
+    """Fields of ours that say something, as people read them; all of this kind of record without ``names``."""
+    specs = {
+        spec.label: spec
+        for spec in named_in(stage.runtime.accounts[crm.account].config.language)
+        if spec.record is record and (not names or spec.name in names)
+    }
+    return [
+        f"{one.label}: {_words(specs[one.label], one.value)}"
+        for one in shown.fields
+        if one.value and one.label in specs
+    ]
+
+
+def _words(spec: FieldSpec, value: str) -> str:
+    """A value in the words of its field's language; texts in one line, the long ones by their beginning."""
+    if spec.type is FieldType.BOOLEAN:
+        yes, _, no = (option.text[spec.language] for option in DEGREE_OPTIONS)
+        return yes if value.lower() in ("true", "yes") else no
+    named = {option.value: spec.option_label(option) for option in spec.options}
+    return named.get(value) or (value if spec.type is FieldType.URL else textwrap.shorten(value, 60, placeholder=" …"))
+
+
+def _status(case: Case) -> str:
+    """Where a case stands, in words."""
+    return WAITS.get(case.status, case.status.value)
 
 
 def _pages(stage: Stage, crm: Crm, kind: LinkKind) -> list[str]:
