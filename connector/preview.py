@@ -95,7 +95,7 @@ def _gone(runtime: Runtime, name: str, deal: Deal) -> str:
     with runtime.store.read() as session:
         known = cases.last_by_deal(session, name, [deal.id]) or cases.open_by_deal(session, name, [deal.id])
     if deal.state is DealState.DELETED and not known:
-        return f"there is no deal {deal.id} in the CRM: its id is the number in the address of the deal's page"
+        return f"there is no deal {deal.id} in the CRM: the id is in the address of the deal's page"
     return f"deal {deal.id} is {deal.state.value} in the CRM"
 
 

@@ -38,11 +38,13 @@ class Uninstalled:
     """What was done, or with ``dry_run`` would be. ``stays`` maps what is left to why and what to do about it.
 
     ``cases_let_go``: deals whose ended cases still had open tasks, or with the fields kept still asked for quiet.
-    ``out_of_reach``: the CRM let us in no more, so that our side alone was finished.
+    ``out_of_reach``: the CRM let us in no more, so that our side alone was finished. ``paused``: an admin had paused
+    the account, and the last writes of the leaving go into its CRM all the same.
     """
 
     account: str
     dry_run: bool
+    paused: bool = False
     cases_cancelled: int = 0
     cases_let_go: int = 0
     out_of_reach: bool = False
@@ -67,7 +69,9 @@ def uninstall(
     Raises :class:`~adapters.errors.AdapterError` when the CRM cannot be worked with, and :class:`NotPossible` when a
     case cannot be ended yet, or our credentials are refused: then nothing else was removed.
     """
-    done = Uninstalled(account, dry_run)
+    with runtime.store.read() as session:
+        row = accounts.get(session, account)
+    done = Uninstalled(account, dry_run, paused=row is not None and row.paused_at is not None)
     done.cases_cancelled = len(_open_cases(runtime, account))
     done.cases_let_go = len(_outlasted(runtime, account, keep_fields=keep_fields))
     locked = nullcontext() if dry_run else runtime.store.exclusive(work_lock(account), wait=WAIT_SECONDS)

@@ -231,7 +231,8 @@ def uninstall_command(
             print_uninstalled(planned)
             question = "Finish our side" if planned.out_of_reach else "Do this"
             lost = "" if planned.out_of_reach or keep_fields else "? Values in our fields go with them"
-            typer.confirm(f"{question} in {name}{lost}", abort=True)
+            although = ", although it is paused" if planned.paused and not planned.out_of_reach else ""
+            typer.confirm(f"{question} in {name}{although}{lost}", abort=True)
         done = planned if dry_run else uninstall(runtime, name, **how)
     if as_json:
         print_json(done.as_json())

@@ -94,10 +94,15 @@ def print_uninstalled(done: Uninstalled) -> None:
     out = terminal()
     would = "would be " if done.dry_run else ""
     tasks = "here; the CRM lets us in no more" if done.out_of_reach else "their tasks closed with a note"
-    out.print(Text(f"{done.account}: {done.cases_cancelled} open cases {would}cancelled, {tasks}"))
+    if done.paused and not done.out_of_reach:
+        stands = "is" if done.dry_run else "was"
+        out.print(Text(f"{done.account} {stands} paused. Leaving writes into its CRM all the same:"), style="bold")
+        out.print("  the last note of each open case, the closing of its tasks, and what becomes of our fields")
+    out.print(Text(f"{done.account}: {_many(done.cases_cancelled, 'open case')} {would}cancelled, {tasks}"))
     if done.cases_let_go and not done.out_of_reach:
-        out.print(Text(f"{done.cases_let_go} deals whose case had ended {would}closed too: tasks that outlasted it"))
-    out.print(Text(f"{len(done.removed)} parts {would}removed"))
+        ended = _many(done.cases_let_go, "deal")
+        out.print(Text(f"{ended} whose case had ended {would}tidied up too: tasks that outlasted it"))
+    out.print(Text(f"{_many(len(done.removed), 'part')} {would}removed"))
     for part in done.removed:
         out.print(Text(f"  {part}"))
     out.print("What stays:")
@@ -105,3 +110,7 @@ def print_uninstalled(done: Uninstalled) -> None:
         out.print(Text(f"  - {what}: {why}"))
     if done.dry_run:
         out.print("Nothing was changed.")
+
+
+def _many(count: int, thing: str) -> str:
+    return f"{count} {thing}{'s' if count != 1 else ''}"

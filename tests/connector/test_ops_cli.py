@@ -128,8 +128,12 @@ def test_a_set_up_is_exported_and_imported_again_without_a_change(run: Run, tmp_
 
 def test_taking_it_out_is_shown_first_and_leaves_the_account_switched_off(run: Run) -> None:
     planned = json.loads(run("uninstall", "--account", "acme", "--dry-run", "--json")[1])
-    assert planned["dry_run"]
+    assert (planned["dry_run"], planned["paused"]) == (True, False)
     assert run("accounts")[0] == 0
+    run("accounts", "pause", "acme")
+    told = run("uninstall", "--account", "acme", "--dry-run")[1]
+    assert "acme is paused. Leaving writes into its CRM all the same:" in told
+    assert "0 open cases would be cancelled" in told
     code, told = run("uninstall", "--account", "acme", "--yes")
     assert code == 0
     assert "What stays:" in told
