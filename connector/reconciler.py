@@ -31,7 +31,7 @@ from connector.returns import credit_returns
 from connector.sending import Sender, backoff
 from connector.store import Store, agenda, baselines, cases, door, erasing, intake, intents, inventory, pauses
 from connector.store.tables import AgendaRow, IntentState, LinkRow
-from connector.survey_links import about_person, address, language_of, lately_surveyed, surveyed_elsewhere
+from connector.survey_links import RememberedLinks, lately_surveyed, surveyed_elsewhere
 from workflows.cases import Baseline, Case, CaseStatus, FigureChange, InventoryItem, News, StepStatus
 from workflows.decide import cancel, decide, take_down
 from workflows.draft import FINISHED
@@ -41,7 +41,6 @@ from workflows.look import Decision, Look
 from workflows.questions import Answer
 from workflows.quiet import asked_for, without_lifting
 from workflows.records import Deal, Involvement, People, TaskState
-from workflows.rules import LinkKind
 from workflows.running import earliest
 from workflows.writes import CreateTask
 
@@ -306,7 +305,9 @@ class Reconciler:
             asked=look.row.asked,
         )
         try:
-            links = _RememberedLinks(self._links, self._account, look, now)
+            look.links.clear()
+            config = self._account.config
+            links = RememberedLinks(self._links, self._account.name, config, look.people, look.links, now)
             look.decision = _ended(facts, look.cancelled) if look.cancelled else decide(facts, links)
         except Exception as error:
             log.exception("a deal could not be decided", account=self._account.name, deal=look.row.deal_id)
@@ -394,32 +395,6 @@ class Reconciler:
             agenda.failed(session, look.row, until, reason, now)
         else:
             agenda.looked(session, look.row, earliest(look.decision.next_look, look.again))
-
-
-class _RememberedLinks:
-    """Signs addresses, and notes which ones were given out so that they lead somewhere."""
-
-    def __init__(self, links: LinkSigner, account: Account, look: DealLook, now: datetime) -> None:
-        self._links, self._account, self._look, self._now = links, account, look, now
-        look.links.clear()
-
-    def __call__(self, kind: LinkKind, case_id: str, contact_id: str | None, questionnaire: str) -> str:
-        config, people = self._account.config, self._look.people
-        language = language_of(config, people, contact_id)
-        link = LinkRow(
-            id=self._links.link_id(kind, case_id, contact_id, questionnaire),
-            account=self._account.name,
-            case_id=case_id,
-            kind=kind.value,
-            contact_id=contact_id,
-            questionnaire=questionnaire,
-            language=language,
-            made_at=self._now,
-            closed_at=None,
-        )
-        about_person(self._links, self._account.name, link, people)
-        self._look.links.append(link)
-        return address(self._links, config, kind, case_id, contact_id, questionnaire, language)
 
 
 def _ended(facts: Look, outcome: str) -> Decision:

@@ -52,6 +52,40 @@ def _contact(people: People | None, contact_id: str | None) -> Contact | None:
     return next((one for one in people.contacts if one.id == contact_id), None) if people and contact_id else None
 
 
+class RememberedLinks:
+    """Signs addresses for the decision on one deal, and notes in ``given`` which ones must lead somewhere."""
+
+    def __init__(
+        self,
+        links: LinkSigner,
+        account: str,
+        config: AccountConfig,
+        people: People | None,
+        given: list[LinkRow],
+        now: datetime,
+    ) -> None:
+        self._links, self._account, self._config = links, account, config
+        self._people, self._given, self._now = people, given, now
+
+    def __call__(self, kind: LinkKind, case_id: str, contact_id: str | None, questionnaire: str) -> str:
+        """The address of a page; see :class:`workflows.look.Links`."""
+        language = language_of(self._config, self._people, contact_id)
+        link = LinkRow(
+            id=self._links.link_id(kind, case_id, contact_id, questionnaire),
+            account=self._account,
+            case_id=case_id,
+            kind=kind.value,
+            contact_id=contact_id,
+            questionnaire=questionnaire,
+            language=language,
+            made_at=self._now,
+            closed_at=None,
+        )
+        about_person(self._links, self._account, link, self._people)
+        self._given.append(link)
+        return address(self._links, self._config, kind, case_id, contact_id, questionnaire, language)
+
+
 def lately_surveyed(
     store: Store, links: LinkSigner, name: str, config: AccountConfig, asked: Sequence[People], now: datetime
 ) -> Sequence[LinkRow]:
