@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from adapters.errors import ConsentTrouble
-from adapters.results import SchemaReport
+from adapters.results import Said, SchemaReport
 from adapters.services import Services, Token
 from adapters.signals import Reply, WebhookAccount, WebhookRequest
 from workflows.fields import FieldSpec
@@ -95,6 +95,13 @@ class Consenting(Protocol):
 
     consent: BrowserConsent
     """How that is done."""
+
+
+@runtime_checkable
+class Located(Protocol):
+    """An adapter that tells where people find the id of their account."""
+
+    where_account_id: Said
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from adapters.hubspot.oauth import HubSpotConsent
 from adapters.hubspot.settings import HubSpotSettings
 from adapters.offers import Ask, BrowserConsent, PackageOrder
 from adapters.port import Adapter, Crm
+from adapters.results import Said
 from adapters.services import FieldMap, Services
 from adapters.signals import Receipt, WebhookAccount, WebhookRequest
 
@@ -22,6 +23,7 @@ class HubSpotAdapter:
 
     name = "hubspot"
     label = "HubSpot"
+    where_account_id = Said("In HubSpot, open the menu of your account at the top right: the number stands there.")
     settings_model: type[BaseModel] = HubSpotSettings
     package_options: Mapping[str, str] = project.OPTIONS
     consent: BrowserConsent = HubSpotConsent()

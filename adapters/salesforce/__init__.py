@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from adapters.errors import Rejected
 from adapters.offers import BrowserConsent, PackageOrder
 from adapters.port import Adapter, Crm
+from adapters.results import Said
 from adapters.salesforce import mapping, packaging, webhooks
 from adapters.salesforce.consent import SalesforceConsent
 from adapters.salesforce.settings import SalesforceSettings
@@ -23,6 +24,9 @@ class SalesforceAdapter:
 
     name = "salesforce"
     label = "Salesforce"
+    where_account_id = Said(
+        "In Salesforce, open Setup > Company Information: the organization ID, of 15 or 18 characters."
+    )
     settings_model: type[BaseModel] = SalesforceSettings
     package_options: Mapping[str, str] = packaging.OPTIONS
     consent: BrowserConsent = SalesforceConsent()

@@ -31,7 +31,7 @@ from connector.account import Account
 from connector.admins import Admin, AdminProblem, Admins
 from connector.admins import note as note_in_log
 from connector.bootstrap import Runtime
-from connector.setup import STEPS
+from connector.setup import OWNS, STEPS, raw_account, seen
 from connector.web import event_words, languages
 from connector.web.brake import Brake, KnownBrowsers
 from workflows.dates import zone
@@ -159,6 +159,8 @@ def guard(blueprint: Blueprint, console: Console) -> Blueprint:
             "who": current_user.admin.email if signed_in else None,
             "moment": _moment_in(console),
             "day_there": _day_in(console),
+            "zone_of": lambda name: _zone_of(console, name),
+            "kept_steps": lambda name: _kept_steps(console.runtime, name),
             "day": lambda at: format_date(at, "medium", locale=languages.current()) if at else "",
             "ago": lambda at: _ago(at, console.runtime.clock.now()),
             "happened": event_words.happened,
@@ -204,6 +206,23 @@ def _moment_in(console: Console) -> Callable[..., Markup]:
         return Markup('<time datetime="{}">{}{}</time>').format(at.isoformat(), text, name)
 
     return moment
+
+
+def _zone_of(console: Console, name: str) -> str:
+    """The time zone of an account's clock; UTC for one that left the settings."""
+    found = console.runtime.accounts.get(name)
+    return found.config.time_zone if found is not None else "UTC"
+
+
+def _kept_steps(runtime: Runtime, name: str) -> set[str]:
+    """The steps of the set-up of which something stands in the settings; the first and the last by what is so."""
+    account, raw = runtime.accounts[name], raw_account(runtime, name)
+    kept = {step for step in OWNS if any(one is not None and one != [] for one in seen(raw, step))}
+    if account.has_known():
+        kept.add("connect")
+    if account.is_switched_on():
+        kept.add("switch_on")
+    return kept
 
 
 def _day_in(console: Console) -> Callable[[datetime, str], str]:

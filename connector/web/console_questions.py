@@ -242,8 +242,8 @@ def countries() -> list[tuple[str, str]]:
     import holidays  # only where a calendar is chosen
 
     names = Locale.parse(languages.current()).territories
-    known = [code for code in holidays.list_supported_countries() if len(code) == 2]
-    return sorted(((code, names.get(code, code)) for code in known), key=lambda pair: pair[1].casefold())
+    known = [code for code in holidays.list_supported_countries() if code in names]  # a second code of one has no name
+    return sorted(((code, names[code]) for code in known), key=lambda pair: pair[1].casefold())
 
 
 QUESTIONS: Sequence[tuple[str, Offer, Read]] = (

@@ -15,6 +15,7 @@ from flask import Blueprint, abort, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from adapters.errors import AdapterError, AurevoirError, ConfigError
+from adapters.offers import Located
 from connector import setup
 from connector.account import Account
 from connector.config_edit import ChangedMeanwhile, Difference, literal
@@ -81,6 +82,7 @@ def _add_new(blueprint: Blueprint, console: Console) -> None:
             needs_app=needs_app,
             has_app=crm in runtime.settings.oauth,
             say=languages.say,
+            where_id=languages.told(adapter.where_account_id) if isinstance(adapter, Located) else "",
             redirect_uri=f"{runtime.settings.server.public_url}/oauth/{crm}/callback",
             countries=countries(),
             faults=faults,

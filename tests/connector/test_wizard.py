@@ -456,6 +456,11 @@ def test_an_account_without_stages_is_not_switched_on(rig: Any, tmp_path: Path) 
     assert "No stages are chosen yet" in answer.text
     assert '<a href="/console/accounts/acme/stages">' in answer.text, "the way to choose them"
     assert "accounts.acme.watch" not in answer.text
+    done = re.findall(r'/accounts/acme/(\w[\w-]*)"(?: aria-current="step")? class="kept"', answer.text)
+    assert "place" in done, "what stands in the settings bears a mark"
+    assert not {"stages", "switch-on"} & set(done)
+    asked = unescape(desk.get(f"/console/accounts/new?crm={rig.name}").text)
+    assert desk.runtime.adapters[rig.name].where_account_id in asked, "where the id is found"
     assert not desk.runtime.accounts["acme"].is_switched_on()
     desk.runtime.close()
 
