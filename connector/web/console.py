@@ -193,16 +193,16 @@ def _with_language(code: str) -> str:
 
 
 def _moment_in(console: Console) -> Callable[..., Markup]:
-    """A moment for people: on the account's clock, where it is about one."""
+    """A moment for people: on the account's clock, where it is about one; ``named`` where the page names no zone."""
 
-    def moment(at: datetime | None, account: str | None = None) -> Markup:
+    def moment(at: datetime | None, account: str | None = None, *, named: bool = False) -> Markup:
         if at is None:
             return Markup("–")
         found = console.runtime.accounts.get(account) if account else None
         there = at.astimezone(zone(found.config.time_zone) if found is not None else UTC)
         spoken = languages.current()
         text = f"{format_date(there, 'medium', locale=spoken)} {format_time(there, 'short', locale=spoken)}"
-        name = "" if found is not None else " UTC"
+        name = "" if found is not None and not named else f" {there.tzname()}"
         return Markup('<time datetime="{}">{}{}</time>').format(at.isoformat(), text, name)
 
     return moment
