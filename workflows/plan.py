@@ -11,7 +11,7 @@ from workflows.cases import Case, CaseStatus, Step, StepStatus
 from workflows.dates import plausible, zone
 from workflows.desk import MAX_CONTACTS, Desk
 from workflows.draft import Draft
-from workflows.family import fitting_playbook, language_of
+from workflows.family import fitting_playbook, language_of, negotiation_before
 from workflows.look import Links, Look
 from workflows.people import Choice
 from workflows.records import Model, User
@@ -159,6 +159,7 @@ def _case(look: Look) -> Case:
         opened_at=look.now,
         confirmed_at=look.now,
         reason=look.deal.exit_reason,
+        written=negotiation_before(look),
     )
 
 

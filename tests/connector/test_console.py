@@ -364,15 +364,6 @@ def test_a_case_shows_its_steps_its_answers_and_why(inside: kit.Desk) -> None:
     html = inside.get(f"/console/cases/{case.id}").text
     assert "chosen because" in html
     assert "done" in html
-    for nothing in ("/console/cases/nosuch", "/console/nosuch", "/console/accounts/nosuch/stages"):
-        page = inside.get(nothing)
-        assert page.status_code == 404
-        assert 'href="/console/playbooks"' in page.text, "the console's own page, with its menu"
-
-
-def test_pages_speak_french(inside: kit.Desk) -> None:
-    open_case(inside)
-    assert "Dossiers" in inside.get("/console/?lang=fr").text
     told = [
         Event(what="plan started", detail="playbook saas 3"),
         Event(what="task written", data={"key": f"{case.id}:acknowledge", "record": "9"}),
@@ -385,6 +376,15 @@ def test_pages_speak_french(inside: kit.Desk) -> None:
     assert "never heard of" in html, "what we have no words for is not lost"
     assert html.index("Pour la recherche technique") < html.index("key: "), "folded away"
     assert "Northwind renewal" in re.findall(r"<tbody>.*?</tbody>", html, re.S)[0], "titles name the customer"
+    for nothing in ("/console/cases/nosuch", "/console/nosuch", "/console/accounts/nosuch/stages"):
+        page = inside.get(nothing)
+        assert page.status_code == 404
+        assert 'href="/console/playbooks"' in page.text, "the console's own page, with its menu"
+
+
+def test_pages_speak_french(inside: kit.Desk) -> None:
+    open_case(inside)
+    assert "Dossiers" in inside.get("/console/?lang=fr").text
     assert "Dossiers" in inside.get("/console/cases").text, "remembered"
     assert "Cases" in inside.get("/console/?lang=en").text
 
