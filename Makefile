@@ -32,7 +32,7 @@ demo: $(READY)  ## walk a deal through a whole goodbye, on look-alikes of both C
 	$(BIN)/python -m demo $(ARGS)
 
 test: $(READY)  ## run the whole test suite
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not trust" $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not trust" $(ARGS)
 
 check: $(READY)  ## format, lint, types, architecture
 	$(BIN)/ruff format --check .
