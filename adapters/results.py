@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from workflows.records import Deal, PastValue, People, Ref
+from workflows.said import Said as Said
 
 
 @dataclass(frozen=True)
@@ -133,22 +134,6 @@ class Level(StrEnum):
     OK = "ok"
     WARNING = "warning"
     FAULT = "fault"
-
-
-class Said(str):
-    """A sentence with what is filled in, so that a page can say it in another language; a plain text otherwise.
-
-    ``template`` is the English one, with ``%(name)s`` for each of ``values``.
-    """
-
-    template: str
-    values: Mapping[str, object]
-
-    def __new__(cls, template: str, **values: object) -> Said:
-        """The template with the values in their places."""
-        made = super().__new__(cls, template % values if values else template)
-        made.template, made.values = template, values
-        return made
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from flask import Flask, g, request
 
-from adapters.results import Said
+from connector import sentences
 
 FALLBACK = "en"
 NAMES = {"en": "English", "fr": "Français"}
@@ -43,12 +43,11 @@ def say(text: str) -> str:
     return _translations().gettext(text)
 
 
-def told(text: str) -> str:
-    """A sentence of the check-up in the language of the page, with its values; a text that we do not know as it is."""
-    if not isinstance(text, Said):
-        return say(text)
-    values = {name: told(one) if isinstance(one, Said) else one for name, one in text.values.items()}
-    return say(text.template) % values if values else say(text.template)
+def told(text: object) -> str:
+    """A sentence of the program, in the language of the page; a text that we do not know as it is."""
+    words = str(text) if not isinstance(text, str) else text
+    found = sentences.told(words, current())
+    return say(words) if found == words else found
 
 
 def current() -> str:

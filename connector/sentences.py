@@ -1,0 +1,137 @@
+"""What the program says of itself, in the reader's language: findings, faults, errors of a CRM, lines of the log.
+
+Such a sentence is made in English as a :class:`~workflows.said.Said`, wherever it is made, and kept as the text that it
+is: in the database, in the log, for scripts. It is said in another language at the edge, where somebody reads it, by the
+gettext files beside this module (``translations/<code>.po``). The template is found again in the text itself, so what
+was stored before there was a translation is translated as well, and a text that nobody knows is shown as it stands.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from workflows.said import Said
+
+FOLDER = Path(__file__).parent / "translations"
+LONGEST = 5_000
+"""Characters; what is longer is no sentence of ours."""
+_GAP = re.compile(r"%\((\w+)\)([sd])")
+_TAIL = re.compile(r"(, operation [\w ./-]+)?(, status \d{3})?(, correlation id \S+)?$")
+"""What :class:`~adapters.errors.AdapterError` puts behind its message."""
+_PLACED = Said("%(place)s: %(sentence)s")
+_WHOLE = re.compile(r"-?\d{1,15}")
+
+
+def told(text: str, language: str) -> str:
+    """The sentence in this language, with its values; as it stands when the language or the sentence is unknown.
+
+    Lines of several sentences are told one by one; what stands before a sentence, as the place of a fault does, stays.
+    """
+    words = _words(language)
+    if not words:
+        return str(text)
+    if (found := _told(text, language, words)) is not None:
+        return found
+    if "\n" in text:
+        return "\n".join(told(line, language) for line in text.split("\n"))
+    return _told_in_part(text, language, words) or str(text)
+
+
+def of_text(text: str) -> Said | None:
+    """The sentence of ours that this text is, with its values; None: it is none."""
+    if isinstance(text, Said):
+        return text
+    if len(text) > LONGEST:
+        return None
+    exact, patterns = _known()
+    if text in exact:
+        return Said(text)
+    return next((Said(one.template, **found) for one in patterns if (found := one.values_in(text)) is not None), None)
+
+
+def _told(text: str, language: str, words: Mapping[str, str]) -> str | None:
+    said = text if isinstance(text, Said) and text.template in words else of_text(str(text))
+    if said is None or said.template not in words:
+        return None
+    values = {name: told(one, language) if isinstance(one, str) else one for name, one in said.values.items()}
+    return words[said.template] % values if values else words[said.template]
+
+
+def _told_in_part(text: str, language: str, words: Mapping[str, str]) -> str | None:
+    """A sentence with what an error of a CRM adds behind it, or with a place before it."""
+    tail = _TAIL.search(text)
+    if tail is not None and tail[0] and (found := _told(text[: tail.start()], language, words)) is not None:
+        return found + tail[0]
+    at = text.find(": ")
+    while at >= 0:
+        if (found := _told(text[at + 2 :], language, words)) is not None:
+            return words[_PLACED] % {"place": text[:at], "sentence": found}
+        at = text.find(": ", at + 1)
+    return None
+
+
+# --- finding a sentence again ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Pattern:
+    """A template taken apart: what is fixed, and between that the gaps with their names and kinds."""
+
+    template: str
+    fixed: tuple[str, ...]
+    gaps: tuple[tuple[str, str], ...]
+
+    def values_in(self, text: str) -> dict[str, object] | None:
+        """What stands in the gaps, when the text is this sentence. Linear: nothing is tried twice."""
+        if not text.startswith(self.fixed[0]) or not text.endswith(self.fixed[-1]):
+            return None
+        at, end = len(self.fixed[0]), len(text) - len(self.fixed[-1])
+        found: dict[str, object] = {}
+        for (name, kind), behind in zip(self.gaps, (*self.fixed[1:-1], None), strict=True):
+            upto = end if behind is None else text.find(behind, at, end)
+            if upto < at:
+                return None
+            seen: object = text[at:upto]
+            if kind == "d":
+                if not _WHOLE.fullmatch(text[at:upto]):
+                    return None
+                seen = int(text[at:upto])
+            if found.setdefault(name, seen) != seen:
+                return None
+            at = upto + len(behind or "")
+        return found
+
+
+def _pattern(template: str) -> _Pattern:
+    parts = _GAP.split(template)
+    fixed = tuple(one.replace("%%", "%") for one in parts[0::3])
+    return _Pattern(template, fixed, tuple(zip(parts[1::3], parts[2::3], strict=True)))
+
+
+@cache
+def _known() -> tuple[frozenset[str], tuple[_Pattern, ...]]:
+    """All templates of all languages: those without gaps, and the others, those with the most fixed letters first."""
+    templates = {template for path in FOLDER.glob("*.po") for template in _words(path.stem)}
+    gapped = [_pattern(one) for one in templates if _GAP.search(one)]
+    usable = [one for one in gapped if any(part.strip(" :,.;–=()“”") for part in one.fixed)]
+    return (
+        frozenset(one for one in templates if not _GAP.search(one)),
+        tuple(sorted(usable, key=lambda one: (-sum(map(len, one.fixed)), one.template))),
+    )
+
+
+@cache
+def _words(language: str) -> Mapping[str, str]:
+    """The translations into one language by their English template; into a regional one those of its language."""
+    path = FOLDER / f"{language.replace('_', '-').partition('-')[0]}.po"
+    if not re.fullmatch(r"[a-z]{2,3}\.po", path.name) or not path.exists():
+        return {}
+    from babel.messages.pofile import read_po  # only where another language than English is spoken
+
+    with path.open("rb") as file:
+        catalog = read_po(file, locale=path.stem)
+    return {str(one.id): str(one.string) for one in catalog if one.id and one.string}
