@@ -10,14 +10,16 @@ from typing import Any
 import alembic.command
 import alembic.config
 import pytest
-from sqlalchemy import inspect, text
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import MetaData, inspect, text
 from sqlalchemy.exc import IntegrityError
 
-from connector.store import Store, accounts, agenda, cases, intake, intents
+from connector.store import Store, accounts, agenda, cases, door, intake, intents
 from connector.store.agenda import Entry
 from connector.store.database import _MIGRATIONS as MIGRATIONS
 from connector.store.database import Busy, SchemaOutdated
-from connector.store.tables import Base, IntentState, LinkRow
+from connector.store.tables import AnswerRow, Base, IntentState, LinkRow
 from workflows.cases import OPEN_STATUSES, Case, CaseStatus, Event, Step, StepStatus
 from workflows.questions import Answer
 from workflows.records import RecordKind, Ref
@@ -50,6 +52,15 @@ def case(**values: object) -> Case:
     return Case.model_validate(defaults | values)
 
 
+def _migrate(store: Store, revision: str, *, down: bool = False) -> None:
+    config = alembic.config.Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("path_separator", "os")
+    with store.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        (alembic.command.downgrade if down else alembic.command.upgrade)(config, revision)
+
+
 def task(key: str) -> CreateTask:
     return CreateTask(key=key, deal_id="7", subject="Call", due_at=LATER, owner_id="u1")
 
@@ -61,6 +72,11 @@ def test_the_migrations_make_exactly_the_tables_that_the_code_uses(store: Store)
         assert {column["name"] for column in found.get_columns(table.name)} == set(table.columns.keys())
         assert {index["name"] for index in found.get_indexes(table.name)} >= {index.name for index in table.indexes}
     assert set(found.get_table_names()) == set(Base.metadata.tables) | {"alembic_version"}
+    with store.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        different = compare_metadata(context, Base.metadata)
+    named = [one[1].name for one in different if isinstance(one, tuple) and one[0] == "remove_index"]
+    assert (len(different), named) == (1, ["uq_cases_open"]), different
 
 
 @pytest.mark.in_service
@@ -109,10 +125,65 @@ def test_an_upgrade_of_sqlite_keeps_a_copy_first(tmp_path: Path) -> None:
     store.close()
 
 
+_OLD_ROWS: dict[str, dict[str, object]] = {
+    "cases": {
+        "id": "c1", "account": "acme", "deal_id": "7", "deal_name": "Renewal", "number": 1, "kind": "offboarding",
+        "status": "active", "paused": False, "playbook": "saas", "playbook_version": "1-a", "language": "en",
+        "stage_id": "lost", "entered_at": NOW, "opened_at": NOW, "outcome": "", "contact_ids": ["p1"],
+        "written": {"deal": "x"},
+    },
+    "links": {
+        "id": "l1", "account": "acme", "case_id": "c1", "kind": "survey", "contact_id": "p1", "questionnaire": "exit",
+        "language": "en", "made_at": NOW,
+    },
+    "answers": {
+        "link_id": "l1", "account": "acme", "case_id": "c1", "contact_id": "p1", "questionnaire": "exit",
+        "by": "customer", "language": "en", "at": NOW, "version": 1, "given": {"recommend": 7}, "playbook": "saas 1-a",
+    },
+    "wishes": {"id": 1, "account": "acme", "text": "an export", "made_at": NOW},
+    "voices": {
+        "link_id": "l1", "question": "wish", "account": "acme", "case_id": "c1", "contact_id": "p1", "heard_at": NOW,
+        "wish_id": 1,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.in_service
+@pytest.mark.row("P-3A")
+def test_an_upgrade_keeps_what_an_earlier_version_wrote_and_knows_whom_it_asked_in_writing(database_url: str) -> None:
+    store = Store(database_url)
+    _migrate(store, "0010")
+    steps = [("survey@p1", "p1", "t1"), ("call@p1", "p1", "t2"), ("other@p1", "p1", "t3"), ("hear", None, "t4")]
+    tasks = {"t1": ("todo", "https://x/s/l1abc"), "t2": ("call", "https://x/s/l1abc"), "t3": ("todo", "https://x/t/q")}
+    with store.engine.begin() as connection:
+        tables = MetaData()
+        tables.reflect(connection)
+        for name, row in _OLD_ROWS.items():
+            connection.execute(tables.tables[name].insert(), [row])
+        for position, (key, contact, task_id) in enumerate(steps):
+            step = {"case_id": "c1", "key": key, "account": "acme", "position": position, "rule": key, "why": ""}
+            more = {"contact_id": contact, "status": "open", "task_id": task_id, "reason": ""}
+            connection.execute(tables.tables["steps"].insert(), [step | more])
+            kind, link = tasks.get(task_id, ("todo", None))
+            intent = {
+                "account": "acme", "key": f"c1:{key}", "case_id": "c1", "deal_id": "7", "kind": "task", "state": "done",
+                "content": {"type": kind, "link": link}, "position": position, "planned_at": NOW,
+                "record_id": task_id, "reason": "", "attempts": 1,
+            }  # fmt: skip
+            connection.execute(tables.tables["intents"].insert(), [intent])
+    store.upgrade(now=NOW)
+    with store.read() as session:
+        (answer,) = session.query(AnswerRow)
+        assert (answer.received_at, answer.author, answer.heard, answer.given) == (NOW, "", False, {"recommend": 7})
+        assert [(one.text, one.note) for one in door.wishes(session, "acme")] == [("an export", "")]
+        assert [voice.wish_id for voice in door.voices(session, "acme")] == [1]
+        known = cases.by_id(session, "c1")
+        assert known is not None
+        assert dict(known.written) == {"deal": "x", "mailed:survey@p1": "yes"}
+    store.close()
+
+
 def test_customers_left_quiet_before_quiet_had_an_end_are_looked_at_once_more(store: Store) -> None:
-    config = alembic.config.Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    config.set_main_option("path_separator", "os")
     ended = {"status": CaseStatus.COMPLETED, "closed_at": NOW}
     quiet = {"_quiet:company:c1": "c1|quiet=True"}
     with store.write() as session:
@@ -120,9 +191,7 @@ def test_customers_left_quiet_before_quiet_had_an_end_are_looked_at_once_more(st
         cases.save(session, case(**ended, id="2", deal_id="2", written={**quiet, "quiet_until": "2027-03-02"}))
         cases.save(session, case(**ended, id="3", deal_id="3", written={}))
         cases.save(session, case(id="4", deal_id="4", written=quiet))
-    with store.engine.begin() as connection:
-        config.attributes["connection"] = connection
-        alembic.command.downgrade(config, "0014")
+    _migrate(store, "0014", down=True)
     store.upgrade(now=NOW)
     with store.read() as session:
         assert [(row.deal_id, row.due_at) for row in agenda.due(session, "acme", LATER, 10)] == [("1", NOW)]

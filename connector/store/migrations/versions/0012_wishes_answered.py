@@ -18,7 +18,7 @@ def upgrade() -> None:
     op.create_index("ix_answers_account_heard", "answers", ["account", "heard"])
     op.add_column("wishes", sa.Column("declined_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("wishes", sa.Column("settled_on", sa.Date(), nullable=True))
-    op.add_column("wishes", sa.Column("note", sa.String(), nullable=False, server_default=""))
+    op.add_column("wishes", sa.Column("note", sa.Text(), nullable=False, server_default=""))
 
 
 def downgrade() -> None:
