@@ -221,8 +221,9 @@ class Leaving(Protocol):
     def remove_app(self, ours: Sequence[FieldSpec], *, dry_run: bool = False) -> Removal:
         """Take away our fields with what stands in them, and the other parts that its API can; again with the same end.
 
-        Raises :class:`~adapters.errors.AdapterError` when the CRM cannot be asked.
+        With ``dry_run`` it tells what would go, without what the CRM says beforehand that it would refuse. Raises
+        :class:`~adapters.errors.AdapterError` when the CRM cannot be asked.
         """
 
-    def sign_off(self) -> Removal:
+    def sign_off(self, *, dry_run: bool = False) -> Removal:
         """Give the access back, as far as it was granted to us; afterwards the connection is of no use."""

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,31 +17,29 @@ import structlog
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from adapters.results import Observed
 from connector.account import Account
 from connector.clock import Clock
+from connector.deal_look import DealLook, deals_of, followed, hold, in_turn, open_task_ids
 from connector.erasure import Erasure
 from connector.histories import Subject
 from connector.histories import read as read_history
 from connector.library import Library
 from connector.links import LinkSigner
 from connector.metrics import LOOKS
+from connector.progress import ProgressOnDeals
 from connector.returns import credit_returns
 from connector.sending import Sender, backoff
 from connector.store import Store, agenda, baselines, cases, door, erasing, intake, intents, inventory, pauses
 from connector.store.tables import AgendaRow, IntentState, LinkRow
 from connector.survey_links import RememberedLinks, lately_surveyed, surveyed_elsewhere
-from workflows.cases import Baseline, Case, CaseStatus, FigureChange, InventoryItem, News, StepStatus
 from workflows.decide import cancel, decide, take_down
-from workflows.draft import FINISHED
 from workflows.ending import BY_HAND, TAKEN_OUT
 from workflows.key_figures import first_values
 from workflows.look import Decision, Look
-from workflows.questions import Answer
 from workflows.quiet import asked_for, without_lifting
-from workflows.records import Deal, Involvement, People, TaskState
+from workflows.records import Deal, People
 from workflows.running import earliest
-from workflows.writes import CreateTask
+from workflows.writes import CreateTask, Write
 
 log = structlog.get_logger(__name__)
 
@@ -51,32 +48,6 @@ LEAVING = "the account is taken out"
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 HISTORY_ROOM = timedelta(days=60)
 """A plan may begin so long after its deal was lost, waiting for a reason: a look back counts from the loss."""
-
-
-@dataclass
-class DealLook:
-    """What is known of one deal during a look."""
-
-    row: AgendaRow
-    observed: Observed
-    case: Case | None
-    last: Case | None
-    survivor: Case | None
-    answers: tuple[Answer, ...]
-    news: tuple[News, ...] = ()
-    baseline: Baseline | None = None
-    history: tuple[FigureChange, ...] | None = None
-    inventory: tuple[InventoryItem, ...] = ()
-    started_with: Mapping[str, str] | None = None
-    people: People | None = None
-    involved: tuple[Involvement, ...] | None = None
-    tasks: dict[str, TaskState] = field(default_factory=dict)
-    links: list[LinkRow] = field(default_factory=list)
-    decision: Decision = field(default_factory=Decision)
-    trouble: str | None = None
-    cancelled: str = ""
-    held: bool = False
-    again: datetime | None = None
 
 
 class Reconciler:
@@ -89,6 +60,7 @@ class Reconciler:
         self._links = links
         self._erasure = Erasure(links)
         self._sender = Sender(account, store, library.documents, clock)
+        self.progress = ProgressOnDeals(account, store, self._sender, clock)
         self._clock = clock
 
     def look(self) -> int:
@@ -143,7 +115,7 @@ class Reconciler:
     def _reconcile(self, rows: Sequence[AgendaRow], *, cancelled: str = "") -> None:
         rules = self._account.rules()
         users = self._account.users()
-        looks = _in_turn(self._observe(rows))
+        looks = in_turn(self._observe(rows, leaving=bool(cancelled)))
         for look in looks:
             look.cancelled = cancelled
         with self._store.read() as session:
@@ -152,7 +124,7 @@ class Reconciler:
             erased = erasing.all_known(session, self._account.name)
             playbooks = {
                 case.id: cases.playbook(session, case.playbook, case.playbook_version)
-                for case in map(_followed, looks)
+                for case in map(followed, looks)
                 if case is not None
             }
         undecided = looks
@@ -161,10 +133,10 @@ class Reconciler:
             for look in undecided if erased else ():
                 look.people = look.people and self._erasure.without(self._account.name, look.people, erased)
             for look in undecided:
-                followed = _followed(look)
-                frozen = playbooks.get(followed.id) if followed is not None else None
+                kept = followed(look)
+                frozen = playbooks.get(kept.id) if kept is not None else None
                 self._decide(look, load, users=users, rules=rules, playbook=frozen, lately=lately)
-                _hold(look, paused)
+                hold(look, paused)
                 load.update(write.owner_id for write in look.decision.writes if isinstance(write, CreateTask))
             undecided = self._ask_for_more(undecided)
             if not undecided:
@@ -181,7 +153,7 @@ class Reconciler:
             for look in looks:
                 agenda.failed(session, look.row, now + backoff(look.row.attempts), look.trouble or "", now)
 
-    def _observe(self, rows: Sequence[AgendaRow]) -> list[DealLook]:
+    def _observe(self, rows: Sequence[AgendaRow], *, leaving: bool) -> list[DealLook]:
         crm = self._account.crm()
         observed = crm.observe([row.deal_id for row in rows])
         deals = [one.deal for one in observed.values()]
@@ -190,7 +162,7 @@ class Reconciler:
         deal_ids = [*observed, *survivors]
         with self._store.read() as session:
             open_cases = cases.open_by_deal(session, self._account.name, deal_ids)
-            last_cases = cases.last_by_deal(session, self._account.name, deal_ids)
+            last_cases = cases.last_by_deal(session, self._account.name, deal_ids, with_tasks_first=leaving)
             known = [*open_cases.values(), *last_cases.values()]
             answers = intake.answers(session, [case.id for case in known])  # some answer after the case has ended
             things = inventory.of_cases(session, [case.id for case in open_cases.values()])
@@ -217,7 +189,7 @@ class Reconciler:
                     again=unsettled.get(seen.deal.id),
                 )
             )
-        wanted = {look.row.deal_id: _open_task_ids(look.case or look.last) for look in looks if look.row.tasks}
+        wanted = {look.row.deal_id: open_task_ids(look.case or look.last) for look in looks if look.row.tasks}
         self._read_tasks(wanted, looks)
         return looks
 
@@ -331,11 +303,11 @@ class Reconciler:
         with self._store.write() as session:
             for look in looks:
                 self._try_to_keep(session, look, now)
-            paused = {look.case.id for look in looks if look.case is not None and (look.case.paused or look.held)}
+            paused = {look.case.id for look in looks if look.case is not None and not look.may_write}
             planned = [
                 intent
                 for intent in intents.open_for(
-                    session, self._account.name, _deal_ids(look for look in looks if not look.trouble)
+                    session, self._account.name, deals_of(look for look in looks if not look.trouble)
                 )
                 if intent.state == IntentState.PLANNED and intent.case_id not in paused
             ]
@@ -365,17 +337,19 @@ class Reconciler:
 
     def _keep_decision(self, session: Session, look: DealLook, now: datetime) -> None:
         decision, case = look.decision, look.decision.case
+        writes: Sequence[Write] = decision.writes
         if case is not None and case != look.case:
-            cases.save(session, case)
             if look.case is None or look.case.playbook != case.playbook:
                 cases.keep_playbook(session, self._library.playbook(case.playbook), now)
+            case, writes = self.progress.beside(session, case, writes)
+            cases.save(session, case)
             if case.deal_id != look.row.deal_id:
                 intents.follow(session, self._account.name, case.id, case.deal_id)
                 agenda.put(session, self._account.name, [agenda.Entry(case.deal_id, now, "merged")])
         if case is not None:
             intents.withdraw(session, self._account.name, decision.withdraw, now)
             elsewhere = {name for written in cases.written_elsewhere(session, case) for name in asked_for(written)}
-            intents.plan(session, self._account.name, case.id, without_lifting(decision.writes, elsewhere), now)
+            intents.plan(session, self._account.name, case.id, without_lifting(writes, elsewhere), now)
             for link in look.links:
                 intake.keep_link(session, link)
             if decision.starting is not None:
@@ -403,49 +377,3 @@ def _ended(facts: Look, outcome: str) -> Decision:
 
 def _subject(deal: Deal) -> str:
     return baselines.subject(deal.company_id, deal.id)
-
-
-def _hold(look: DealLook, paused: Container[str]) -> None:
-    """Drop what was decided by a paused playbook, or would lead into one: the case stays where it is (P-76)."""
-    after = look.decision.case
-    if after is not None and after.playbook in paused and not look.cancelled:
-        look.decision = Decision(case=look.case)
-        look.links.clear()
-        look.held = True
-
-
-def _followed(look: DealLook) -> Case | None:
-    """The case whose frozen playbook counts: the open one, or the last one where it may be taken up again or lasts."""
-    kept = (CaseStatus.STOPPED, CaseStatus.COMPLETED)  # P-09; P-51 … P-56
-    return look.case or (look.last if look.last is not None and look.last.status in kept else None)
-
-
-def _in_turn(looks: Sequence[DealLook]) -> list[DealLook]:
-    """Those that can be decided side by side; the others stay on the agenda and come next.
-
-    A case that follows its deal into another one must be there before that one is looked at, or before a second case
-    follows: the deal would get two open cases (P-08, P-09).
-    """
-    following = [
-        look for look in looks if look.case is not None and look.observed.deal.merged_into and look.survivor is None
-    ]
-    first = {look.observed.deal.merged_into: look for look in reversed(following)}
-    later = {id(look) for look in following if first[look.observed.deal.merged_into] is not look}
-    return [look for look in looks if id(look) not in later and look.row.deal_id not in first]
-
-
-def _open_task_ids(case: Case | None) -> list[str]:
-    """Tasks whose state may still change the plan: all but those that we closed or people deleted.
-
-    Of a case that has ended, those that are open: its lasting steps.
-    """
-    if case is None:
-        return []
-    ended = (StepStatus.CLOSED, StepStatus.DELETED) if case.is_open else FINISHED
-    return [step.task_id for step in case.steps if step.task_id and step.status not in ended]
-
-
-def _deal_ids(looks: Iterable[DealLook]) -> list[str]:
-    ids = {look.row.deal_id for look in looks}
-    ids |= {look.decision.case.deal_id for look in looks if look.decision.case is not None}
-    return sorted(ids)

@@ -1,8 +1,9 @@
 """Taking the connector out of an account again (P-7A): what it created goes, and what stays is said.
 
 In this order, so that nothing is left half done: open cases are cancelled, which closes their tasks with a note and
-their pages; then our fields and the rest of the app go; then the access is given back; then the account is switched off
-here. Whatever fails stops the rest and is told, and the command may simply be run again.
+their pages, and tasks that outlasted ended cases are closed; then our fields and the rest of the app go; then the
+access is given back; then the account is switched off here. Whatever fails stops the rest and is told, with pauses as
+they were, and the command may simply be run again.
 
 Where the CRM lets us in no more (the app was removed there, or the account is not in the settings any more), our side
 is finished all the same: cases end, links close, tokens go; and what a person must do in the CRM is said.
@@ -10,6 +11,7 @@ is finished all the same: cases end, links close, tokens go; and what a person m
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
@@ -21,7 +23,7 @@ from connector.bootstrap import Runtime
 from connector.casework import WAIT_SECONDS, NotPossible
 from connector.engine import work_lock
 from connector.reconciler import Reconciler
-from connector.store import accounts, cases, intake, pauses
+from connector.store import accounts, cases, intake, intents
 from connector.store.database import Busy
 from workflows.cases import Case, Event
 from workflows.ending import TAKEN_OUT, end_unseen
@@ -37,7 +39,8 @@ WHATEVER = "in the CRM: whatever of ours is still there"
 class Uninstalled:
     """What was done, or with ``dry_run`` would be. ``stays`` maps what is left to why and what to do about it.
 
-    ``cases_let_go``: deals whose ended cases still had open tasks, or with the fields kept still asked for quiet.
+    ``cases_let_go``: deals whose ended cases still had open tasks, or with the fields kept still asked for quiet;
+    ``tasks_let_go``: so many such tasks.
     ``out_of_reach``: the CRM let us in no more, so that our side alone was finished. ``paused``: an admin had paused
     the account, and the last writes of the leaving go into its CRM all the same.
     """
@@ -47,6 +50,7 @@ class Uninstalled:
     paused: bool = False
     cases_cancelled: int = 0
     cases_let_go: int = 0
+    tasks_let_go: int = 0
     out_of_reach: bool = False
     removed: list[str] = field(default_factory=list)
     stays: dict[str, str] = field(default_factory=dict)
@@ -74,6 +78,7 @@ def uninstall(
     done = Uninstalled(account, dry_run, paused=row is not None and row.paused_at is not None)
     done.cases_cancelled = len(_open_cases(runtime, account))
     done.cases_let_go = len(_outlasted(runtime, account, keep_fields=keep_fields))
+    done.tasks_let_go = sum(count for _, count in _left_open(runtime, account))
     locked = nullcontext() if dry_run else runtime.store.exclusive(work_lock(account), wait=WAIT_SECONDS)
     with locked:
         if without_crm or not _in_the_crm(runtime, done, keep_fields=keep_fields):
@@ -95,11 +100,11 @@ def _in_the_crm(runtime: Runtime, done: Uninstalled, *, keep_fields: bool) -> bo
         if not done.dry_run:
             _cancel_all(runtime, account.name, _open_cases(runtime, account.name))
             _let_go(runtime, account.name, keep_fields=keep_fields)
+            _require_settled(runtime, account.name)
             _say_tasks(runtime, done)
         if not keep_fields:
             done.add(crm.remove_app(FIELDS, dry_run=done.dry_run))
-        if not done.dry_run:
-            done.add(crm.sign_off())
+        done.add(crm.sign_off(dry_run=done.dry_run))
     except ConsentEnded:
         return False
     except CredentialsInvalid as refused:
@@ -126,14 +131,26 @@ def _say_by_hand(runtime: Runtime, done: Uninstalled) -> None:
 
 
 def _say_tasks(runtime: Runtime, done: Uninstalled) -> None:
-    """Which tasks of ours are still open in the CRM."""
+    """Which tasks of ours are still open in the CRM, and which of them it refused to close."""
     with runtime.store.read() as session:
         tasks = cases.open_tasks(session, done.account)
+        refused = [one for one in intents.refused(session, done.account) if one.content.get("close")]
+        deals = {
+            case.id: case.deal_name or case.deal_id for case in cases.by_ids(session, [i.case_id for i in refused])
+        }
     if tasks:
-        named = ", ".join(f"{deal} ({count})" for deal, count in tasks[:NAMED])
-        more = f" and {len(tasks) - NAMED} more" if len(tasks) > NAMED else ""
-        total = sum(count for _, count in tasks)
-        done.stays["in the CRM: open tasks of ours"] = f"{total}, on {named}{more}: close them there"
+        done.stays["in the CRM: open tasks of ours"] = f"{_told(tasks)}: close them there"
+    if refused:
+        told = _told(list(Counter(deals.get(one.case_id, one.deal_id) for one in refused).items()))
+        why = "; ".join(dict.fromkeys(one.reason for one in refused if one.reason))
+        done.stays["in the CRM: tasks that it refused to close"] = f"{told} ({why}): close them there"
+
+
+def _told(tasks: Sequence[tuple[str, int]]) -> str:
+    """How many tasks there are, and on which deals."""
+    named = ", ".join(f"{deal} ({count})" for deal, count in tasks[:NAMED])
+    more = f" and {len(tasks) - NAMED} more" if len(tasks) > NAMED else ""
+    return f"{sum(count for _, count in tasks)}, on {named}{more}"
 
 
 def _open_cases(runtime: Runtime, account: str) -> list[Case]:
@@ -142,12 +159,6 @@ def _open_cases(runtime: Runtime, account: str) -> list[Case]:
 
 
 def _cancel_all(runtime: Runtime, account: str, found: Sequence[Case]) -> None:
-    now = runtime.clock.now()
-    with runtime.store.write() as session:
-        pauses.resume_account(session, account, now)
-        for case in found:
-            if case.paused:
-                cases.save(session, case.model_copy(update={"paused": False}))
     reconciler = Reconciler(runtime.accounts[account], runtime.store, runtime.library, runtime.links, runtime.clock)
     for case in found:
         if not reconciler.cancel(case.deal_id, TAKEN_OUT):
@@ -166,11 +177,39 @@ def _outlasted(runtime: Runtime, account: str, *, keep_fields: bool) -> list[str
         return cases.outlasted(session, account, by=lambda written: keep_fields and holds_quiet(written))
 
 
+def _left_open(runtime: Runtime, account: str) -> list[tuple[str, int]]:
+    with runtime.store.read() as session:
+        return cases.open_tasks(session, account, of_ended=True)
+
+
 def _let_go(runtime: Runtime, account: str, *, keep_fields: bool) -> None:
-    """Close the tasks that outlast ended cases, and where our fields stay, lift the quiet: nobody would later."""
+    """Close the tasks that outlast ended cases, and where our fields stay, lift the quiet: nobody would later.
+
+    A deal may have several such cases: each turn takes one of each deal. What an earlier try could not send goes along.
+    """
     reconciler = Reconciler(runtime.accounts[account], runtime.store, runtime.library, runtime.links, runtime.clock)
-    if not reconciler.take_down(_outlasted(runtime, account, keep_fields=keep_fields)):
-        raise Busy("it is not yet known whether an earlier write arrived: try again in a minute")
+    before: list[tuple[str, int]] | None = None
+    while (tasks := _left_open(runtime, account)) != before:
+        before = tasks
+        deals = {*_outlasted(runtime, account, keep_fields=keep_fields), *_under_way(runtime, account)}
+        if not reconciler.take_down(sorted(deals)):
+            raise Busy("it is not yet known whether an earlier write arrived: try again in a minute")
+
+
+def _under_way(runtime: Runtime, account: str) -> dict[str, str]:
+    """The deals with writes that have not come to an end, each with why."""
+    with runtime.store.read() as session:
+        return {one.deal_id: one.reason for one in intents.under_way(session, account)}
+
+
+def _require_settled(runtime: Runtime, account: str) -> None:
+    """Our fields and the access are needed until the last write has arrived."""
+    if left := _under_way(runtime, account):
+        why = next((reason for reason in left.values() if reason), "no answer yet")
+        raise NotPossible(
+            f"the CRM has not taken all writes of {len(left)} {'deal' if len(left) == 1 else 'deals'} yet ({why}), so "
+            "nothing was removed: run this again in a minute"
+        )
 
 
 def _finish_here(runtime: Runtime, done: Uninstalled) -> None:

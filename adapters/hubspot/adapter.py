@@ -152,9 +152,9 @@ class HubSpotCrm:
         """A call for each record to see what is there, and one for each property."""
         return leaving.remove_app(self._client, ours, dry_run=dry_run)
 
-    def sign_off(self) -> Removal:
+    def sign_off(self, *, dry_run: bool = False) -> Removal:
         """One call."""
-        return leaving.sign_off(self._client, self._settings)
+        return leaving.sign_off(self._client, self._settings, dry_run=dry_run)
 
     def ensure_schema(self, wanted: Sequence[FieldSpec], *, dry_run: bool = False) -> SchemaReport:
         """Also finds out how tasks can carry their key, and uses it from now on."""

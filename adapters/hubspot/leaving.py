@@ -61,7 +61,7 @@ def _try(client: Client, op: Op, *args: Any) -> str | None:
     return None
 
 
-def sign_off(client: Client, settings: HubSpotSettings) -> Removal:
+def sign_off(client: Client, settings: HubSpotSettings, *, dry_run: bool) -> Removal:
     """Uninstall the app where it was connected in the browser: its tokens, webhooks and card end with it.
 
     ``DELETE /appinstalls/<version>/external-install``, https://developers.hubspot.com/docs/api-reference
@@ -70,5 +70,6 @@ def sign_off(client: Client, settings: HubSpotSettings) -> Removal:
         by_hand = "the token of the settings: delete its app in Settings > Integrations, or rotate the token there"
         return Removal((), {"access token": by_hand})
     version = "v3" if settings.api_version == "classic" else settings.api_version
-    client.call(RAW, f"/appinstalls/{version}/external-install", "DELETE", auth_settings=["oauth2"])
+    if not dry_run:
+        client.call(RAW, f"/appinstalls/{version}/external-install", "DELETE", auth_settings=["oauth2"])
     return Removal(("the app, with its tokens, webhooks and card",))

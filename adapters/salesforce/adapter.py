@@ -172,9 +172,9 @@ class SalesforceCrm:
         self._forget_shape()
         return leaving.remove_app(self._client, self._services, ours, dry_run=dry_run)
 
-    def sign_off(self) -> Removal:
+    def sign_off(self, *, dry_run: bool = False) -> Removal:
         """One call."""
-        return leaving.sign_off(self._client)
+        return leaving.sign_off(self._client, dry_run=dry_run)
 
     def ensure_schema(self, wanted: Sequence[FieldSpec], *, dry_run: bool = False) -> SchemaReport:
         """Deploy what is missing of our fields, and give the connector's user access to them."""

@@ -33,8 +33,8 @@ def remove_app(client: Client, services: Services, ours: Sequence[FieldSpec], *,
     """See :meth:`adapters.offers.Leaving.remove_app`."""
     wanted = _there(client, ours)
     stays: dict[str, str] = {}
-    if wanted and not dry_run:
-        wanted = _deleted(client, services, wanted, stays)
+    if wanted:
+        wanted = _deleted(client, services, wanted, stays, dry_run=dry_run)
     removed = tuple(shown(kind, member) for kind, names in sorted(wanted.items()) for member in sorted(names))
     stays[FLOWS] = BY_HAND
     stays["tasks, notes and files"] = "they are your history of these opportunities; delete them there if they must go"
@@ -63,13 +63,15 @@ def _pieces() -> tuple[Piece, ...]:
 
 
 def _deleted(
-    client: Client, services: Services, wanted: dict[str, set[str]], stays: dict[str, str]
+    client: Client, services: Services, wanted: dict[str, set[str]], stays: dict[str, str], *, dry_run: bool
 ) -> dict[str, set[str]]:
-    """Delete it, without what the org refuses; what was deleted in the end."""
+    """Delete it, without what the org refuses; what was deleted in the end, or for a dry run what it would let go."""
     deployer = Deployer(client, services, "remove the app")
     for _ in range(ROUNDS):
         package = Package(client.version, permission_set=False, destroyed=wanted)
-        failures = deployer.deploy(package, check_only=True) or deployer.deploy(package, check_only=False)
+        failures = deployer.deploy(package, check_only=True)
+        if not failures and not dry_run:
+            failures = deployer.deploy(package, check_only=False)
         if not failures:
             return wanted
         known = {member for members in wanted.values() for member in members}
@@ -87,8 +89,9 @@ def _deleted(
     return {}
 
 
-def sign_off(client: Client) -> Removal:
+def sign_off(client: Client, *, dry_run: bool) -> Removal:
     """End the tokens; the app itself belongs to the org and stays."""
-    client.tokens.revoke()
+    if not dry_run:
+        client.tokens.revoke()
     by_hand = "delete it in Setup > External Client App Manager, and the connector's user if nobody else needs them"
     return Removal(("the access tokens",), {"the External Client App": by_hand})

@@ -226,14 +226,16 @@ def uninstall_command(
             left = accounts.left_behind(session, runtime.accounts)
         (name,) = [account] if account in left else chosen(runtime, account)
         how = {"keep_fields": keep_fields, "without_crm": without_crm}
-        planned = uninstall(runtime, name, dry_run=True, **how)
-        if not dry_run and not yes:
-            print_uninstalled(planned)
-            question = "Finish our side" if planned.out_of_reach else "Do this"
-            lost = "" if planned.out_of_reach or keep_fields else "? Values in our fields go with them"
-            although = ", although it is paused" if planned.paused and not planned.out_of_reach else ""
-            typer.confirm(f"{question} in {name}{although}{lost}", abort=True)
-        done = planned if dry_run else uninstall(runtime, name, **how)
+        if dry_run or not yes:
+            done = uninstall(runtime, name, dry_run=True, **how)
+        if not dry_run:
+            if not yes:
+                print_uninstalled(done)
+                question = "Finish our side" if done.out_of_reach else "Do this"
+                lost = "" if done.out_of_reach or keep_fields else "? Values in our fields go with them"
+                although = ", although it is paused" if done.paused and not done.out_of_reach else ""
+                typer.confirm(f"{question} in {name}{although}{lost}", abort=True)
+            done = uninstall(runtime, name, **how)
     if as_json:
         print_json(done.as_json())
     else:

@@ -101,7 +101,8 @@ def print_uninstalled(done: Uninstalled) -> None:
     out.print(Text(f"{done.account}: {_many(done.cases_cancelled, 'open case')} {would}cancelled, {tasks}"))
     if done.cases_let_go and not done.out_of_reach:
         ended = _many(done.cases_let_go, "deal")
-        out.print(Text(f"{ended} whose case had ended {would}tidied up too: tasks that outlasted it"))
+        tasks = _many(done.tasks_let_go, "task")
+        out.print(Text(f"{ended} whose case had ended {would}tidied up too, with {tasks} that outlasted it"))
     out.print(Text(f"{_many(len(done.removed), 'part')} {would}removed"))
     for part in done.removed:
         out.print(Text(f"  {part}"))

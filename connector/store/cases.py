@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Select, delete, func, or_, select
+from sqlalchemy import ColumnElement, Select, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from connector.store.database import insert_or
@@ -58,15 +58,25 @@ def open_by_deal(session: Session, account: str, deal_ids: Sequence[str]) -> dic
     return {case.deal_id: case for case in _with_steps(session, rows)}
 
 
-def last_by_deal(session: Session, account: str, deal_ids: Sequence[str]) -> dict[str, Case]:
-    """The newest ended case of each of these deals that has one."""
+def last_by_deal(
+    session: Session, account: str, deal_ids: Sequence[str], *, with_tasks_first: bool = False
+) -> dict[str, Case]:
+    """The newest ended case of each of these deals that has one; if so wanted, the newest with open tasks before it."""
     rows = session.scalars(
         select(CaseRow)
         .where(CaseRow.account == account, CaseRow.deal_id.in_(deal_ids), CaseRow.status.not_in(_OPEN))
         .order_by(CaseRow.number)
     ).all()
-    newest = list({row.deal_id: row for row in rows}.values())
-    return {case.deal_id: case for case in _with_steps(session, newest)}
+    newest = {row.deal_id: row for row in rows}
+    if with_tasks_first:
+        left = set(session.scalars(select(StepRow.case_id).where(*_left_open(account))))
+        newest |= {row.deal_id: row for row in rows if row.id in left}
+    return {case.deal_id: case for case in _with_steps(session, list(newest.values()))}
+
+
+def _left_open(account: str) -> tuple[ColumnElement[bool], ...]:
+    """What is true of a step whose task of ours is open in the CRM, as far as is known."""
+    return StepRow.account == account, StepRow.status == StepStatus.OPEN.value, StepRow.task_id.is_not(None)
 
 
 def by_id(session: Session, case_id: str) -> Case | None:
@@ -138,12 +148,15 @@ def waits_for_people(session: Session, account: str) -> bool:
     return bool(session.scalar(select(open_case | open_step)))
 
 
-def open_tasks(session: Session, account: str) -> list[tuple[str, int]]:
-    """The name of each deal with open tasks of ours, and how many, whatever became of their cases; by name."""
+def open_tasks(session: Session, account: str, *, of_ended: bool = False) -> list[tuple[str, int]]:
+    """The name of each deal with open tasks of ours, and how many, whatever became of their cases; by name.
+
+    ``of_ended``: only those of cases that have ended.
+    """
     rows = session.execute(
         select(func.max(CaseRow.deal_name), CaseRow.deal_id, func.count())
         .join(StepRow, CaseRow.id == StepRow.case_id)
-        .where(StepRow.account == account, StepRow.status == StepStatus.OPEN.value, StepRow.task_id.is_not(None))
+        .where(*_left_open(account), CaseRow.status.not_in(_OPEN if of_ended else ()))
         .group_by(CaseRow.deal_id)
         .order_by(func.max(CaseRow.deal_name), CaseRow.deal_id)
     )
@@ -151,17 +164,17 @@ def open_tasks(session: Session, account: str) -> list[tuple[str, int]]:
 
 
 def outlasted(session: Session, account: str, *, by: Callable[[Mapping[str, str]], bool]) -> list[str]:
-    """Deals without an open case whose ended ones have open tasks of ours, or wrote last what ``by`` is true of."""
+    """Deals with ended cases that have open tasks of ours, or that last wrote what ``by`` is true of."""
     with_tasks = (
         select(CaseRow.deal_id)
         .join(StepRow, CaseRow.id == StepRow.case_id)
-        .where(StepRow.account == account, StepRow.status == StepStatus.OPEN.value, StepRow.task_id.is_not(None))
+        .where(*_left_open(account), CaseRow.status.not_in(_OPEN))
     )
     ended = select(CaseRow.deal_id, CaseRow.written).where(
         CaseRow.account == account, CaseRow.status == CaseStatus.COMPLETED.value
     )
     found = set(session.scalars(with_tasks)) | {deal_id for deal_id, written in session.execute(ended) if by(written)}
-    return sorted(found - open_deal_ids(session, account))
+    return sorted(found)
 
 
 def last_entry(session: Session, account: str) -> datetime | None:

@@ -167,6 +167,15 @@ def refused(session: Session, account: str | None = None, case_id: str | None = 
     return session.scalars(query).all()
 
 
+def under_way(session: Session, account: str) -> Sequence[IntentRow]:
+    """All of the account's writes that have not come to an end, in the order in which they were planned."""
+    return session.scalars(
+        select(IntentRow)
+        .where(IntentRow.account == account, IntentRow.state.in_(_OPEN))
+        .order_by(IntentRow.planned_at, IntentRow.position, IntentRow.key)
+    ).all()
+
+
 def retry(session: Session, case_id: str, now: datetime) -> list[IntentRow]:
     """Plan the refused writes of a case again, and only those (P-75); gives them, each as :func:`retry_one`."""
     rows = [retry_one(session, row.account, row.key, now) for row in refused(session, case_id=case_id)]

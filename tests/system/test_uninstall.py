@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 
+from adapters.errors import AdapterError
 from adapters.offers import Leaving
 from adapters.results import Level
 from connector import operations
 from connector.checkup import check_up
 from connector.store import accounts, cases, intents
+from connector.store.tables import IntentState
 from connector.uninstall import uninstall
+from sandbox.kit import Fault
 from workflows.cases import CaseStatus
 from workflows.fields import FIELDS
 from workflows.records import RecordKind
@@ -35,7 +38,7 @@ def test_what_we_created_goes_and_what_stays_is_said(system: Any) -> None:
     assert system.case(deal).status is CaseStatus.ACTIVE, "a dry run changes nothing"
 
     done = uninstall(system.runtime, "acme")
-    assert set(done.removed) >= set(planned.removed)
+    assert sorted(done.removed) == sorted(planned.removed), "what was announced is what went"
     assert system.case(deal).status is CaseStatus.CANCELLED
     assert system.case(deal).outcome == "taken_out"
     assert all(task.done for task in system.rig.tasks(deal)), "open tasks are closed"
@@ -77,6 +80,34 @@ def test_fields_stay_where_an_admin_wants_to_keep_what_was_said(system: Any) -> 
     assert not any("exit_score" in part.lower() for part in done.removed)
 
 
+def test_an_uninstall_that_stops_half_way_leaves_the_pause_and_tells_later_what_the_crm_refused_to_close(
+    system: Any,
+) -> None:
+    deal = begun(system)
+    first = system.case(deal)
+    ended = {"status": CaseStatus.COMPLETED, "outcome": "completed", "closed_at": system.rig.now()}
+    with system.runtime.store.write() as session:  # an older ending with tasks, and the newer one that is paused
+        cases.save(session, first.model_copy(update=ended))
+        newer = {"id": "newer", "number": first.number + 1, "steps": (), "paused": True}
+        cases.save(session, first.model_copy(update=newer))
+    operations.pause_account(system.runtime, "acme")
+    remove = "^DELETE .*/properties/" if system.rig.name == "hubspot" else "^POST .*/metadata/deployRequest"
+    system.rig.sandbox.faults.set(Fault(match=remove, status=500, times=None))
+    with pytest.raises(AdapterError):
+        uninstall(system.runtime, "acme")
+    (standing,) = operations.standings(system.runtime)
+    assert standing.paused_at is not None, "nobody let it go on"
+    assert all(task.done for task in system.rig.tasks(deal)), "the older ending's tasks are closed too"
+
+    system.rig.sandbox.faults.clear()
+    with system.runtime.store.write() as session:
+        close = next(one for one in intents.of_case(session, first.id) if one.content.get("close"))
+        intents.ended(session, "acme", close.key, IntentState.REFUSED, system.rig.now(), reason="no right to it")
+    done = uninstall(system.runtime, "acme")
+    told = done.stays["in the CRM: tasks that it refused to close"]
+    assert told == "1, on Northwind renewal (1) (no right to it): close them there"
+
+
 def test_what_outlasts_a_completed_case_is_closed_and_quiet_that_would_stay_is_lifted(system: Any) -> None:
     deal = begun(system)
     system.rig.advance(timedelta(hours=2))
@@ -91,7 +122,8 @@ def test_what_outlasts_a_completed_case_is_closed_and_quiet_that_would_stay_is_l
             sum(not task.done for task in system.rig.tasks(deal))
         ]
 
-    assert uninstall(system.runtime, "acme", keep_fields=True, dry_run=True).cases_let_go == 1
+    planned = uninstall(system.runtime, "acme", keep_fields=True, dry_run=True)
+    assert (planned.cases_let_go, planned.tasks_let_go) == (1, len(system.rig.tasks(deal)))
     done = uninstall(system.runtime, "acme", keep_fields=True)
     assert (done.cases_cancelled, done.cases_let_go) == (0, 1)
     assert all(task.done for task in system.rig.tasks(deal))
