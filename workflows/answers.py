@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -51,8 +51,7 @@ def take_answers(draft: Draft) -> None:
         if answer.case_id != draft.case.id or questionnaire is None:
             continue
         late = is_own_view(questionnaire) and others_have_answered(draft.written)
-        who = f"{answer.by}:{answer.contact_id or author_id(answer.author)}"
-        if not draft.once(f"_answer:{answer.questionnaire}:{who}", _digest(answer)):
+        if not draft.once(_answer_name(answer), _digest(answer)):
             continue
         _write(draft, questionnaire, answer, late=late)
         if answer.by == "customer":
@@ -63,20 +62,17 @@ def take_answers(draft: Draft) -> None:
 
 
 def _take_former(draft: Draft) -> None:
-    """Answers to the deal's former case that came when this one had begun: written all the same, each once (P-37)."""
-    former = draft.look.last
-    if draft.look.case is None or former is None:
-        return
-    for answer in sorted(draft.look.answers, key=lambda one: one.at):
-        questionnaire = draft.look.questionnaires.get(answer.questionnaire)
-        who = f"{answer.by}:{answer.contact_id or author_id(answer.author)}"
-        name, state = f"_answer:{answer.questionnaire}:{who}", _digest(answer)
-        if answer.case_id != former.id or questionnaire is None or former.written.get(name) == state:
+    """Answers to former cases of the deal that came when this one had begun: written all the same, each once (P-37)."""
+    look = draft.look
+    former = {one.id: one for one in (*look.older, look.last) if one is not None and one.id != draft.case.id}
+    for answer in sorted(look.answers, key=lambda one: one.at) if former else ():
+        case, questionnaire = former.get(answer.case_id), look.questionnaires.get(answer.questionnaire)
+        if case is None or questionnaire is None or _was_taken(draft, case, answer, former.values()):
             continue
-        if draft.once(f"_former{name}", state):
+        if draft.once(_former_name(case, answer), _digest(answer)):
             contact = _contact(draft, answer.contact_id)
             draft.writes += feedback_writes(
-                former,
+                case,
                 questionnaire,
                 answer,
                 draft.look.deal,
@@ -84,6 +80,28 @@ def _take_former(draft: Draft) -> None:
                 name=contact.name if contact is not None else None,
             )
             draft.log("answered", "to the former case", questionnaire=answer.questionnaire, by=answer.by)
+
+
+def _was_taken(draft: Draft, case: Case, answer: Answer, former: Iterable[Case]) -> bool:
+    """Whether a former case wrote this answer as it stands now, be it to itself or to one before it."""
+    name, state = _answer_name(answer), _digest(answer)
+    known = {case.written.get(name)}
+    for one in (*former, draft.case):
+        if one.number > case.number:
+            known.add(one.written.get(_former_name(case, answer)))
+        if one.number == case.number + 1:
+            known.add(one.written.get(f"_former{name}"))  # as versions wrote it that knew one former case
+    return state in known
+
+
+def _answer_name(answer: Answer) -> str:
+    """Under which name a case keeps what state of this answer was taken into it."""
+    return f"_answer:{answer.questionnaire}:{answer.by}:{answer.contact_id or author_id(answer.author)}"
+
+
+def _former_name(case: Case, answer: Answer) -> str:
+    """The same, where the answer is to a former case."""
+    return f"_former:{case.id}{_answer_name(answer)}"
 
 
 def others_have_answered(written: Mapping[str, str]) -> bool:

@@ -98,7 +98,8 @@ def _told(said: Permission) -> Hear | None:
 def _chosen_themselves(case: Case, answers: Iterable[Answer]) -> dict[str, Chosen]:
     found: dict[str, Chosen] = {}
     for answer in sorted(answers, key=lambda one: one.at):
-        if answer.case_id == case.id and answer.questionnaire == TOUCH and answer.contact_id:
+        mine = answer.case_id == case.id or answer.at > case.opened_at  # by the page of a former case of this deal
+        if mine and answer.questionnaire == TOUCH and answer.contact_id:
             found[answer.contact_id] = Chosen(
                 contact_id=answer.contact_id,
                 hear=_hear(answer.values.get("hear")),

@@ -46,6 +46,8 @@ class Look(Model):
     involved: tuple[Involvement, ...] | None = None
     case: Case | None = None
     last: Case | None = None
+    older: tuple[Case, ...] = ()
+    """The deal's ended cases before ``last``, oldest first, where answers to any of them are known; without steps."""
     playbook: Playbook
     playbooks: Mapping[str, Playbook] = Field(default_factory=dict)
     questionnaires: Mapping[str, Questionnaire] = Field(default_factory=dict)

@@ -202,12 +202,14 @@ class World:
         """What a look gives, without people and tasks unless they are named."""
         newest = self.cases[-1] if self.cases else None
         is_open = newest is not None and newest.status in OPEN_STATUSES
+        ended = [case for case in self.cases if case.status not in OPEN_STATUSES]
         values: dict[str, Any] = {
             "now": self.now,
             "rules": self.rules,
             "deal": self.deal,
             "case": newest if is_open else None,
-            "last": next((case for case in reversed(self.cases) if case.status not in OPEN_STATUSES), None),
+            "last": ended[-1] if ended else None,
+            "older": tuple(ended[:-1]),
             "playbook": self.playbook,
             "questionnaires": self.questionnaires,
             "surveyed": self.surveyed,

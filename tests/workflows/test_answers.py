@@ -213,6 +213,36 @@ def test_an_answer_to_a_former_case_is_written_once_also_while_the_next_one_runs
     assert world.case.answered_at is None, "it is no answer to the case that runs now"
 
 
+@pytest.mark.row("P-37")
+@pytest.mark.parametrize("open_now", [True, False])
+def test_an_answer_to_any_former_case_is_written_once_under_that_case(world: Any, open_now: bool) -> None:
+    world.questionnaires = dict(shipped_questionnaires())
+    for _ in range(3):
+        world.enter("lost")
+        world.look()
+        world.now += timedelta(days=30)
+        world.enter("won")
+        world.look()
+        world.now += timedelta(days=30)
+    if open_now:
+        world.enter("lost")
+        world.look()
+    assert len(world.cases) == (4 if open_now else 3)
+    first = world.cases[0]
+    said = {"case_id": first.id, "contact_id": "p1", "questionnaire": "exit", "by": "customer", "language": "en"}
+    world.answers = (Answer(**said, at=world.now, values={"recommend": 2, "reason": "results"}),)
+    told = world.look()
+    assert {write.key.partition(":")[0] for write in told if ":feedback:" in write.key} == {first.id}
+    assert len(notes(told)) == 1
+    assert not notes(world.look())
+    world.now += timedelta(days=30)
+    world.enter("won" if open_now else "lost")
+    assert not notes([one for one in world.look() if ":feedback:" in one.key]), "nor by a case that comes after"
+    world.now += timedelta(days=30)
+    world.enter("lost" if open_now else "won")
+    assert not notes([one for one in world.look() if ":feedback:" in one.key])
+
+
 # --- reminders, and rest ----------------------------------------------------------------------------------------------
 
 
