@@ -23,6 +23,7 @@ class DealLook:
     observed: Observed
     case: Case | None
     last: Case | None
+    older: tuple[Case, ...]
     survivor: Case | None
     answers: tuple[Answer, ...]
     news: tuple[News, ...] = ()

@@ -163,7 +163,8 @@ class Reconciler:
         with self._store.read() as session:
             open_cases = cases.open_by_deal(session, self._account.name, deal_ids)
             last_cases = cases.last_by_deal(session, self._account.name, deal_ids, with_tasks_first=leaving)
-            known = [*open_cases.values(), *last_cases.values()]
+            older = cases.older_by_deal(session, self._account.name, last_cases.values())
+            known = [*open_cases.values(), *last_cases.values(), *(one for former in older.values() for one in former)]
             answers = intake.answers(session, [case.id for case in known])  # some answer after the case has ended
             things = inventory.of_cases(session, [case.id for case in open_cases.values()])
             news = door.news(session, self._account.name, [case.id for case in known])
@@ -181,7 +182,8 @@ class Reconciler:
                     case=case,
                     last=last,
                     survivor=open_cases.get(seen.deal.merged_into) if seen.deal.merged_into is not None else None,
-                    answers=tuple(one for each in (last, case) if each for one in answers.get(each.id, ())),
+                    older=(former := older.get(row.deal_id, ())),
+                    answers=tuple(one for each in (*former, last, case) if each for one in answers.get(each.id, ())),
                     news=news.get(newest.id, ()) if newest is not None else (),
                     baseline=started.get(_subject(seen.deal)),
                     inventory=things.get(case.id, ()) if case is not None else (),
@@ -259,6 +261,7 @@ class Reconciler:
             involved=look.involved,
             case=look.case,
             last=look.last,
+            older=look.older,
             survivor=look.survivor,
             playbook=known["playbook"] or self._library.playbook(self._account.config.playbook),
             playbooks=self._library.playbooks,

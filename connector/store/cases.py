@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from connector.store.database import insert_or
-from connector.store.tables import CaseRow, EventRow, PlaybookRow, StepRow
+from connector.store.tables import AnswerRow, CaseRow, EventRow, PlaybookRow, StepRow
 from workflows.cases import OPEN_STATUSES, Case, CaseStatus, Event, Step, StepStatus
 from workflows.quiet import STAYS
 from workflows.rules import Playbook
@@ -72,6 +72,19 @@ def last_by_deal(
         left = set(session.scalars(select(StepRow.case_id).where(*_left_open(account))))
         newest |= {row.deal_id: row for row in rows if row.id in left}
     return {case.deal_id: case for case in _with_steps(session, list(newest.values()))}
+
+
+def older_by_deal(session: Session, account: str, last: Iterable[Case]) -> dict[str, tuple[Case, ...]]:
+    """The ended cases before these, by deal, oldest first; without their steps, and only where any was answered."""
+    before = {case.deal_id: case for case in last if case.number > 1}
+    if not before:
+        return {}
+    query = select(CaseRow).where(CaseRow.account == account, CaseRow.deal_id.in_(before), CaseRow.status.not_in(_OPEN))
+    rows = [row for row in session.scalars(query.order_by(CaseRow.number)) if row.number < before[row.deal_id].number]
+    said = select(AnswerRow.case_id).where(AnswerRow.case_id.in_([row.id for row in rows]))
+    answered = set(session.scalars(said)) if rows else set()
+    deals = {row.deal_id for row in rows if row.id in answered}
+    return {deal: tuple(_to_case(row, ()) for row in rows if row.deal_id == deal) for deal in deals}
 
 
 def _left_open(account: str) -> tuple[ColumnElement[bool], ...]:

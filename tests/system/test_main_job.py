@@ -375,6 +375,16 @@ def test_an_answered_survey_comes_back_onto_contact_company_and_deal(system: Any
     assert system.web.post(path, data=form, follow_redirects=True).status_code == 200
     system.work()
     assert system.rig.value(RecordKind.CONTACT, contact, "exit_score") == "7", "answers can be edited"
+    ended = {"status": CaseStatus.COMPLETED, "outcome": "completed", "closed_at": system.rig.now()}
+    with system.runtime.store.write() as session:
+        first = cases.by_id(session, case.id)
+        assert first is not None
+        cases.save(session, first.model_copy(update=ended))
+        cases.save(session, first.model_copy(update=ended | {"id": "later", "number": 2, "steps": (), "written": {}}))
+    form["recommend"] = "3"
+    assert system.web.post(path, data=form, follow_redirects=True).status_code == 200
+    system.work()
+    assert system.rig.value(RecordKind.DEAL, deal, "exit_score") == "3", "also by the page of an older case"
 
 
 @pytest.mark.row("P-06")
