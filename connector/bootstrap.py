@@ -254,10 +254,12 @@ def _one_by_one(*chores: Callable[[], None]) -> Callable[[], None]:
 def _rounds(
     connected: Mapping[str, Account], store: Store, library: Library, links: LinkSigner, clock: Clock
 ) -> dict[str, Round]:
-    return {
-        name: Round(
+    rounds = {}
+    for name, account in connected.items():
+        reconciler = Reconciler(account, store, library, links, clock)
+        rounds[name] = Round(
             account,
-            Reconciler(account, store, library, links, clock),
+            reconciler,
             Watcher(account, store, clock),
             store,
             clock,
@@ -266,7 +268,7 @@ def _rounds(
                 Learning(account, store, library, clock).run,
                 Movers(account, store, clock).run,
                 Forgetter(account, store, links, clock).look,
+                reconciler.progress.run,
             ),
         )
-        for name, account in connected.items()
-    }
+    return rounds

@@ -84,6 +84,22 @@ FIELD_WORDS: Mapping[str, Mapping[str, Named]] = {
         "timeline_link": Named(
             "Départ : lien du calendrier", "La page qui montre au client les étapes et les dates du départ (P-2A)."
         ),
+        "steps_done": Named(
+            "Départ : étapes faites",
+            "Combien d’étapes du plan ont été réglées ou closes ; mis à jour chaque heure (P-29).",
+        ),
+        "steps_all": Named(
+            "Départ : étapes en tout",
+            "Combien d’étapes compte le plan, sans celles qui sont écartées ou qui durent au-delà du dossier (P-29).",
+        ),
+        "next_step": Named(
+            "Départ : prochaine étape",
+            "La tâche ouverte à échéance la plus proche ; vide quand rien n’attend personne (P-29).",
+        ),
+        "next_due": Named(
+            "Départ : échéance de la prochaine étape",
+            "L’échéance de cette tâche, telle qu’elle est dans le CRM (P-29).",
+        ),
         "returned": Named(
             "Client revenu", "Vrai quand un client qui était parti est revenu avec cette transaction (P-56)."
         ),

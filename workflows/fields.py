@@ -328,6 +328,34 @@ FIELDS: tuple[FieldSpec, ...] = (  # the dearest first: an account may take only
         label="Returned customer",
         description="True where a customer who had left has come back with this deal (P-56).",
     ),
+    FieldSpec(
+        record=RecordKind.DEAL,
+        name="steps_done",
+        type=FieldType.NUMBER,
+        label="Offboarding steps done",
+        description="How many steps of the plan people have seen to, or that were closed; written anew hourly (P-29).",
+    ),
+    FieldSpec(
+        record=RecordKind.DEAL,
+        name="steps_all",
+        type=FieldType.NUMBER,
+        label="Offboarding steps in all",
+        description="How many steps the plan has, without those that were left out or outlast the case (P-29).",
+    ),
+    FieldSpec(
+        record=RecordKind.DEAL,
+        name="next_step",
+        type=FieldType.TEXT,
+        label="Offboarding: next step",
+        description="The open task that is due first; empty while nothing waits for anybody (P-29).",
+    ),
+    FieldSpec(
+        record=RecordKind.DEAL,
+        name="next_due",
+        type=FieldType.DATE,
+        label="Offboarding: next step due",
+        description="When that task is due, as it stands in the CRM (P-29).",
+    ),
 )
 
 

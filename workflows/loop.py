@@ -8,6 +8,7 @@ the rest is not wanted.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import datetime, timedelta, tzinfo
 
 from workflows.cases import Step, StepStatus
@@ -100,7 +101,12 @@ def same_due(seen: datetime | None, ours: datetime | None, tz: tzinfo | None = N
 
 def due_of(draft: Draft, step: Step) -> datetime | None:
     """When the step's task is due: as a person set it, or else as we wrote it. None: there is no date."""
-    theirs = draft.written.get(f"due:{step.key}")
+    return due_said(draft.written, step)
+
+
+def due_said(written: Mapping[str, str], step: Step) -> datetime | None:
+    """The same, from :attr:`Case.written` of its case."""
+    theirs = written.get(f"due:{step.key}")
     if theirs is None:
         return step.due_at
     return datetime.fromisoformat(theirs) if theirs else None

@@ -32,6 +32,7 @@ MESSAGE_FIELDS = ("Id", "StageName", "SystemModstamp")
 """The least that tells us which record to look at, all in every org; values are read over our own session."""
 
 STATUS, PLAYBOOK = our_field("status"), our_field("playbook")
+DONE, STEPS, NEXT, NEXT_DUE = (our_field(name) for name in ("steps_done", "steps_all", "next_step", "next_due"))
 START, SCORE, REASON, SAID_AT = (
     our_field("start_score"),
     our_field("exit_score"),
@@ -208,7 +209,7 @@ def list_views() -> Mapping[str, Sequence[Mapping[str, Any]]]:
     columns = ["OPPORTUNITY.NAME", "ACCOUNT.NAME", "OPPORTUNITY.STAGE_NAME", "OPPORTUNITY.CLOSE_DATE", STATUS, PLAYBOOK]
     return {
         "Opportunity": [
-            _list_view("Aurevoir_Open", "Offboardings: open", under_way, columns),
+            _list_view("Aurevoir_Open", "Offboardings: open", under_way, [*columns, DONE, STEPS, NEXT, NEXT_DUE]),
             _list_view("Aurevoir_Ended", "Offboardings: ended", ended, [*columns, REASON, SCORE]),
         ]
     }
@@ -248,7 +249,8 @@ def reports() -> tuple[Piece, ...]:
                 by=(SAID_AT,), columns=("Name", "Account", REASON, START, SCORE), where=(SCORE, "notEqual", None),
                 average=(START, SCORE), grain="Month"),
         _report("Open_Offboardings", "Open offboardings", "Whose goodbye is under way, by status.",
-                by=(STATUS, "Owner"), columns=("Name", "Account", "CloseDate", PLAYBOOK),
+                by=(STATUS, "Owner"),
+                columns=("Name", "Account", "CloseDate", PLAYBOOK, DONE, STEPS, NEXT, NEXT_DUE),
                 where=(STATUS, "equals", f"{CaseStatus.ACTIVE},{CaseStatus.AWAITING_REASON}")),
     )  # fmt: skip
 

@@ -62,6 +62,48 @@ def test_a_single_new_case_stays_within_its_call_budget(system: Any) -> None:
     assert system.rig.calls() <= SINGLE[system.rig.name]
 
 
+@pytest.mark.row("P-29")
+def test_deals_show_how_far_they_are_in_one_call_an_hour(system: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def shown(deal: str, *names: str) -> list[str | None]:
+        return [system.rig.value(RecordKind.DEAL, deal, name) for name in names]
+
+    def work(**later: float) -> None:
+        system.rig.advance(timedelta(**later))
+        system.work(poll=True)
+
+    deals = [system.renewal(f"Customer{n} renewal", contacts=1) for n in range(4)]
+    system.lose(*deals)
+    system.work()
+    tasks = {deal: sorted(system.rig.tasks(deal), key=lambda task: task.due) for deal in deals}
+    done, due = shown(deals[0], "steps_done", "next_due")
+    assert (done, due) == ("0", due_date(tasks[deals[0]][0].due).isoformat()), "with the plan's own write"
+    assert int(shown(deals[0], "steps_all")[0] or 0) > len(tasks[deals[0]])
+    crm, told = system.account.crm(), list[int]()
+    write = crm.write
+
+    def watched(batch: Any) -> Any:
+        if here := [one for one in batch if "steps_done" in getattr(one, "values", {})]:
+            told.append(len(here))
+        return write(batch)
+
+    monkeypatch.setattr(crm, "write", watched)
+    work(minutes=20)
+    for deal in deals:
+        system.rig.complete_task(tasks[deal][0].id)
+    work(minutes=20)
+    assert [shown(deal, "steps_done") for deal in deals] == [["1"]] * 4
+    assert told == [4], "all in one call"
+    system.rig.complete_task(tasks[deals[0]][1].id)
+    work(minutes=20)
+    assert (told, shown(deals[0], "steps_done")) == ([4], ["1"]), "at a calm rhythm"
+    system.rig.trouble(system.kit.Trouble.RESET_BEFORE, system.kit.Where.UPDATE)
+    work(minutes=50)
+    assert (told, shown(deals[0], "steps_done")) == ([4, 1], ["1"])
+    work(minutes=10)
+    work(minutes=90)
+    assert (told, shown(deals[0], "steps_done")) == ([4, 1, 1], ["2"]), "again after a failure, and then never"
+
+
 def test_a_hundred_new_cases_stay_within_their_call_budget(system: Any) -> None:
     deals = [system.renewal(f"Customer{n} renewal", contacts=1) for n in range(100)]
     system.lose(*deals)
