@@ -18,6 +18,8 @@ class FieldMap:
     ``contract_end`` None: the close date. ``figures`` are ``("company"|"deal", field)`` pairs. ``language`` is the
     contact's language field, where the CRM has none of its own. ``roles`` says what a role or label of a contact means,
     by its name in small letters; it goes before what the adapter knows of its CRM's usual names (P-11).
+    ``exit_rights`` is the deal's field that says whether its contract is in scope of the exit-rights clock (P-2B), as
+    :func:`yes_or_no` reads it.
     """
 
     contract_end: str | None = None
@@ -25,6 +27,17 @@ class FieldMap:
     language: str | None = None
     figures: tuple[tuple[str, str], ...] = ()
     roles: Mapping[str, Role] = field(default_factory=dict)
+    exit_rights: str | None = None
+
+
+_YES = frozenset({"true", "yes", "y", "1", "in", "in scope", "oui", "vrai", "concerné", "applicable"})
+_NO = frozenset({"false", "no", "n", "0", "out", "out of scope", "non", "faux", "non concerné", "not applicable"})
+
+
+def yes_or_no(text: str | None) -> bool | None:
+    """What a tick box or a choice says, in words of English or French; None for what is empty or none of them."""
+    word = " ".join((text or "").replace("_", " ").split()).casefold()
+    return True if word in _YES else False if word in _NO else None
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,12 @@ from workflows.asking import author_id, feeds, is_farewell, is_own_view
 from workflows.cases import Case, CaseStatus, Step, StepStatus
 from workflows.draft import MAILED, SOMEONE_ERASED, Draft
 from workflows.feedback import feedback_writes, given_score, start_score
+from workflows.heed import Heed
 from workflows.questions import Answer, Questionnaire
 from workflows.records import Contact, DealState, People
 from workflows.rules import Anchor, CaseKind, LinkKind, StepRule, Texts
 from workflows.sides import compare, late_mark
 from workflows.survey import wording
-from workflows.writes import UpdateFields
 
 if TYPE_CHECKING:
     from workflows.desk import Desk
@@ -78,6 +78,7 @@ def _take_former(draft: Draft) -> None:
                 draft.look.deal,
                 draft.now,
                 name=contact.name if contact is not None else None,
+                heed=Heed(draft),
             )
             draft.log("answered", "to the former case", questionnaire=answer.questionnaire, by=answer.by)
 
@@ -112,7 +113,7 @@ def others_have_answered(written: Mapping[str, str]) -> bool:
 
 def _write(draft: Draft, questionnaire: Questionnaire, answer: Answer, *, late: bool) -> None:
     contact = _contact(draft, answer.contact_id)
-    writes = feedback_writes(
+    draft.writes += feedback_writes(
         draft.case,
         questionnaire,
         answer,
@@ -121,10 +122,8 @@ def _write(draft: Draft, questionnaire: Questionnaire, answer: Answer, *, late: 
         name=contact.name if contact is not None else None,
         start=start_score(draft.look.people, contact),
         late=late,
+        heed=Heed(draft, only=(answer.contact_id or "") if _is_overtaken(draft, answer) else None),
     )
-    if _is_overtaken(draft, answer):
-        writes = tuple(one for one in writes if not isinstance(one, UpdateFields) or one.target.id == answer.contact_id)
-    draft.writes += writes
     if is_own_view(questionnaire):
         draft.written[late_mark(answer)] = "yes" if late else "no"
 

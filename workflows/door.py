@@ -16,6 +16,7 @@ from workflows.cases import Case, News, NewsKind, Step, StepStatus
 from workflows.dates import day_said
 from workflows.draft import FINISHED, Draft
 from workflows.figures import category
+from workflows.heed import Heed
 from workflows.key_figures import key_figures, present_figures
 from workflows.look import Look
 from workflows.permission import Agreed, Permission, Purpose, is_looked_for, place, standing, write_basis
@@ -392,10 +393,11 @@ def write_win_back(draft: Draft, day: date | None) -> None:
     """Deal and company show when to ask again, once it is known (P-56)."""
     if day is None and "_win_back" not in draft.written:
         return
-    draft.fields("_win_back", Ref(kind=RecordKind.DEAL, id=draft.case.deal_id), {"win_back_on": day})
+    heed = Heed(draft, unknown_stays=True).settle
+    draft.fields("_win_back", Ref(kind=RecordKind.DEAL, id=draft.case.deal_id), {"win_back_on": day}, heed)
     if draft.case.company_id is not None:
         company = Ref(kind=RecordKind.COMPANY, id=draft.case.company_id)
-        draft.fields("_win_back:company", company, {"win_back_on": day})
+        draft.fields("_win_back:company", company, {"win_back_on": day}, heed)
 
 
 def next_change(look: Look, case: Case, tz: ZoneInfo) -> datetime | None:

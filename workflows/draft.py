@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -74,6 +74,8 @@ class Draft:
         self.needs_involved = False
         self.close_links = False
         self.starting: Baseline | None = None
+        self.judged: dict[tuple[Ref, str], bool] = {}
+        """Of which fields it was found out already whether they may be written (:mod:`workflows.heed`)."""
 
     @property
     def is_waiting(self) -> bool:
@@ -149,10 +151,22 @@ class Draft:
         self.written[name] = value
         return True
 
-    def fields(self, name: str, target: Ref, values: Mapping[str, FieldValue]) -> None:
-        """Write our own fields on one record, unless the same was written last under this name."""
+    def fields(
+        self,
+        name: str,
+        target: Ref,
+        values: Mapping[str, FieldValue],
+        settle: Callable[[Ref, Mapping[str, FieldValue]], Mapping[str, FieldValue]] | None = None,
+    ) -> None:
+        """Write our own fields on one record, unless the same was written last under this name.
+
+        ``settle`` says which of them may be written, where people may have changed some; with none of them, nothing is.
+        """
         digest = f"{target.id}|" + "|".join(f"{key}={value}" for key, value in sorted(values.items()))
         if self.once(name, digest):
+            values = settle(target, values) if settle is not None else values
+            if not values:
+                return
             key = f"{self.case.id}:{name}:{self.number(name)}"
             self.writes.append(UpdateFields(key=key, deal_id=self.case.deal_id, target=target, values=values))
 

@@ -19,6 +19,7 @@ from workflows.cases import Case
 from workflows.dates import day_said
 from workflows.documents import shorten
 from workflows.fields import FIELDS
+from workflows.heed import Heed
 from workflows.questions import Answer, AnswerValue, Question, Questionnaire, QuestionType
 from workflows.records import Contact, Deal, People, RecordKind, Ref
 from workflows.rules import CaseKind, LinkKind, Texts
@@ -83,13 +84,15 @@ def feedback_writes(
     name: str | None = None,
     start: int | None = None,
     late: bool = False,
+    heed: Heed | None = None,
 ) -> tuple[Write, ...]:
     """The keyed writes that bring one answer onto contact, company and deal; none for an answer without values.
 
     ``name`` is the contact's, where known, ``start`` the score that the relation began with (P-33). ``late``: the team
     rated itself when answers were in already (P-39). The same answer always gives the same keys; an edited one gives
     new keys, so that its note is added beside the former one and its values take the place of the former. Deal and
-    company hold the newest answer. An answer dated after ``now`` counts as given now.
+    company hold the newest answer. An answer dated after ``now`` counts as given now. ``heed`` leaves out
+    what people have changed in the CRM since, and the note then tells of it (P-7B).
     """
     if not answer.values:
         return ()
@@ -107,12 +110,16 @@ def feedback_writes(
         text = _shortened("\n\n".join([title, *readable]), case.language)
         told = {"exit_feedback": text, "exit_feedback_at": min(answer.at, now)}
     records = ((RecordKind.CONTACT, answer.contact_id), (RecordKind.COMPANY, company_id), (RecordKind.DEAL, deal.id))
-    fields = [
-        UpdateFields(key=f"{key}:{kind}", deal_id=deal.id, target=Ref(kind=kind, id=record_id), values=values)
-        for kind, record_id in records
-        if record_id is not None
-        and (values := {**({} if late else _values(questionnaire, answer, kind)), **_beginning(kind, start), **told})
-    ]
+    fields = []
+    for kind, record_id in records:
+        values = {**({} if late else _values(questionnaire, answer, kind)), **_beginning(kind, start), **told}
+        if record_id is None or not values:
+            continue
+        target = Ref(kind=kind, id=record_id)
+        values = heed.settle(target, values) if heed is not None else values
+        if values:
+            fields.append(UpdateFields(key=f"{key}:{kind}", deal_id=deal.id, target=target, values=values))
+    readable += heed.told() if heed is not None else ()
     parts = parted(readable)
     notes = [
         CreateNote(

@@ -5,7 +5,7 @@ These are the only fields that we ever write on deals, companies, contacts and t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 from workflows.field_words import FIELD_WORDS
@@ -357,6 +357,18 @@ FIELDS: tuple[FieldSpec, ...] = (  # the dearest first: an account may take only
         description="When that task is due, as it stands in the CRM (P-29).",
     ),
 )
+
+
+_MOMENT = "exit_feedback_at"
+ANSWERS: Mapping[RecordKind, tuple[str, ...]] = {
+    kind: tuple(spec.name for spec in (*_feedback(kind), *lessons) if spec.name != _MOMENT)
+    for kind, lessons in (
+        (RecordKind.DEAL, _lesson(RecordKind.DEAL)),
+        (RecordKind.COMPANY, _lesson(RecordKind.COMPANY)),
+        (RecordKind.CONTACT, ()),
+    )
+}
+"""By kind of record: the fields that hold what somebody answered. What people correct there stays (P-7B)."""
 
 
 def named_in(language: str, fields: Sequence[FieldSpec] = FIELDS) -> tuple[FieldSpec, ...]:

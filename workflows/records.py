@@ -81,7 +81,8 @@ class Contact(Model):
     """A person at the customer's. Who cannot be written to gets a call, not a link (P-16).
 
     ``bounced``: the CRM saw mail to their address come back. ``start_score`` is our own field of that name as it stands
-    in the CRM (P-33); a company has one as well.
+    in the CRM (P-33); a company has one as well. ``said`` holds our fields of answers as they
+    stand there (:data:`workflows.fields.ANSWERS`), as the CRM's own text, without empty ones; so on company and deal.
     """
 
     id: str
@@ -94,6 +95,7 @@ class Contact(Model):
     opted_out: bool = False
     bounced: bool = False
     start_score: int | None = None
+    said: Mapping[str, str] = Field(default_factory=dict)
 
 
 class Company(Model):
@@ -104,6 +106,7 @@ class Company(Model):
     owner_id: str | None = None
     start_score: int | None = None
     figures: Mapping[str, str] = Field(default_factory=dict)
+    said: Mapping[str, str] = Field(default_factory=dict)
 
 
 class StageEntry(Model):
@@ -135,7 +138,8 @@ class Deal(Model):
     ``stage_history`` is newest first; its first entry is the present stage. A CRM that tells only the last change
     gives one entry. ``past_owner_ids`` are former owners, for P-10; ``owner_history`` says when each owned it, newest
     first, as far as the CRM tells. ``contract_end`` is the mapped end of the contract, or None when the field is empty
-    (P-07). ``merged_into`` is set with :attr:`DealState.MERGED`.
+    (P-07). ``merged_into`` is set with :attr:`DealState.MERGED`. ``exit_rights`` is what the deal itself says about
+    being in scope of the exit-rights clock; None: nothing (P-2B).
     """
 
     id: str
@@ -157,6 +161,8 @@ class Deal(Model):
     company_id: str | None = None
     contact_ids: tuple[str, ...] = ()
     start_now: bool = False
+    exit_rights: bool | None = None
+    said: Mapping[str, str] = Field(default_factory=dict)
 
 
 PastField = Literal["name", "pipeline_id", "owner_id", "amount", "close_date", "contract_end", "exit_reason"]

@@ -15,7 +15,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from adapters.services import FieldMap
+from adapters.services import FieldMap, yes_or_no
+from workflows.fields import ANSWERS
 from workflows.records import Company, Contact, Deal, OwnerEntry, RecordKind, Role, StageEntry, TaskState
 from workflows.writes import CreateNote, CreateTask, FieldValue, Priority, TaskType
 
@@ -213,7 +214,7 @@ def with_marker(body: str, key: str) -> str:
 def deal_properties(fields: FieldMap) -> list[str]:
     """The deal properties that a look needs."""
     figures = [field for record, field in fields.figures if record == "deal"]
-    mapped = [name for name in (fields.contract_end, fields.exit_reason) if name]
+    mapped = [name for name in (fields.contract_end, fields.exit_reason, fields.exit_rights) if name]
     base = [
         "dealname",
         "dealstage",
@@ -224,19 +225,28 @@ def deal_properties(fields: FieldMap) -> list[str]:
         "hubspot_owner_id",
         START_NOW,
     ]
-    return list(dict.fromkeys([*base, *mapped, *figures]))
+    return list(dict.fromkeys([*base, *mapped, *figures, *_answers(RecordKind.DEAL)]))
 
 
 def company_properties(fields: FieldMap) -> list[str]:
     """The company properties that a look needs."""
     figures = [field for record, field in fields.figures if record == "company"]
-    return list(dict.fromkeys(["name", "hubspot_owner_id", START, *figures]))
+    return list(dict.fromkeys(["name", "hubspot_owner_id", START, *figures, *_answers(RecordKind.COMPANY)]))
 
 
 def contact_properties(fields: FieldMap) -> list[str]:
     """The contact properties that a look needs."""
     base = ["firstname", "lastname", "email", "hs_buying_role", "hs_email_optout", BOUNCED, COUNTERPART, START]
-    return [*base, fields.language or "hs_language"]
+    return list(dict.fromkeys([*base, fields.language or "hs_language", *_answers(RecordKind.CONTACT)]))
+
+
+def _answers(kind: RecordKind) -> list[str]:
+    """Our fields of answers on this kind of record: what people changed there stays (P-7B)."""
+    return [own(name) for name in ANSWERS[kind]]
+
+
+def _said(values: Mapping[str, str], kind: RecordKind) -> dict[str, str]:
+    return {name: values[own(name)] for name in ANSWERS[kind] if own(name) in values}
 
 
 def properties_of(record: Mapping[str, Any]) -> dict[str, str]:
@@ -319,6 +329,8 @@ def deal_from(
         company_id=company_id,
         contact_ids=tuple(contact_ids),
         start_now=values.get(START_NOW) == "true",
+        exit_rights=yes_or_no(values.get(fields.exit_rights)) if fields.exit_rights else None,
+        said=_said(values, RecordKind.DEAL),
     )
 
 
@@ -331,6 +343,7 @@ def company_from(record: Mapping[str, Any], fields: FieldMap) -> Company:
         owner_id=values.get("hubspot_owner_id"),
         start_score=_score(values.get(START)),
         figures={name: values[name] for kind, name in fields.figures if kind == "company" and name in values},
+        said=_said(values, RecordKind.COMPANY),
     )
 
 
@@ -353,6 +366,7 @@ def contact_from(record: Mapping[str, Any], fields: FieldMap, labels: Iterable[s
         opted_out=values.get("hs_email_optout") == "true",
         bounced=BOUNCED in values,
         start_score=_score(values.get(START)),
+        said=_said(values, RecordKind.CONTACT),
     )
 
 

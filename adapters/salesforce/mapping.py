@@ -10,6 +10,8 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from adapters.services import yes_or_no
+from workflows.fields import ANSWERS
 from workflows.records import (
     Company,
     Contact,
@@ -123,6 +125,12 @@ START_NOW_FIELD = our_field("start_now")
 LINK_FIELD = our_field("link")
 START_FIELD = our_field("start_score")
 """Willingness to recommend at the start, which the end is compared with (P-33)."""
+
+
+ANSWER_FIELDS: Mapping[RecordKind, Mapping[str, str]] = {
+    kind: {name: our_field(name) for name in names} for kind, names in ANSWERS.items()
+}
+"""Our fields of answers by our name for them: what people changed there stays (P-7B)."""
 
 
 def checked_field(name: str) -> str:
@@ -295,7 +303,14 @@ def contact(
         opted_out=bool(row.get("HasOptedOutOfEmail")),
         bounced=bool(row.get("EmailBouncedDate")),
         start_score=_score(row.get(START_FIELD)),
+        said=_said(row, RecordKind.CONTACT),
     )
+
+
+def _said(row: Row, kind: RecordKind) -> dict[str, str]:
+    """Our fields of answers that are not empty, as text."""
+    found = {name: as_text(row.get(field)) for name, field in ANSWER_FIELDS[kind].items()}
+    return {name: text for name, text in found.items() if text is not None}
 
 
 def _score(value: Any) -> int | None:
@@ -334,6 +349,7 @@ def company(row: Row, names: Sequence[str]) -> Company | None:
         owner_id=account.get("OwnerId"),
         start_score=_score(account.get(START_FIELD)),
         figures=figures(account, names),
+        said=_said(account, RecordKind.COMPANY),
     )
 
 
@@ -342,6 +358,7 @@ def deal(
     *,
     contract_end: str | None,
     exit_reason: str | None,
+    exit_rights: str | None = None,
     figure_names: Sequence[str],
     history: Sequence[Row] = (),
     owners: Sequence[Row] = (),
@@ -368,6 +385,8 @@ def deal(
         company_id=row.get("AccountId"),
         contact_ids=tuple(contact_ids),
         start_now=bool(row.get(START_NOW_FIELD)),
+        exit_rights=yes_or_no(as_text(row.get(exit_rights))) if exit_rights else None,
+        said=_said(row, RecordKind.DEAL),
     )
 
 

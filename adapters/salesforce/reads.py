@@ -28,6 +28,9 @@ HISTORIES = {
 OWNER_HISTORY = ("Owner", "OwnerId")
 """What the history calls a change of owner: lookups are told by relationship in most orgs."""
 
+_ANSWERS = frozenset(field for names in mapping.ANSWER_FIELDS.values() for field in names.values()) - {
+    mapping.START_FIELD
+}
 OPTIONAL_NAMES = frozenset(name for names in OPTIONAL.values() for name in names)
 
 
@@ -111,32 +114,37 @@ class Reader:
     def _past_fields(self) -> list[str]:
         """As :meth:`_deal_fields`, with all that was tracked."""
         names = tuple(name for each in past.tracked_names(self._fields).values() for name in each)
-        return self._deal_fields(past.HISTORY_FIELDS, names)
+        return self._deal_fields(past.HISTORY_FIELDS, names, answers=False)
 
     def _deal_fields(
         self,
         history: Sequence[str] = ("StageName", "CreatedDate"),
         tracked: Sequence[str] = OWNER_HISTORY,
+        *,
+        answers: bool = True,
     ) -> list[str]:
-        """All that a look needs, people and history as sub-queries."""
-        shape = self._deal_shape()
-        mapped = [one for one in (self._fields.contract_end, self._fields.exit_reason) if one]
-        contact = ["Name", "FirstName", "Email", *_there(shape, "Contact")]
-        contact += [self._fields.language] if self._fields.language else []
+        """All that a look needs, people and history as sub-queries; without what people answered, it is shorter."""
+        shape, fields = self._deal_shape(), self._fields
+        there = {name: _there(shape, name) for name in ("Opportunity", "Account", "Contact")}
+        if not answers:
+            there = {name: [one for one in found if one not in _ANSWERS] for name, found in there.items()}
+        mapped = [one for one in (fields.contract_end, fields.exit_reason, fields.exit_rights) if one]
+        contact = ["Name", "FirstName", "Email", *there["Contact"]]
+        contact += [fields.language] if fields.language else []
         roles = ["ContactId", "Role", "IsPrimary", *(f"Contact.{name}" for name in contact)]
         parts = [
             *("Id", "Name", "StageName", "OwnerId", "Amount", "CloseDate", "AccountId", "LastStageChangeDate"),
             "CreatedDate",
-            *_there(shape, "Opportunity"),
+            *there["Opportunity"],
             *mapped,
             *self._deal_figures,
-            *(f"Account.{name}" for name in ("Name", "OwnerId", *_there(shape, "Account"), *self._company_figures)),
+            *(f"Account.{name}" for name in ("Name", "OwnerId", *there["Account"], *self._company_figures)),
             f"({select(roles, 'OpportunityContactRoles', order='CreatedDate, Id')})",
             f"({select(history, 'OpportunityHistories', order='CreatedDate, Id')})",
         ]
         if shape.owner_history:
-            fields = ["Field", "OldValue", "NewValue", "CreatedDate"]
-            parts.append(f"({select(fields, 'Histories', is_in('Field', tracked), 'CreatedDate, Id')})")
+            change = ["Field", "OldValue", "NewValue", "CreatedDate"]
+            parts.append(f"({select(change, 'Histories', is_in('Field', tracked), 'CreatedDate, Id')})")
         return parts
 
     def _whole(self, row: Row) -> Row:
@@ -162,6 +170,7 @@ class Reader:
             row,
             contract_end=self._fields.contract_end,
             exit_reason=self._fields.exit_reason,
+            exit_rights=self._fields.exit_rights,
             figure_names=self._deal_figures,
             history=row.get("OpportunityHistories") or [],
             owners=row.get("Histories") or [],

@@ -13,26 +13,30 @@ from pydantic import ValidationError
 from adapters.results import DataType, FieldInfo
 from adapters.salesforce.client import Client
 from adapters.salesforce.mapping import (
+    ANSWER_FIELDS,
     COUNTERPART_FIELD,
     KEY_FIELD,
     LINK_FIELD,
-    START_FIELD,
     START_NOW_FIELD,
     TASK_TYPES,
     Row,
 )
-from workflows.records import Model
+from workflows.records import Model, RecordKind
 from workflows.writes import Priority
 
-STATE_KEY = "shape"
+STATE_KEY = "shape.2"
+"""Another name than before: an org that was looked at then is looked at again, for fields that were not asked for."""
 DEAL_TEAM = "OpportunityTeamMembers"
 COMPANY_TEAM = "AccountTeamMembers"
 FALLBACK_KEY_FIELD = "CallObject"
 OBJECTS = ("Opportunity", "Account", "Contact", "Task")
 OPTIONAL = {
-    "Opportunity": ("RecordTypeId", "CurrencyIsoCode", START_NOW_FIELD),
-    "Account": (START_FIELD,),
-    "Contact": ("HasOptedOutOfEmail", "EmailBouncedDate", COUNTERPART_FIELD, START_FIELD),
+    "Opportunity": ("RecordTypeId", "CurrencyIsoCode", START_NOW_FIELD, *ANSWER_FIELDS[RecordKind.DEAL].values()),
+    "Account": tuple(ANSWER_FIELDS[RecordKind.COMPANY].values()),
+    "Contact": (
+        *("HasOptedOutOfEmail", "EmailBouncedDate", COUNTERPART_FIELD),
+        *ANSWER_FIELDS[RecordKind.CONTACT].values(),
+    ),
     "Task": ("CompletedDateTime", LINK_FIELD),
 }
 """Standard fields that an org may lack or hide, and our own that may not be provisioned yet."""

@@ -81,6 +81,7 @@ def _of_cases() -> Mapping[str, str]:
         "reason known": say("The reason became known"),
         "reason unknown": say("The reason is unknown"),
         "answered": say("An answer came in"),
+        "value kept": say("A value that somebody entered in the CRM was kept"),
         "asked": say("Somebody was asked for what is missing"),
         "asking ended": say("Asking ended"),
         "nobody active": say("Nobody active could be found"),

@@ -13,7 +13,8 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from connector.commands.figures import figures_of
-from sandbox.hubspot.definitions import CONTACT
+from connector.store import cases
+from sandbox.hubspot.definitions import CONTACT, DEAL
 from workflows.cases import Case, StepStatus
 from workflows.records import RecordKind
 
@@ -35,6 +36,16 @@ def start_with(system: Any, contact: str, score: int) -> None:
         system.rig.sandbox.set_fields("contacts", contact, {"aurevoir_start_score": str(score)})
     else:
         system.rig.sandbox.world.update(contact, {"Aurevoir_Start_Score__c": score})
+
+
+def enter(system: Any, kind: RecordKind, record: str, name: str, value: str | int) -> None:
+    """A colleague writes into one of our fields on the record's page."""
+    if system.rig.name == "hubspot":
+        kinds = {RecordKind.DEAL: DEAL, RecordKind.CONTACT: CONTACT}
+        system.rig._change(kinds[kind], record, {f"aurevoir_{name}": str(value)})
+    else:
+        field = "_".join(part.capitalize() for part in name.split("_"))
+        system.rig.sandbox.world.update(record, {f"Aurevoir_{field}__c": value})
 
 
 def ended(system: Any, **more: Any) -> tuple[str, Case]:
@@ -64,7 +75,7 @@ def body_of(note: Any) -> str:
     return unescape(note.body).replace("<br>", "\n")
 
 
-@pytest.mark.row("P-33", "P-34", "P-35", "P-36", "P-37", "P-39", "P-46")
+@pytest.mark.row("P-33", "P-34", "P-35", "P-36", "P-37", "P-39", "P-46", "P-7B")
 def test_a_low_answer_shows_start_and_end_calls_someone_senior_and_stands_beside_the_teams_view(system: Any) -> None:
     manager, owner = system.rig.users
     deal, case = ended(system, contacts=1, owner_id=owner)
@@ -77,6 +88,7 @@ def test_a_low_answer_shows_start_and_end_calls_someone_senior_and_stands_beside
     send(system, page[0], {"recommend": "8", "reason": "price"})
     assert system.rig.value(RecordKind.DEAL, deal, "exit_reason_team") == "price"
     link = system.rig.value(RecordKind.CONTACT, contact, "survey_link")
+    enter(system, RecordKind.DEAL, deal, "exit_avoidable", "no")  # by somebody, before any answer
     said = {"recommend": "3", "reason": "results", "reason-second": "product_gap", "avoidable": "partly"}
     send(system, link, said | {"missing": "=HYPERLINK(1) <b>bold</b> \N{ROCKET} " + "long " * 8_000})
     deal_values = {
@@ -103,6 +115,8 @@ def test_a_low_answer_shows_start_and_end_calls_someone_senior_and_stands_beside
         assert not system.rig.value(kind, record, "exit_feedback").startswith(("=", "+", "-", "@"))
     [both] = [text for text in texts if "They do not name the same reason" in text]
     assert "before any answer: Price or value" in both
+    assert any("“Exit avoidable (customer)” on the deal said before this answer: No" in text for text in texts)
+    what_a_colleague_corrected_stays(system, deal, contact, link, {**said, "missing": "Less."})
     before = len(system.rig.notes(deal))
     system.signal(deal)
     system.work()
@@ -119,7 +133,30 @@ def test_a_low_answer_shows_start_and_end_calls_someone_senior_and_stands_beside
     [leaving] = figures_of(system.runtime, "acme", since=None).leaving
     assert (leaving.playbook, leaving.version) == (case.playbook, case.playbook_version)
     assert (leaving.scores.answers, leaving.hardest) == (1, (("first-reply", 1),)), "what to mend first"
-    assert int(float(system.rig.value(RecordKind.DEAL, deal, "exit_score"))) == 3, "what was said at the end stays"
+    assert int(float(system.rig.value(RecordKind.DEAL, deal, "exit_score"))) == 4, "what was said at the end stays"
+
+
+def what_a_colleague_corrected_stays(system: Any, deal: str, contact: str, link: str, said: dict[str, str]) -> None:
+    """Reason, score and comment that people changed in the CRM outlive later answers, which go into the note (P-7B)."""
+    told = "Spoke to them again: it was the price after all, I believe."
+    enter(system, RecordKind.DEAL, deal, "exit_reason", "price")
+    enter(system, RecordKind.CONTACT, contact, "exit_score", 5)
+    enter(system, RecordKind.DEAL, deal, "exit_feedback", told)
+    send(system, link, said | {"recommend": "4", "reason": "budget"})
+    assert system.rig.value(RecordKind.DEAL, deal, "exit_reason") == "price"
+    assert system.rig.value(RecordKind.DEAL, deal, "exit_feedback") == told
+    assert int(float(system.rig.value(RecordKind.CONTACT, contact, "exit_score"))) == 5
+    assert system.rig.value(RecordKind.CONTACT, contact, "exit_reason") == "budget", "nobody changed it there"
+    assert int(float(system.rig.value(RecordKind.DEAL, deal, "exit_score"))) == 4
+    [note] = [body_of(one) for one in system.rig.notes(deal) if "keeps what a colleague entered" in one.body]
+    assert "Budget cut" in note, "the answer itself"
+    assert "“Exit reason (customer)” on the deal keeps what a colleague entered there: Price or value." in note
+    with system.runtime.store.read() as session:
+        kept = [line.data["field"] for line in cases.events(session, system.case(deal).id) if line.what == "value kept"]
+    assert sorted(kept) == ["exit_feedback", "exit_reason", "exit_score"]
+    enter(system, RecordKind.DEAL, deal, "exit_reason", "")
+    send(system, link, said | {"recommend": "4", "reason": "in_house"})
+    assert system.rig.value(RecordKind.DEAL, deal, "exit_reason") == "in_house", "an empty field takes answers again"
 
 
 @pytest.mark.row("P-38", "P-36", "P-37")
