@@ -7,7 +7,7 @@ CRM decides who may open the deal's page; who sees the page sees the card.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -27,6 +27,7 @@ from connector.web.runtime import Runtime
 from workflows.cases import Case, Step, StepStatus
 from workflows.feedback import feedback_writes
 from workflows.fields import REASON_OPTIONS
+from workflows.progress import Progress, progress
 from workflows.questions import Answer
 from workflows.records import Deal, RecordKind
 from workflows.rules import LinkKind
@@ -130,22 +131,32 @@ def _told(runtime: Runtime, ask: Ask) -> dict[str, Any] | None:
         tasks = _tasks(session, case)
         owners = _owners(session, ask.account)
         answers = intake.answers(session, [case.id]).get(case.id, ())
+        far = _how_far(session, case)
     language = ask.language or case.language
     feedback = [told for answer in reversed(answers) if (told := _feedback(runtime, case, answer, language))]
     return {
         "id": case.id,
         "status": case.status.value,
         "paused": case.paused,
-        "playbook": case.playbook,
+        "playbook": f"{case.playbook} {case.playbook_version}".strip(),
         "contract_end": case.contract_end.isoformat() if case.contract_end else None,
         "reason": _reason(case.reason, language) if case.reason else None,
-        "done": sum(step.status in _ENDED for step in case.steps),
-        "all": sum(step.status is not StepStatus.SKIPPED for step in case.steps),
+        "done": far.done,
+        "all": far.steps,
         "later": sum(step.status is StepStatus.WAITING for step in case.steps),
         "next": list(_next_steps(case, tasks, owners, runtime.clock.now())),
         "feedback": feedback,
         "links": list(_links(runtime, case, tasks, language)),
     }
+
+
+def _how_far(session: Session, case: Case) -> Progress:
+    """How far the case is, as the fields of its deal say (P-29); before its plan began, and for others, all counts."""
+    playbook = cases.playbook(session, case.playbook, case.playbook_version)
+    return progress(case, playbook, UTC) or Progress(
+        done=sum(step.status in _ENDED for step in case.steps),
+        steps=sum(step.status is not StepStatus.SKIPPED for step in case.steps),
+    )
 
 
 def _tasks(session: Session, case: Case) -> dict[str, CreateTask]:
