@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from adapters.errors import AurevoirError
 from adapters.signals import BadEvent, Receipt, Signal, SignalKind
-from connector.store import Store, accounts, agenda, cases, intake
+from connector.store import Store, accounts, agenda, cases, door, intake
 from workflows.cases import Event
 from workflows.quiet import STAYS
 
@@ -141,7 +141,7 @@ def _entries(
     """The looks that these signals ask for, and how many of the signals ask for none.
 
     A deal matters when its stage does, when the payload does not tell its stage, when it has an open case, or when a
-    customer remains by it (P-25); a task when it is one of ours.
+    customer remains or came back by it (P-25, P-56); a task when it is one of ours.
     """
     deals = [signal for signal in signals if signal.kind is SignalKind.DEAL]
     tasks = [signal.record_id for signal in signals if signal.kind is SignalKind.TASK]
@@ -150,6 +150,7 @@ def _entries(
     if dull:
         wanted |= cases.open_deal_ids(session, account, among=sorted(dull))
         wanted |= {str(row.written[STAYS]) for row in cases.remaining_by(session, account, sorted(dull))}
+        wanted |= door.returned(session, account, sorted(dull)).keys()
     deal_of = cases.deals_of_tasks(session, account, sorted(set(tasks))) if tasks else {}
     entries = [agenda.Entry(deal_id, now, "webhook") for deal_id in sorted(wanted)]
     entries += [agenda.Entry(deal_id, now, "webhook", tasks=True) for deal_id in sorted(set(deal_of.values()))]

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import structlog
 
 from connector.store import Store, agenda, cases, door, intents
-from connector.store.tables import CaseRow
+from connector.store.tables import CaseRow, ReturnRow
 from workflows.cases import Event
 from workflows.dates import local_date, zone
 from workflows.quiet import STAYS
-from workflows.records import Deal, RecordKind, Ref
-from workflows.returning import Left, came_back, holds_from, stays, stays_no_more
+from workflows.records import Deal, DealState, RecordKind, Ref
+from workflows.returning import Left, came_back, holds_from, is_no_return, stays, stays_no_more
 from workflows.rules import AccountRules
 from workflows.writes import UpdateFields
 
@@ -29,6 +30,7 @@ def credit_returns(
     taken back. Gives the deals that are to be looked at again, and when: then their win counts.
     """
     _take_back(store, account, rules, deals, now)
+    _take_back_returns(store, account, rules, deals, now)
     won = {deal.id: deal for deal in deals if came_back(rules, deal, None)}
     if not won:
         return {}
@@ -56,13 +58,14 @@ def _left(row: CaseRow) -> Left:
     return Left(row.id, row.deal_id, row.entered_at, row.contract_end, row.written.get(STAYS))
 
 
+def _on_deal(account: str, deal: Deal, now: datetime, **values: Any) -> UpdateFields:
+    """A write onto the deal; each moment's has a key of its own, since a return may be taken back, and come again."""
+    key = f"{account}:returned:{deal.id}:{int(now.timestamp())}"
+    return UpdateFields(key=key, deal_id=deal.id, target=Ref(kind=RecordKind.DEAL, id=deal.id), values=values)
+
+
 def _credit(store: Store, account: str, case: Left, deal: Deal, now: datetime) -> None:
-    write = UpdateFields(
-        key=f"{account}:returned:{deal.id}",
-        deal_id=deal.id,
-        target=Ref(kind=RecordKind.DEAL, id=deal.id),
-        values={"returned": True},
-    )
+    write = _on_deal(account, deal, now, returned=True)
     told = Event(what="came back", detail="with another deal (P-56)", data={"deal": deal.id})
     with store.write() as session:
         door.credit(session, account, deal.id, case.case_id, now)
@@ -99,3 +102,29 @@ def _take_back(store: Store, account: str, rules: AccountRules, deals: Sequence[
             looks = [case.deal_id, *([deal.merged_into] if deal.merged_into is not None else [])]
             why = "the customer remains by that deal no longer"
             agenda.put(session, account, [agenda.Entry(deal_id, now, why) for deal_id in looks])
+
+
+def _take_back_returns(store: Store, account: str, rules: AccountRules, deals: Sequence[Deal], now: datetime) -> None:
+    """A return whose deal turned out to be no win is none: on the deal, in the figures, and for the former case."""
+    seen = {deal.id: deal for deal in deals}
+    with store.read() as session:
+        known = door.returned(session, account, list(seen))
+    wrong = [row for row in known.values() if is_no_return(rules, seen[row.deal_id], row.at, now)]
+    for row in wrong:
+        _take_back_return(store, account, row, seen[row.deal_id], now)
+
+
+def _take_back_return(store: Store, account: str, row: ReturnRow, deal: Deal, now: datetime) -> None:
+    why = "the customer is not back by that deal after all"
+    told = Event(what="back no longer", detail="by that deal (P-56)", data={"deal": deal.id})
+    with store.write() as session:
+        door.take_back(session, account, deal.id)
+        if deal.state is DealState.LIVE:
+            intents.plan(session, account, "", [_on_deal(account, deal, now, returned=False)], now)
+        former = session.get(CaseRow, row.case_id)
+        looks = [deal.merged_into] if deal.merged_into is not None else []
+        if former is not None:
+            cases.log(session, account, [told], now, case_id=former.id, deal_id=former.deal_id)
+            looks.append(former.deal_id)
+        agenda.put(session, account, [agenda.Entry(deal_id, now, why) for deal_id in looks])
+    log.info("a return was taken back", account=account, deal=deal.id, case=row.case_id)

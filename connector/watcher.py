@@ -14,9 +14,10 @@ from adapters.results import Page
 from connector.account import Account
 from connector.clock import Clock
 from connector.metrics import POLLS
-from connector.store import Store, accounts, agenda, cases
+from connector.store import Store, accounts, agenda, cases, door
 from workflows.guard import compared_stages
 from workflows.quiet import QUIET_FOR, STAYS
+from workflows.returning import SURE_AFTER
 
 log = structlog.get_logger(__name__)
 
@@ -87,7 +88,8 @@ class Watcher:
                 self._account.name,
                 [agenda.Entry(deal_id, now, "daily comparison", tasks=True) for deal_id in still_open],
             )
-            keeping = cases.keeping(session, self._account.name, now - QUIET_FOR) - still_open
+            keeping = cases.keeping(session, self._account.name, now - QUIET_FOR)
+            keeping = (keeping | door.fresh_returns(session, self._account.name, now - SURE_AFTER)) - still_open
             agenda.put(
                 session, self._account.name, [agenda.Entry(one, now, "daily comparison") for one in sorted(keeping)]
             )
@@ -117,6 +119,7 @@ class Watcher:
         with self._store.read() as session:
             known = cases.open_deal_ids(session, self._account.name, page.ids)
             known |= {str(row.written[STAYS]) for row in cases.remaining_by(session, self._account.name, page.ids)}
+            known |= door.returned(session, self._account.name, page.ids).keys()
         return [one for one in page.ids if one in known or page.stages.get(one, "") in watched]
 
     def _poll_tasks(self) -> int:

@@ -13,7 +13,6 @@ from workflows.asks import CONTRACT_END, REASON, ask
 from workflows.baseline import take_start
 from workflows.cases import Case, CaseStatus, Event, Step, StepStatus
 from workflows.desk import Desk
-from workflows.door import close_door
 from workflows.draft import Draft
 from workflows.ending import BY_HAND, conclude, dismiss, let_go, resume, stop, tidy
 from workflows.ending import cancel as end_by_cancelling
@@ -26,6 +25,7 @@ from workflows.lookback import look_back_at
 from workflows.loop import take_tasks
 from workflows.quiet import is_quiet, keep_quiet
 from workflows.records import DealState, RecordKind, Ref
+from workflows.returning import close_door, unless_renewed
 from workflows.rules import CaseKind
 from workflows.running import (
     UNKNOWN_REASON,
@@ -140,6 +140,8 @@ def _keep_door(draft: Draft, links: Links) -> datetime | None:
     take_tasks(draft)
     desk = Desk(draft, links)
     outcome = leaving(draft.look, draft.case) if goodbye else None
+    if outcome != "renewed":
+        unless_renewed(draft)
     if outcome is not None:
         close_door(draft, desk.rules, outcome)
         release_steps(desk)

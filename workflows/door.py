@@ -22,6 +22,7 @@ from workflows.look import Look
 from workflows.permission import Agreed, Permission, Purpose, is_looked_for, place, standing, write_basis
 from workflows.questions import Answer, QuestionType
 from workflows.records import Contact, Model, RecordKind, Ref
+from workflows.returning import close_door, reopen_door
 from workflows.rounds import NEWS_ANCHORS, mark_of, next_budget_year, nth
 from workflows.rules import Anchor, CaseKind, DoorRules, LinkKind, Moment, StepRule
 from workflows.texts import shorten
@@ -252,6 +253,7 @@ def open_door(draft: Draft, rules: dict[str, StepRule], tz: ZoneInfo, ends: Call
     if back is not None:
         close_door(draft, rules, "returned", back.id)
         return
+    reopen_door(draft)
     _heed_choices(draft, rules)
     _heed_opt_outs(draft, rules)
     for rule in lasting:
@@ -260,18 +262,6 @@ def open_door(draft: Draft, rules: dict[str, StepRule], tz: ZoneInfo, ends: Call
         elif rule.repeat is not None or rule.release.anchor is Anchor.WIN_BACK:
             _add_round(draft, rules, rule, ends(rule), tz)
     _write_choices(draft, tz)
-
-
-def close_door(draft: Draft, rules: Mapping[str, StepRule], why: str, deal_id: str = "") -> None:
-    """Nothing follows any more: close open tasks with a note, leave out what waits. ``why`` is an outcome."""
-    if why in ("returned", "renewed") and draft.once("returned", deal_id or draft.case.deal_id):
-        draft.log("returned", "the customer is back", deal=deal_id or draft.case.deal_id)
-        if not deal_id:
-            draft.fields("_returned", Ref(kind=RecordKind.DEAL, id=draft.case.deal_id), {"returned": True})
-    for step in list(draft.steps.values()):
-        rule = rules.get(step.rule)
-        if rule is not None and rule.lasting and step.status not in FINISHED:
-            draft.close(step, _note("returned" if why in ("returned", "renewed") else "changed", draft.case.language))
 
 
 def _heed_choices(draft: Draft, rules: Mapping[str, StepRule]) -> None:
@@ -422,14 +412,6 @@ def news_of(look: Look, moment: Moment) -> News | None:
 # --- words ----------------------------------------------------------------------------------------------------------
 
 _NOTES: Mapping[str, Mapping[str, str]] = {
-    "returned": {
-        "en": "This customer is back, so this task is no longer needed.",
-        "fr": "Ce client est revenu : cette tâche n’est plus nécessaire.",
-    },
-    "changed": {
-        "en": "The deal has moved on, so this task is no longer needed.",
-        "fr": "La transaction a évolué : cette tâche n’est plus nécessaire.",
-    },
     "opted_out": {
         "en": "They have opted out of messages in the CRM. Please leave them in peace.",
         "fr": "Cette personne s’est désinscrite dans le CRM. Merci de respecter son choix.",

@@ -291,6 +291,16 @@ def credit(session: Session, account: str, deal_id: str, case_id: str, now: date
     session.execute(insert_or(session, ReturnRow).values(**values).on_conflict_do_nothing())
 
 
+def take_back(session: Session, account: str, deal_id: str) -> None:
+    """What was recognised as a return by this deal was none."""
+    session.execute(delete(ReturnRow).where(ReturnRow.account == account, ReturnRow.deal_id == deal_id))
+
+
+def fresh_returns(session: Session, account: str, since: datetime) -> set[str]:
+    """The deals that brought customers back since then."""
+    return set(session.scalars(select(ReturnRow.deal_id).where(ReturnRow.account == account, ReturnRow.at >= since)))
+
+
 def count_returns(session: Session, account: str) -> int:
     """How many deals brought a customer back."""
     return session.scalar(select(func.count()).select_from(ReturnRow).where(ReturnRow.account == account)) or 0

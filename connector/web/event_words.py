@@ -99,6 +99,7 @@ def _of_cases() -> Mapping[str, str]:
         "deal merged": say("The deal was merged into another"),
         "came back": say("The deal came back"),
         "returned": say("The customer came back"),
+        "back no longer": say("It turned out that the customer is not back"),
         "completed": say("The case was completed"),
         "cancelled": say("The case was cancelled"),
         "stopped": say("The case was stopped"),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from connector.returns import credit_returns
-from connector.store import Store, agenda, cases, door
+from connector.store import Store, agenda, cases, door, intents
 from workflows.cases import Case, CaseStatus
 from workflows.quiet import STAYS
 from workflows.records import Deal, DealState, StageEntry
@@ -96,6 +96,43 @@ def test_a_return_counts_once_it_has_held_too(leaving: Any, store: Store) -> Non
     leaving(deal, at(201))
     with store.read() as session:
         assert list(door.returned(session, "acme", ["d2"])) == ["d2"]
+
+
+LOST = (("lost", at(230)), ("won", at(200)), ("talks", at(150)))
+
+
+@pytest.mark.row("P-56")
+@pytest.mark.parametrize(
+    ("deal", "days", "looks", "returns"),
+    [
+        (upsell(*LOST), 230, ["d1"], []),
+        (upsell(("talks", at(230)), *LOST[1:]), 230, ["d1"], []),
+        (Deal(id="d2", state=DealState.DELETED), 230, ["d1"], []),
+        (Deal(id="d2", state=DealState.MERGED, merged_into="d3"), 400, ["d1", "d3"], []),
+        (upsell(("lost", at(400)), *LOST[1:]), 400, [], ["d2"]),
+        (Deal(id="d2", state=DealState.DELETED), 400, [], ["d2"]),
+        (upsell(*LOST[1:]), 230, [], ["d2"]),
+    ],
+    ids=["lost", "open again", "deleted", "merged", "left again later", "deleted much later", "won as before"],
+)
+def test_a_return_whose_deal_turns_out_to_be_no_win_is_taken_back_with_a_word_in_the_log(
+    leaving: Any, store: Store, deal: Deal, days: int, looks: list[str], returns: list[str]
+) -> None:
+    won = upsell(*LOST[1:])
+    leaving(won, at(201))
+    assert leaving(deal, at(days))[2] == looks
+    with store.read() as session:
+        assert list(door.returned(session, "acme", ["d2"])) == returns
+        told = [event.what for event in cases.events(session, "case-1")]
+        values = [intents.content(row).values for row in intents.open_for(session, "acme", ["d2"])]  # type: ignore[union-attr]
+    assert told == (["came back"] if returns else ["came back", "back no longer"])
+    live = deal.state is DealState.LIVE and not returns
+    assert values == [{"returned": True}, *([{"returned": False}] if live else [])]
+    if live:
+        again = upsell(("won", at(300)), *LOST)
+        leaving(again, at(302))
+        with store.read() as session:
+            assert list(door.returned(session, "acme", ["d2"])) == ["d2"], "and noted anew, if it is won after all"
 
 
 def test_deals_by_which_customers_remain_are_known_for_as_long_as_quiet_may_last(leaving: Any, store: Store) -> None:

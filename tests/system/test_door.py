@@ -154,6 +154,13 @@ def test_a_friendly_word_comes_again_until_they_say_stop_and_a_return_is_credite
     assert system.case(deal).written["returned"] == back
     assert not is_set(system, RecordKind.COMPANY, company, "quiet"), "a customer again, who gets invoices and reminders"
     system.work(poll=True)
+    system.rig.move_deal(back, UNWATCHED[system.rig.name])
+    system.rig.advance(timedelta(minutes=1))
+    system.work(poll=True)
+    system.work()
+    assert not is_set(system, RecordKind.DEAL, back, "returned"), "reopened: they are not back after all"
+    assert is_set(system, RecordKind.COMPANY, company, "quiet")
+    assert "returned" not in system.case(deal).written
     go_on(system, 400)
     assert titles(system, deal) == []
 

@@ -604,8 +604,15 @@ def test_a_return_closes_the_door_tasks_and_is_kept_on_the_case(world: Any, make
     assert [write.close for write in closing] == [True]
     assert "back" in closing[0].note
     assert world.case.written["returned"] == "d2"
+    before = world.case
     world.wait(days=1000)
     assert tasks(world) == ["stay-in-touch", "thank"]
+    world.cases[-1], world.now = before, world.news[0].at + timedelta(days=30)
+    world.news = ()
+    made = [write for write in world.look() if write.kind == "task"]
+    assert [write.key for write in made] == ["case-1:stay-in-touch~2"], "it was no return: the door is open again"
+    assert "returned" not in world.case.written
+    assert "the customer is not back after all" in [event.detail for event in world.events]
 
 
 @pytest.mark.row("P-56")
@@ -619,6 +626,10 @@ def test_the_same_deal_renewed_later_is_a_return_too(
     assert fields_of(tuple(one for one in written if "_returned" in one.key)) == {"deal:d1": {"returned": True}}
     assert world.case.written["returned"] == "d1"
     assert [write.close for write in written if write.kind == "update_task"] == [True]
+    world.now += timedelta(days=2)
+    world.enter("lost")
+    assert fields_of(tuple(one for one in world.look() if "_returned" in one.key)) == {"deal:d1": {"returned": False}}
+    assert world.happened()[-1] == "back no longer"
 
 
 # --- news of former customers (P-52, P-53) --------------------------------------------------------------------------
