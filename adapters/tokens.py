@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from adapters.errors import ConsentEnded
 from adapters.services import Services, Token
+from workflows.said import Said
 
 ENDED = "ended_at"
 """The fact that keeps the moment at which the CRM said that the consent has ended."""
@@ -58,8 +59,13 @@ def has_ended(token: Token) -> bool:
 def consent_ended(account: str, label: str, status: int | None = None) -> ConsentEnded:
     """The consent was taken back, in words for an admin."""
     return ConsentEnded(
-        f"{label} has ended this connection (the app was uninstalled there, or its access revoked): "
-        f"connect the account again with `aurevoir connect {account}`; nothing that happens meanwhile is lost",
+        Said(
+            "%(label)s has ended this connection (the app was uninstalled there, or its access revoked): "
+            "connect the account again with `aurevoir connect %(account)s`; nothing that happens meanwhile "
+            "is lost",
+            label=label,
+            account=account,
+        ),
         account=account,
         operation="refresh the access token",
         status=status,
@@ -69,7 +75,11 @@ def consent_ended(account: str, label: str, status: int | None = None) -> Consen
 def not_connected(account: str, label: str) -> ConsentEnded:
     """The account was never connected."""
     return ConsentEnded(
-        f"this account is not connected to {label} yet: connect the account with `aurevoir connect {account}`, and "
-        "open the address that it prints",
+        Said(
+            "this account is not connected to %(label)s yet: connect the account with `aurevoir connect "
+            "%(account)s`, and open the address that it prints",
+            label=label,
+            account=account,
+        ),
         account=account,
     )

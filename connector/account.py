@@ -25,6 +25,7 @@ from connector.vault import Vault, VaultError
 from workflows.fields import named_in
 from workflows.records import Pipeline, User
 from workflows.rules import AccountRules
+from workflows.said import Said
 
 KNOWN_FOR = timedelta(hours=1)
 LONGEST_WAIT = timedelta(seconds=10)
@@ -71,7 +72,9 @@ class StoredToken:
                 held.callback(self._mine.release)
                 held.enter_context(self._store.exclusive(f"token-{self._account}", wait=REFRESH_WAIT_SECONDS))
             except Busy:
-                raise Unavailable("someone else has been refreshing the access token", account=self._account) from None
+                raise Unavailable(
+                    Said("someone else has been refreshing the access token"), account=self._account
+                ) from None
             yield
 
 
@@ -92,7 +95,9 @@ class SharedBudget:
             if until is None:
                 return
             if until - now > LONGEST_WAIT:
-                raise RateLimited("our call budget is used up", until=until, account=self._account, operation=bucket)
+                raise RateLimited(
+                    Said("our call budget is used up"), until=until, account=self._account, operation=bucket
+                )
             self._clock.sleep((until - now).total_seconds())
 
     def hold(self, bucket: str, until: datetime) -> None:
@@ -183,10 +188,16 @@ class Account:
         started = row is not None and row.started_at is not None
         if row is not None and started and not self.adapter.same_account(row.account_id, self.account_id):
             raise OtherAccount(
-                f"under the name {self.name} this database holds the work on the account {row.account_id}, and the "
-                f"settings say {self.account_id}. If {self.account_id} is meant, give it a name of its own under "
-                "accounts, or another database_url: its work begins anew there, and `aurevoir export` and `aurevoir "
-                f"import` take the set-up along. If {row.account_id} is meant, correct account_id. Nothing is written.",
+                Said(
+                    "under the name %(name)s this database holds the work on the account %(account_id)s, and the "
+                    "settings say %(account_id2)s. If %(account_id2)s is meant, give it a name of its own under "
+                    "accounts, or another database_url: its work begins anew there, and `aurevoir export` and "
+                    "`aurevoir import` take the set-up along. If %(account_id)s is meant, correct account_id. "
+                    "Nothing is written.",
+                    name=self.name,
+                    account_id=row.account_id,
+                    account_id2=self.account_id,
+                ),
                 account=self.name,
             )
 
@@ -308,8 +319,13 @@ class Account:
         row = accounts.claim(session, self.name, self.config.crm, self.account_id, self.adapter.same_account)
         if isinstance(row, str):
             raise OtherAccount(
-                f"the account {self.account_id} is known here under the name {row} already, and two names would do all "
-                f"work in it twice. Go on under {row}, or take that out first: `aurevoir uninstall --account {row}`.",
+                Said(
+                    "the account %(account_id)s is known here under the name %(row)s already, and two names would "
+                    "do all work in it twice. Go on under %(row)s, or take that out first: `aurevoir uninstall "
+                    "--account %(row)s`.",
+                    account_id=self.account_id,
+                    row=row,
+                ),
                 account=self.name,
             )
         return row
@@ -317,7 +333,7 @@ class Account:
     def require_watch(self) -> None:
         """Raise :class:`~adapters.errors.ConfigError` while no stages are chosen: nothing would be watched."""
         if not self.config.watch:
-            cure = "no stages are chosen yet: choose them in the console's set-up, or write them here"
+            cure = Said("no stages are chosen yet: choose them in the console's set-up, or write them here")
             raise ConfigError([Fault(f"accounts.{self.name}.watch", "[]", cure)])
 
     def reconnect(self) -> None:

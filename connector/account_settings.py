@@ -25,6 +25,7 @@ from connector.values import (
 )
 from workflows.records import Role
 from workflows.roles import USUAL_ROLES
+from workflows.said import Said
 
 
 class ConfigModel(BaseModel):
@@ -70,7 +71,14 @@ class WatchConfig(ConfigModel):
             for stage in getattr(self, group):
                 other = seen.setdefault(stage.casefold(), group)
                 if other != group:
-                    raise ValueError(f"the stage {stage!r} is in both {other} and {group}: leave it in one of them")
+                    raise ValueError(
+                        Said(
+                            "the stage %(stage)s is in both %(other)s and %(group)s: leave it in one of them",
+                            stage=repr(stage),
+                            other=other,
+                            group=group,
+                        )
+                    )
         return self
 
 
@@ -91,6 +99,11 @@ class FieldsConfig(ConfigModel):
         default=None,
         description="Contact field with the language, where you keep one of your own.",
         examples=["language"],
+    )
+    exit_rights: str | None = Field(
+        default=None,
+        description="Deal field that says whether the contract is in scope of exit rights: a tick box, or yes and no.",
+        examples=["in_scope_of_data_act"],
     )
     figures: tuple[Figure, ...] = Field(
         default=(),
@@ -113,7 +126,9 @@ class AbsenceConfig(ConfigModel):
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.last < self.first:
-            raise ValueError(f"until ({self.last}) lies before from ({self.first}): swap them")
+            raise ValueError(
+                Said("until (%(last)s) lies before from (%(first)s): swap them", last=self.last, first=self.first)
+            )
         return self
 
 
@@ -160,6 +175,7 @@ class ExitRightsConfig(ConfigModel):
     switching_days: int = Field(default=30, ge=0, le=366, description="Days of help with switching, after the notice.")
     retrieval_days: int = Field(default=30, ge=0, le=366, description="Days to retrieve data, after that.")
     no_charges_from: date = Field(default=date(2027, 1, 12), description="From this day on, switching costs nothing.")
+    in_scope: bool = Field(default=True, description="What holds for a contract whose deal does not say it itself.")
 
 
 class DoorConfig(ConfigModel):
@@ -374,18 +390,23 @@ class AccountConfig(ConfigModel):
     @model_validator(mode="after")
     def _reason_has_a_field(self) -> Self:
         if self.ask_reason and not self.fields.exit_reason:
-            raise ValueError("ask_reason needs fields.exit_reason: name the deal field that holds the reason")
+            raise ValueError(Said("ask_reason needs fields.exit_reason: name the deal field that holds the reason"))
         return self
 
     @model_validator(mode="after")
     def _stages_for_each_playbook(self) -> Self:
         wins = [number for number, watch in enumerate(self.watch) if watch.won]
         if wins and self.baseline_playbook is None and self.early_signs is None:
-            raise ValueError(f"watch[{wins[0]}].won needs baseline_playbook: name one (`baseline` ships), or drop won")
+            raise ValueError(
+                Said(
+                    "watch[%(number)s].won needs baseline_playbook: name one (`baseline` ships), or drop won",
+                    number=wins[0],
+                )
+            )
         if self.baseline_playbook is not None and not any(watch.won or watch.renewed for watch in self.watch):
-            raise ValueError("baseline_playbook needs stages: name them in watch[].won or watch[].renewed")
+            raise ValueError(Said("baseline_playbook needs stages: name them in watch[].won or watch[].renewed"))
         if self.save_playbook is not None and not any(watch.negotiating for watch in self.watch):
-            raise ValueError("save_playbook needs stages: name them in watch[].negotiating")
+            raise ValueError(Said("save_playbook needs stages: name them in watch[].negotiating"))
         return self
 
     @model_validator(mode="after")
@@ -393,7 +414,9 @@ class AccountConfig(ConfigModel):
         named = self.departments.named()
         off = self.digest.every == "off" if self.digest is not None else not named
         if not off and self.people.manager is None and len(named) < len(DepartmentsConfig.model_fields):
-            raise ValueError("digests need someone to read them: name people.manager, or every one of departments")
+            raise ValueError(
+                Said("digests need someone to read them: name people.manager, or every one of departments")
+            )
         return self
 
     @model_validator(mode="after")
@@ -402,12 +425,16 @@ class AccountConfig(ConfigModel):
         if early is None:
             return self
         if not self.fields.figures:
-            raise ValueError("early_signs needs fields.figures: name the key figures to watch")
+            raise ValueError(Said("early_signs needs fields.figures: name the key figures to watch"))
         other = [one for one in (*early.figures, *early.stalling) if one not in self.fields.figures]
         if other:
-            raise ValueError(f"early_signs names {other[0]}, which is not in fields.figures: add it there")
+            raise ValueError(
+                Said("early_signs names %(other)s, which is not in fields.figures: add it there", other=other[0])
+            )
         if not any(watch.won or watch.renewed for watch in self.watch):
-            raise ValueError("early_signs needs stages: name those of customers in watch[].won or watch[].renewed")
+            raise ValueError(
+                Said("early_signs needs stages: name those of customers in watch[].won or watch[].renewed")
+            )
         return self
 
     @property
@@ -421,6 +448,7 @@ class AccountConfig(ConfigModel):
         return FieldMap(
             contract_end=self.fields.contract_end,
             exit_reason=self.fields.exit_reason,
+            exit_rights=self.fields.exit_rights,
             language=self.fields.language,
             figures=figures,
             roles={**USUAL_ROLES, **{name.strip().casefold(): role for name, role in self.people.roles.items()}},

@@ -16,13 +16,25 @@ from connector.reconciler import Reconciler
 from connector.store import accounts, agenda, cases, intents
 from connector.store.database import Busy
 from connector.store.tables import IntentState
-from workflows.cases import Case, Event, StepStatus
+from workflows.cases import Case, CaseStatus, Event, StepStatus
 from workflows.draft import PAUSED_AT, put_off
+from workflows.said import Said
 
 WAIT_SECONDS = 60.0
 """How long to wait for a round of work under way on the account."""
-NOT_AGAIN, NEWER = "not tried again", "newer values were written since"
+NOT_AGAIN, NEWER = "not tried again", Said("newer values were written since")
 """In the log of a case."""
+
+
+_STATUS = {
+    CaseStatus.SETTLING: Said("still settling"),
+    CaseStatus.AWAITING_REASON: Said("waiting for its reason"),
+    CaseStatus.ACTIVE: Said("still active"),
+    CaseStatus.COMPLETED: Said("completed already"),
+    CaseStatus.CANCELLED: Said("cancelled already"),
+    CaseStatus.DISMISSED: Said("dismissed already"),
+    CaseStatus.STOPPED: Said("stopped already"),
+}
 
 
 class NoSuchCase(AurevoirError):
@@ -52,7 +64,9 @@ def pause(runtime: Runtime, case_id: str) -> Case:
     def change(_session: Session, case: Case) -> Case:
         if not case.is_open or case.paused:
             raise NotPossible(
-                f"the case is {case.status.value}{' and paused' if case.paused else ''}: nothing to pause"
+                Said("the case is paused already: nothing to pause")
+                if case.is_open and case.paused
+                else Said("the case is %(status)s: nothing to pause", status=_STATUS[case.status])
             )
         return case.model_copy(update={"paused": True, "written": {**case.written, PAUSED_AT: now.isoformat()}})
 
@@ -65,7 +79,7 @@ def resume(runtime: Runtime, case_id: str) -> Case:
 
     def change(_session: Session, case: Case) -> Case:
         if not case.paused:
-            raise NotPossible("the case is not paused: nothing to resume")
+            raise NotPossible(Said("the case is not paused: nothing to resume"))
         written = dict(case.written)
         since = datetime.fromisoformat(written.pop(PAUSED_AT, now.isoformat()))
         if case.confirmed_at is not None:
@@ -82,21 +96,27 @@ def cancel(runtime: Runtime, case_id: str) -> Case:
     """
     case = find(runtime, case_id)
     if not case.is_open:
-        raise NotPossible(f"the case is {case.status.value}: nothing to cancel")
+        raise NotPossible(Said("the case is %(status)s: nothing to cancel", status=_STATUS[case.status]))
     account = runtime.accounts.get(case.account)
     if account is None:
-        raise NotPossible(f"the settings have no account {case.account!r}, which this case belongs to")
+        raise NotPossible(
+            Said("the settings have no account %(account)s, which this case belongs to", account=repr(case.account))
+        )
     with runtime.store.read() as session:
         row = accounts.get(session, case.account)
     if row is not None and row.paused_at is not None:
-        raise NotPossible(f"{case.account} is paused, so nothing is written there: resume the account first")
+        raise NotPossible(
+            Said("%(account)s is paused, so nothing is written there: resume the account first", account=case.account)
+        )
     with runtime.store.exclusive(work_lock(case.account), wait=WAIT_SECONDS):
         reconciler = Reconciler(account, runtime.store, runtime.library, runtime.links, runtime.clock)
         if not reconciler.cancel(case.deal_id):
-            raise Busy("it is not yet known whether an earlier write arrived: try again in a minute")
+            raise Busy(Said("it is not yet known whether an earlier write arrived: try again in a minute"))
     ended = find(runtime, case.id)
     if ended.is_open:
-        raise Busy(f"the case is still {ended.status.value}: `aurevoir check` says what is in the way")
+        raise Busy(
+            Said("the case is %(status)s: `aurevoir check` says what is in the way", status=_STATUS[ended.status])
+        )
     return ended
 
 
@@ -181,7 +201,7 @@ def retry(runtime: Runtime, case_id: str) -> Retried:
         for row in intents.retry(session, case.id, now):
             (again if row.state == IntentState.PLANNED.value else outdated).append(row.key)
         if not again and not outdated:
-            raise NotPossible("nothing of this case was refused: nothing to try again")
+            raise NotPossible(Said("nothing of this case was refused: nothing to try again"))
         told = [Event(what=NOT_AGAIN, detail=NEWER, data={"key": key}) for key in outdated]
         cases.log(session, case.account, told, now, case_id=case.id, deal_id=case.deal_id)
         return case
@@ -198,7 +218,7 @@ def retry_write(runtime: Runtime, account: str, key: str) -> bool:
     with runtime.store.exclusive(work_lock(account), wait=WAIT_SECONDS), runtime.store.write() as session:
         row = intents.retry_one(session, account, key, now)
         if row is None:
-            raise NotPossible("this is not refused any more: nothing to try again")
+            raise NotPossible(Said("this is not refused any more: nothing to try again"))
         again, data = row.state == IntentState.PLANNED.value, {"key": key}
         event = Event(what="tried again", detail="by hand", data=data)
         if not again:

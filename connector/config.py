@@ -6,13 +6,12 @@ that path; ``${NAME_FILE}`` may be written as well. ``$${`` stands for a plain `
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -22,9 +21,11 @@ from adapters.errors import ConfigError, Fault
 from adapters.offers import Consenting, OAuthApp
 from adapters.port import Adapter
 from connector.account_settings import AccountConfig, WatchConfig
+from connector.config_cures import Loc, as_written, cure_of
 from connector.settings import Settings
 from connector.values import near
 from workflows.playbook import shipped_playbooks
+from workflows.said import Said
 
 __all__ = ["AccountConfig", "Settings", "WatchConfig", "environment", "load"]
 
@@ -34,21 +35,6 @@ ENV_FILE = "aurevoir.env"
 _PLACEHOLDER = re.compile(r"\$\$\{|\$\{([^}]*)\}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SECRET_KEY = re.compile(r"secret|token|password|private|api_key", re.IGNORECASE)
-_KINDS = {
-    "list_type": "write a list, such as [a, b]",
-    "tuple_type": "write a list, such as [a, b]",
-    "dict_type": "write keys and values below it",
-    "model_type": "write keys and values below it",
-    "string_type": "write text, in quotes",
-    "bool_parsing": "write true or false",
-    "bool_type": "write true or false",
-    "int_parsing": "write a whole number",
-    "int_type": "write a whole number",
-    "too_short": "write at least one",
-    "string_too_short": "must not be empty",
-}
-
-Loc = tuple[str | int, ...]
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -95,15 +81,21 @@ def environment(path: Path, environ: Mapping[str, str]) -> dict[str, str]:
         lines = file.read_text(encoding="utf-8").splitlines()
         shared = file.stat().st_mode & 0o077
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError([Fault("environment file", str(file), f"cannot be read: {type(error).__name__}")]) from None
-    faults = [] if not shared else [Fault("environment file", str(file), f"others may read it: chmod 600 {file}")]
+        raise ConfigError(
+            [Fault("environment file", str(file), Said("cannot be read: %(reason)s", reason=type(error).__name__))]
+        ) from None
+    faults = (
+        []
+        if not shared
+        else [Fault("environment file", str(file), Said("others may read it: chmod 600 %(file)s", file=file))]
+    )
     found: dict[str, str] = {}
     for number, line in enumerate(lines, start=1):
         name, is_set, value = line.strip().removeprefix("export ").partition("=")
         if _NAME.fullmatch(name) and is_set:
             found[name] = value[1:-1] if value[:1] in ("'", '"') and value[-1:] == value[:1] and value[1:] else value
         elif line.strip() and not line.lstrip().startswith("#"):
-            faults.append(Fault(f"{ENV_FILE} line {number}", "", "write NAME=value, or # before a remark"))
+            faults.append(Fault(f"{ENV_FILE} line {number}", "", Said("write NAME=value, or # before a remark")))
     if faults:
         raise ConfigError(faults)
     return {name: value for name, value in found.items() if value} | dict(environ)
@@ -181,7 +173,9 @@ class _Loader(yaml.SafeLoader):
         for key_node, _ in node.value:
             key, line = str(key_node.value), key_node.start_mark.line + 1
             if key in lines:
-                self.twice.append(Fault(f"line {line}", key, f"already set in line {lines[key]}: keep one of them"))
+                self.twice.append(
+                    Fault(f"line {line}", key, Said("already set in line %(line)s: keep one of them", line=lines[key]))
+                )
             lines[key] = line
         return super().construct_mapping(node, deep)
 
@@ -196,22 +190,26 @@ def _read(path: Path, report: _Report) -> dict[str, Any]:
         loader = _Loader(path.read_text(encoding="utf-8-sig"))
         raw = loader.get_single_data()
     except FileNotFoundError:
-        cure = "there is no such file: write one with `aurevoir init`, or name yours with --config"
+        cure = Said("there is no such file: write one with `aurevoir init`, or name yours with --config")
         raise ConfigError([Fault(where, str(path), cure)]) from None
     except OSError as error:
-        raise ConfigError([Fault(where, str(path), f"cannot be read: {error.strerror}")]) from None
+        raise ConfigError(
+            [Fault(where, str(path), Said("cannot be read: %(reason)s", reason=error.strerror))]
+        ) from None
     except UnicodeDecodeError as error:
         raise ConfigError(
-            [Fault(where, str(path), f"is not UTF-8 text (byte {error.start}): save it as UTF-8")]
+            [Fault(where, str(path), Said("is not UTF-8 text (byte %(byte)s): save it as UTF-8", byte=error.start))]
         ) from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else where
-        raise ConfigError([Fault(place, "", f"is not YAML: {error.problem or error.context}")]) from None
+        raise ConfigError(
+            [Fault(place, "", Said("is not YAML: %(problem)s", problem=error.problem or error.context))]
+        ) from None
     except (yaml.YAMLError, RecursionError) as error:
-        raise ConfigError([Fault(where, str(path), f"is not YAML: {error}")]) from None
+        raise ConfigError([Fault(where, str(path), Said("is not YAML: %(problem)s", problem=error))]) from None
     if not isinstance(raw, dict):
-        cure = "holds no keys: write a new one with `aurevoir init`"
+        cure = Said("holds no keys: write a new one with `aurevoir init`")
         raise ConfigError([Fault(where, str(path), cure)])
     for number, fault in enumerate(loader.twice):
         report.faults[("", number)] = fault
@@ -254,26 +252,54 @@ def _substitute(match: re.Match[str], loc: Loc, environ: Mapping[str, str], repo
 def _look_up(name: str, environ: Mapping[str, str]) -> str:
     """What ``${name}`` stands for. Raises ValueError with the cure."""
     if not _NAME.fullmatch(name):
-        raise ValueError("write ${NAME} with the name of an environment variable ($${ for a plain ${)")
+        raise ValueError(Said("write ${NAME} with the name of an environment variable ($${ for a plain ${)"))
     file_name = name if name.endswith("_FILE") else f"{name}_FILE"
     if name in environ and name != file_name:
         if file_name in environ:
-            raise ValueError(f"both {name} and {file_name} are set in the environment: keep one of them")
+            raise ValueError(
+                Said(
+                    "both %(name)s and %(file_name)s are set in the environment: keep one of them",
+                    name=name,
+                    file_name=file_name,
+                )
+            )
         value = environ[name]
     elif file_name in environ:
         try:
             value = Path(environ[file_name]).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+            reason = error.strerror if isinstance(error, OSError) else Said("not UTF-8 text")
             raise ValueError(
-                f"{file_name} names the file {environ[file_name]}, which cannot be read: {reason}"
+                Said(
+                    "%(file_name)s names the file %(file)s, which cannot be read: %(reason)s",
+                    file_name=file_name,
+                    file=environ[file_name],
+                    reason=reason,
+                )
             ) from None
     else:
         hint = near(name, [known for known in environ if known not in ("PATH", "HOME")])
-        also = "" if name == file_name else f", or {file_name} to the path of a file that holds it"
-        raise ValueError(f"is not set; {hint}Set {name} in the environment, or in {ENV_FILE} beside this file{also}")
+        if name == file_name:
+            raise ValueError(
+                Said(
+                    "is not set; %(near)sSet %(name)s in the environment, or in %(file)s beside this file",
+                    near=hint,
+                    name=name,
+                    file=ENV_FILE,
+                )
+            )
+        raise ValueError(
+            Said(
+                "is not set; %(near)sSet %(name)s in the environment, or in %(file)s beside this file, or %(variable)s "
+                "to the path of a file that holds it",
+                near=hint,
+                name=name,
+                file=ENV_FILE,
+                variable=file_name,
+            )
+        )
     if not value:
-        raise ValueError(f"{name} is set, but empty")
+        raise ValueError(Said("%(name)s is set, but empty", name=name))
     return value
 
 
@@ -300,14 +326,22 @@ def _split_vendor(
         crm = account.get("crm")
         adapter = adapters.get(crm) if isinstance(crm, str) else None
         if adapter is None and crm is not None:
-            cure = f"there is no such adapter; {near(str(crm), list(adapters))}Known: {', '.join(sorted(adapters))}"
+            cure = Said(
+                "there is no such adapter; %(near)sKnown: %(known)s",
+                near=near(str(crm), list(adapters)),
+                known=", ".join(sorted(adapters)),
+            )
             report.add(("accounts", name, "crm"), crm, cure)
         vendor = {key: account.pop(key) for key in list(account) if key not in common}
         if adapter is None:
             continue  # without an adapter nobody knows which of these keys are right
         theirs = [one.alias or key for key, one in adapter.settings_model.model_fields.items()]
         for key in [key for key in vendor if key not in theirs]:
-            cure = f"unknown key; {near(key, common + theirs)}Keys here: {', '.join(common + theirs)}"
+            cure = Said(
+                "unknown key; %(near)sKeys here: %(known)s",
+                near=near(key, common + theirs),
+                known=", ".join(common + theirs),
+            )
             del vendor[key]  # its value is not shown: it may be a secret under a misspelt name
             report.add(("accounts", name, key), None, cure)
         found[name] = (adapter.settings_model, vendor)
@@ -319,11 +353,11 @@ def _validate(model: type[M], raw: dict[str, Any], prefix: Loc, report: _Report)
         return model.model_validate(raw)
     except ValidationError as error:
         for one in error.errors(include_url=False):
-            loc = _as_written(raw, one["loc"])
+            loc = as_written(raw, one["loc"])
             if one["type"] == "too_short" and one["input"]:
                 continue  # pydantic counts good items alone; the bad ones have faults of their own
             seen = None if one["type"] == "extra_forbidden" else one.get("input")
-            report.add(prefix + loc, seen, _cure(model, loc, dict(one)))
+            report.add(prefix + loc, seen, cure_of(model, loc, dict(one)))
     return None
 
 
@@ -345,73 +379,39 @@ def _complete(
     return found
 
 
-def _as_written(raw: Any, loc: Loc) -> Loc:
-    """The place as the file has it: where one name stood for a list of one, there is no index."""
-    written: Loc = ()
-    for part in loc:
-        if part == "[key]" or not isinstance(raw, Mapping | list):
-            break
-        written = (*written, part)
-        raw = raw.get(part) if isinstance(raw, Mapping) else raw[int(part)]
-    return written
-
-
-def _cure(model: type[BaseModel], loc: Loc, error: dict[str, Any]) -> str:
-    kind, context = error["type"], error.get("ctx", {})
-    if kind == "value_error":
-        return str(context["error"])
-    owner = _model_at(model, loc[:-1])
-    if kind == "extra_forbidden":
-        known = [one.alias or key for key, one in owner.model_fields.items()]
-        return f"unknown key; {near(str(loc[-1]), known)}Keys here: {', '.join(known)}"
-    if kind == "missing":
-        about = owner.model_fields.get(str(loc[-1]))
-        examples = about.examples if about and about.examples else []
-        example = f" For example: {json.dumps(examples[0])}" if examples else ""
-        return f"is missing. {(about.description or '') if about else ''}{example}".strip()
-    if kind == "literal_error":
-        known = re.findall(r"'([^']*)'", context["expected"])
-        return f"{near(str(error['input']), known)}Write one of: {', '.join(known)}"
-    return _KINDS.get(kind) or str(error["msg"])
-
-
-def _model_at(model: type[BaseModel], loc: Loc) -> type[BaseModel]:
-    """The model that holds the keys at ``loc``."""
-    for part in loc:
-        about = model.model_fields.get(str(part))
-        model = (_model_in(about.annotation) if about else None) or model
-    return model
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for one in get_args(annotation) if (found := _model_in(one))), None)
-
-
 def _check_across(filled: dict[str, Any], folder: Path, adapters: Mapping[str, Adapter], report: _Report) -> None:
     """What no single key can tell."""
     known = [(name, one) for name, one in _accounts(filled).items() if str(one.get("crm")) in adapters]
     for (first, one), (second, other) in combinations(known, 2):
         ids = (str(one.get("account_id")), str(other.get("account_id")))
         if one["crm"] == other["crm"] and "None" not in ids and adapters[one["crm"]].same_account(*ids):
-            cure = f"the account {first!r} has the same one: each CRM account may be set up once"
+            cure = Said(
+                "the account %(first)s has the same one: each CRM account may be set up once", first=repr(first)
+            )
             report.add(("accounts", second, "account_id"), ids[1], cure)
     for name, account in _accounts(filled).items():
         entries = account.get("watch")
         for number, watch in enumerate(entries if isinstance(entries, list) else ()):
             if isinstance(watch, dict) and not watch.get("not_renewing") and not watch.get("won"):
-                cure = "name the stages in not_renewing, or in won where only the beginning matters"
+                cure = Said("name the stages in not_renewing, or in won where only the beginning matters")
                 report.add(("accounts", name, "watch", number, "not_renewing"), None, cure)
     oauth = filled.get("oauth")
     for crm in oauth if isinstance(oauth, dict) else ():
         if crm not in adapters:
-            cure = f"there is no such adapter; {near(crm, list(adapters))}Known: {', '.join(sorted(adapters))}"
+            cure = Said(
+                "there is no such adapter; %(near)sKnown: %(known)s",
+                near=near(crm, list(adapters)),
+                known=", ".join(sorted(adapters)),
+            )
             report.add(("oauth", crm), None, cure)
     for key in ("playbooks_dir", "surveys_dir", "documents_dir"):
         value = filled.get(key)
         if isinstance(value, str) and not (folder / value).is_dir():
-            report.add((key,), value, f"there is no such folder: make {folder / value}, or leave the key out")
+            report.add(
+                (key,),
+                value,
+                Said("there is no such folder: make %(folder)s, or leave the key out", folder=folder / value),
+            )
     if not isinstance(filled.get("playbooks_dir"), str):  # an admin's own are known only once they have been read
         _check_playbooks(filled, report)
 
@@ -423,7 +423,11 @@ def _check_playbooks(filled: dict[str, Any], report: _Report) -> None:
         for key in ("playbook", "save_playbook", "baseline_playbook"):
             chosen = one.get(key)
             if isinstance(chosen, str) and chosen not in known:
-                cure = f"there is no such playbook; {near(chosen, known)}Known: {', '.join(known)}"
+                cure = Said(
+                    "there is no such playbook; %(near)sKnown: %(known)s",
+                    near=near(chosen, known),
+                    known=", ".join(known),
+                )
                 report.add(("accounts", name, key), chosen, cure)
 
 

@@ -25,6 +25,7 @@ from connector.library import Library
 from connector.settings import Settings
 from connector.source import Source
 from connector.store import Store
+from workflows.said import Said
 
 LOCK = "settings"
 WAIT_SECONDS = 10.0
@@ -196,7 +197,7 @@ def _leaves(line: str, indent: str) -> bool:
 
 
 def _by_hand(why: str) -> ConfigError:
-    cure = f"is written in a way that cannot be changed from here ({why}): change it by hand"
+    cure = Said("is written in a way that cannot be changed from here (%(why)s): change it by hand", why=why)
     return ConfigError([Fault("config file", "", cure)])
 
 
@@ -342,8 +343,12 @@ def _replace(draft: Path, target: Path) -> None:
 
 
 def _unwritable(target: Path, error: OSError) -> ConfigError:
-    cure = f"cannot be written: {error.strerror}. The program's user needs to write in {target.parent}; "
-    return ConfigError([Fault("config file", str(target), cure + "or change the file by hand")])
+    cure = Said(
+        "cannot be written: %(reason)s. The program's user needs to write in %(folder)s; or change the file by hand",
+        reason=error.strerror,
+        folder=target.parent,
+    )
+    return ConfigError([Fault("config file", str(target), cure)])
 
 
 @contextmanager

@@ -27,6 +27,7 @@ from connector.store import accounts, consents
 from connector.store.tables import OAuthStateRow
 from connector.vault import VaultError
 from connector.web.runtime import Runtime
+from workflows.said import Said
 
 log = structlog.get_logger(__name__)
 
@@ -99,8 +100,11 @@ class Consents:
         account = self._runtime.accounts[name]
         if self._consent(account) is None:
             raise NotInBrowser(
-                f"{name} signs in with credentials of config.yaml, so there is nothing to connect in the browser; "
-                "`aurevoir check` says whether they work"
+                Said(
+                    "%(name)s signs in with credentials of config.yaml, so there is nothing to connect in the "
+                    "browser; `aurevoir check` says whether they work",
+                    name=name,
+                )
             )
         crm = account.config.crm
         query = {"account": name, "key": self._signer.sign(f"{crm}/{name}").decode()}

@@ -17,6 +17,7 @@ from adapters.errors import ConfigError, Fault
 from adapters.port import Crm
 from adapters.results import Outcome, Result
 from connector.chart import MOST, draw
+from workflows.said import Said
 from workflows.tone import LANGUAGES
 from workflows.tone_check import Note, plain_notes
 from workflows.writes import AttachDocument, AttachFile, DocumentKind, Write
@@ -118,7 +119,9 @@ class Documents:
         except DocumentError:
             raise
         except Exception as error:
-            raise DocumentError(f"{layout.name} cannot be filled in: {_words(error)}") from error
+            raise DocumentError(
+                Said("%(name)s cannot be filled in: %(why)s", name=layout.name, why=_words(error))
+            ) from error
         return made.getvalue()
 
     def unknown_values(self, layout: Path) -> list[str]:
@@ -130,7 +133,9 @@ class Documents:
         except DocumentError:
             raise
         except Exception as error:
-            raise DocumentError(f"is no Word file with Jinja that can be read: {_words(error)}") from error
+            raise DocumentError(
+                Said("is no Word file with Jinja that can be read: %(why)s", why=_words(error))
+            ) from error
         return sorted(wanted - _SAMPLE.keys())
 
     @cached_property
@@ -160,7 +165,9 @@ def _paragraphs(file: str, content: bytes) -> Iterator[str]:
     try:
         document = Document(io.BytesIO(content))
     except Exception as error:
-        raise DocumentError(f"{Path(file).name} is no Word file that can be read: {_words(error)}") from error
+        raise DocumentError(
+            Said("%(name)s is no Word file that can be read: %(why)s", name=Path(file).name, why=_words(error))
+        ) from error
     names = [f"{page}{edge}" for page in ("", "first_page_", "even_page_") for edge in ("header", "footer")]
     edges = [getattr(section, name) for section in document.sections for name in names]
     for part in (document.element.body, *(edge._element for edge in edges if not edge.is_linked_to_previous)):
@@ -185,7 +192,9 @@ def send(
         try:
             ready.append(documents.make(write))
         except DocumentError as error:
-            refused[at] = Outcome(write.key, Result.REFUSED, None, f"the document could not be made: {error}")
+            refused[at] = Outcome(
+                write.key, Result.REFUSED, None, Said("the document could not be made: %(error)s", error=error)
+            )
     if any(isinstance(write, AttachDocument) for write in writes):
         begins()
     rest = iter(crm.write(ready) if ready else ())
@@ -194,7 +203,7 @@ def send(
 
 def _faults(folder: Path, documents: Documents) -> Iterator[Fault]:
     if not folder.is_dir():
-        yield Fault("documents_dir", str(folder), "is no folder: create it, or take the key out")
+        yield Fault("documents_dir", str(folder), Said("is no folder: create it, or take the key out"))
         return
     known = {"letter", "report", *DocumentKind}
     for path in sorted(folder.glob(f"*{SUFFIX}")):
@@ -202,26 +211,32 @@ def _faults(folder: Path, documents: Documents) -> Iterator[Fault]:
             continue  # a word processor has it open
         key, name = f"documents_dir/{path.name}", path.name.removesuffix(SUFFIX)
         if name.partition(".")[0] not in known:
-            yield Fault(key, path.name, f"no document is called that; there are: {', '.join(sorted(known))}")
+            yield Fault(
+                key, path.name, Said("no document is called that; there are: %(known)s", known=", ".join(sorted(known)))
+            )
             continue
         try:
             unknown = documents.unknown_values(path)
             if unknown:
-                cure = f"no value is called that; there are: {', '.join(sorted(_SAMPLE))}"
+                cure = Said("no value is called that; there are: %(known)s", known=", ".join(sorted(_SAMPLE)))
                 yield from (Fault(key, value, cure) for value in unknown)
             else:
                 documents.fill(path, _SAMPLE)
         except DocumentError as error:
-            yield Fault(key, path.name, f"{error}. Begin with a copy of connector/layouts/report.docx")
+            yield Fault(
+                key, path.name, Said("%(error)s. Begin with a copy of connector/layouts/report.docx", error=error)
+            )
 
 
 def _read(layout: Path) -> bytes:
     try:
         if layout.stat().st_size > LARGEST_LAYOUT:
-            raise DocumentError(f"is larger than {LARGEST_LAYOUT >> 20} MiB; make its pictures smaller")
+            raise DocumentError(
+                Said("is larger than %(size)s MiB; make its pictures smaller", size=LARGEST_LAYOUT >> 20)
+            )
         return layout.read_bytes()
     except OSError as error:
-        raise DocumentError(f"cannot be read: {error.strerror}") from error
+        raise DocumentError(Said("cannot be read: %(reason)s", reason=error.strerror)) from error
 
 
 def _fit(value: Any) -> Any:

@@ -24,6 +24,7 @@ from connector.sending import backoff
 from connector.store import Store, accounts
 from connector.store.database import AWAY, Busy
 from connector.watcher import Watcher
+from workflows.said import Said
 
 log = structlog.get_logger(__name__)
 
@@ -150,7 +151,9 @@ class Round:
             row = accounts.get(session, self.account.name)
         if row is None or row.started_at is None:
             raise NotSwitchedOn(
-                f"{self.account.name} is not switched on: run `aurevoir provision --account {self.account.name}`",
+                Said(
+                    "%(name)s is not switched on: run `aurevoir provision --account %(name)s`", name=self.account.name
+                ),
                 account=self.account.name,
             )
         self.account.require_same(row)

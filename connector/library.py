@@ -18,6 +18,7 @@ from workflows.documents import PlaybookError
 from workflows.playbook import load_playbooks, shipped_playbooks
 from workflows.questions import Questionnaire
 from workflows.rules import CaseKind, Playbook
+from workflows.said import Said
 from workflows.survey import load_questionnaires, shipped_questionnaires
 
 Loaded = TypeVar("Loaded")
@@ -52,10 +53,23 @@ class Library:
         playbook = self.playbooks.get(chosen)
         fitting = sorted(one.key for one in self.playbooks.values() if one.kind is kind)
         if playbook is None:
-            return Fault(key, chosen, f"no such playbook; {near(chosen, fitting)}known are {', '.join(fitting)}")
+            return Fault(
+                key,
+                chosen,
+                Said(
+                    "no such playbook; %(near)sknown are %(known)s",
+                    near=near(chosen, fitting),
+                    known=", ".join(fitting),
+                ),
+            )
         if playbook.kind is not kind:
-            cure = f"this playbook is of the kind {playbook.kind}, and here one of the kind {kind} is meant: "
-            return Fault(key, chosen, cure + (", ".join(fitting) or "write one"))
+            cure = Said(
+                "this playbook is of the kind %(kind)s, and here one of the kind %(meant)s is meant: %(known)s",
+                kind=playbook.kind.value,
+                meant=kind.value,
+                known=", ".join(fitting) or Said("write one"),
+            )
+            return Fault(key, chosen, cure)
         return None
 
     def playbook(self, key: str) -> Playbook:
@@ -83,11 +97,13 @@ def _load(folder: Path | None, key: str, load: Callable[[Mapping[str, str | byte
     if folder is None:
         return load({})
     if not folder.is_dir():
-        raise ConfigError([Fault(key, str(folder), "is no folder: create it, or take the key out")])
+        raise ConfigError([Fault(key, str(folder), Said("is no folder: create it, or take the key out"))])
     try:
         return load({path.name: path.read_bytes() for path in sorted(folder.glob("*.y*ml"))})
     except OSError as error:
-        raise ConfigError([Fault(key, str(folder), f"cannot be read: {error.strerror}")]) from error
+        raise ConfigError(
+            [Fault(key, str(folder), Said("cannot be read: %(reason)s", reason=error.strerror))]
+        ) from error
     except PlaybookError as error:
         raise ConfigError([_to_fault(key, fault) for fault in error.faults]) from error
 

@@ -15,6 +15,7 @@ from connector.casework import WAIT_SECONDS, NotPossible
 from connector.engine import work_lock
 from connector.store import accounts, case_search, cases, failed, pauses
 from workflows.cases import Event
+from workflows.said import Said
 
 T = TypeVar("T")
 
@@ -85,7 +86,9 @@ def pause_account(runtime: Runtime, account: str) -> None:
     if not _between_rounds(
         runtime, account, "account paused", lambda session: pauses.pause_account(session, account, now)
     ):
-        raise NotPossible(f"{account} is paused already, or was never switched on: nothing to pause")
+        raise NotPossible(
+            Said("%(account)s is paused already, or was never switched on: nothing to pause", account=account)
+        )
 
 
 def resume_account(runtime: Runtime, account: str) -> int:
@@ -95,7 +98,7 @@ def resume_account(runtime: Runtime, account: str) -> int:
         runtime, account, "account resumed", lambda session: pauses.resume_account(session, account, now)
     )
     if found is None:
-        raise NotPossible(f"{account} is not paused: nothing to resume")
+        raise NotPossible(Said("%(account)s is not paused: nothing to resume", account=account))
     runtime.engine.nudge(account)
     return found
 
@@ -115,7 +118,7 @@ def pause_playbook(runtime: Runtime, playbook: str, chosen: list[str]) -> list[s
         )
     ]
     if not held:
-        raise NotPossible(f"the playbook {playbook} is paused already: nothing to pause")
+        raise NotPossible(Said("the playbook %(playbook)s is paused already: nothing to pause", playbook=playbook))
     return held
 
 
@@ -134,7 +137,7 @@ def resume_playbook(runtime: Runtime, playbook: str, chosen: list[str]) -> dict[
             found[account] = count
             runtime.engine.nudge(account)
     if not found:
-        raise NotPossible(f"the playbook {playbook} is not paused: nothing to resume")
+        raise NotPossible(Said("the playbook %(playbook)s is not paused: nothing to resume", playbook=playbook))
     return found
 
 
@@ -144,7 +147,9 @@ def _require_playbook(runtime: Runtime, playbook: str) -> None:
         followed = {key for _, key, *_ in case_search.playbooks_in_use(session)}
     if playbook not in runtime.library.playbooks and playbook not in followed:
         known = ", ".join(sorted(followed.union(runtime.library.playbooks)))
-        raise NotPossible(f"there is no playbook {playbook!r}; known are {known}")
+        raise NotPossible(
+            Said("there is no playbook %(playbook)s; known are %(known)s", playbook=repr(playbook), known=known)
+        )
 
 
 def _between_rounds(runtime: Runtime, account: str, what: str, change: Callable[[Session], T]) -> T:

@@ -11,6 +11,7 @@ from connector.presence import SERVE
 from connector.store import accounts
 from connector.store.database import Busy
 from connector.watcher import Watcher
+from workflows.said import Said
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,9 @@ def poll_now(runtime: Runtime, name: str) -> Polled:
     with runtime.store.read() as session:
         row = accounts.get(session, name)
     if row is None or row.started_at is None:
-        raise NotSwitchedOn(f"{name} is not switched on: run `aurevoir provision --account {name}`", account=name)
+        raise NotSwitchedOn(
+            Said("%(name)s is not switched on: run `aurevoir provision --account %(name)s`", name=name), account=name
+        )
     try:
         with runtime.store.exclusive(SERVE):
             runtime.rounds[name].wake()

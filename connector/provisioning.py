@@ -13,6 +13,7 @@ from connector.bootstrap import Runtime
 from connector.checkup_address import is_example
 from connector.presence import works_elsewhere_as
 from connector.store import accounts
+from workflows.said import Said
 
 Follow = Callable[[str, int, int], None]
 
@@ -26,10 +27,14 @@ def require_address(runtime: Runtime) -> None:
     runtime.reloader.require_no_restart_due()
     url, key = runtime.settings.server.public_url, "server.public_url"
     if is_example(url):
-        cure = "is the example's address, and every link in tasks would lead nowhere: put your own there, then restart"
+        cure = Said(
+            "is the example's address, and every link in tasks would lead nowhere: put your own there, then restart"
+        )
         raise ConfigError([Fault(key, url, cure)])
     if works_elsewhere_as(runtime.store, url):
-        cure = "the running `aurevoir serve` or `worker` still writes another address into links: restart it first"
+        cure = Said(
+            "the running `aurevoir serve` or `worker` still writes another address into links: restart it first"
+        )
         raise ConfigError([Fault(key, url, cure)])
 
 
@@ -50,7 +55,10 @@ def provision(runtime: Runtime, name: str, *, dry_run: bool = False, follow: Fol
     try:
         app = crm.install_app(_order(runtime, account), dry_run=dry_run, known=_known(runtime, name), follow=follow)
     except AdapterError as error:
-        refused = {**report.refused, "the app": f"{error.message}; mend that, and run this again"}
+        refused = {
+            **report.refused,
+            Said("the app"): Said("%(message)s; mend that, and run this again", message=error.message),
+        }
         return replace(report, refused=refused)
     if not dry_run:
         _remember(runtime, name, app.state.get(APP_STATE, ""))

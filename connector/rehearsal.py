@@ -21,6 +21,7 @@ from workflows.guard import stages_of
 from workflows.records import Deal, DealState, People
 from workflows.rehearsal import Lack, LeftOut, PastDeal, Rehearsed, Stage, Workload, gone, rehearse, without_bodies
 from workflows.rules import AccountRules, CaseKind
+from workflows.said import Said
 
 BATCH = 500
 """Deals read at a time: few enough to show progress, and enough for full batches at the CRM."""
@@ -171,11 +172,13 @@ def rehearse_account(
 
 def _check(since: date, until: date, today: date) -> None:
     if since > today:
-        raise NoRehearsalError(f"--since {since} lies in the future: a rehearsal plays what has happened")
+        raise NoRehearsalError(
+            Said("--since %(since)s lies in the future: a rehearsal plays what has happened", since=since)
+        )
     if until < since:
-        raise NoRehearsalError(f"--until {until} lies before --since {since}")
+        raise NoRehearsalError(Said("--until %(until)s lies before --since %(since)s", until=until, since=since))
     if today - since > LONGEST:
-        raise NoRehearsalError(f"--since {since} lies more than ten years back: choose a later day")
+        raise NoRehearsalError(Said("--since %(since)s lies more than ten years back: choose a later day", since=since))
 
 
 @dataclass

@@ -16,6 +16,7 @@ from pydantic import BaseModel, SecretStr
 
 from adapters.errors import AdapterError, ConfigError, Fault
 from connector.settings import Settings
+from workflows.said import Said
 
 if TYPE_CHECKING:
     from connector.account import Account
@@ -124,7 +125,7 @@ class Reloader:
     def require_no_restart_due(self) -> None:
         """Raise :class:`~adapters.errors.ConfigError` with every key that needs a restart before it takes effect."""
         self.look()
-        cure = "the file says so, and the running program still has another value: restart it, then do this again"
+        cure = Said("the file says so, and the running program still has another value: restart it, then do this again")
         if self.waiting:
             raise ConfigError([Fault(key, told, cure) for key, told in self.waiting.items()])
 

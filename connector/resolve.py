@@ -63,7 +63,7 @@ def resolve_rules(
         starts_at=starts_at,
         low_score=config.surveys.low_score,
         our_name=config.company or "",
-        exit_rights=ExitRights(**config.exit_rights.model_dump()) if config.exit_rights is not None else None,
+        exit_rights=exit_clock(config),
         door=_door(config),
         figures=tuple(dict.fromkeys(config.fields.figures)),
         look_back=config.look_back,
@@ -71,6 +71,13 @@ def resolve_rules(
         digest=digest,
         early=_early(config),
     )
+
+
+def exit_clock(config: AccountConfig) -> ExitRights | None:
+    """The exit-rights clock: as set, or only for deals that say so themselves; None where there is neither (P-2B)."""
+    if config.exit_rights is None:
+        return ExitRights(in_scope=False) if config.fields.exit_rights is not None else None
+    return ExitRights(**config.exit_rights.model_dump())
 
 
 def _door(config: AccountConfig) -> DoorRules:
@@ -151,7 +158,11 @@ def _refuse_overlap(key: str, groups: dict[str, frozenset[str]], faults: list[Fa
     for number, one in enumerate(names):
         for other in names[number + 1 :]:
             for stage in sorted(groups[one] & groups[other]):
-                faults.append(Fault(f"{key}.{other}", stage, f"the same stage is in {one}: leave it in one of them"))
+                faults.append(
+                    Fault(
+                        f"{key}.{other}", stage, Said("the same stage is in %(one)s: leave it in one of them", one=one)
+                    )
+                )
 
 
 def _people(name: str, config: AccountConfig, users: Sequence[User], faults: list[Fault]) -> PeopleRule:
@@ -161,7 +172,11 @@ def _people(name: str, config: AccountConfig, users: Sequence[User], faults: lis
         found = by_mail.get(mail.casefold())
         if found is None:
             active = sorted(user.email for user in users if user.active and user.email)
-            cure = f"no user has this address. {_capital(near(mail, active))}Active users: {_some(active)}"
+            cure = Said(
+                "no user has this address. %(near)sActive users: %(names)s",
+                near=near(mail, active, begins=True),
+                names=_some(active),
+            )
             faults.append(Fault(f"accounts.{name}.people.{key}", mail, cure))
         return found or ""
 
@@ -202,7 +217,11 @@ def _digest(name: str, config: AccountConfig, users: Sequence[User], faults: lis
     for department, mail in mails.items():
         if mail.casefold() not in by_mail:
             active = sorted(user.email for user in users if user.active and user.email)
-            cure = f"no user has this address. {_capital(near(mail, active))}Active users: {_some(active)}"
+            cure = Said(
+                "no user has this address. %(near)sActive users: %(names)s",
+                near=near(mail, active, begins=True),
+                names=_some(active),
+            )
             faults.append(Fault(f"accounts.{name}.departments.{department}", mail, cure))
     owners = {Department(one): by_mail[mail.casefold()] for one, mail in mails.items() if mail.casefold() in by_mail}
     return times.model_copy(update={"owners": owners})
@@ -241,18 +260,21 @@ def _plain(text: str) -> str:
 def _choose(what: str, seen: str, found: Sequence[Named], known: Sequence[Named]) -> str:
     """The cure for a name that fits none of ``known``, or several."""
     if found:
-        return f"{len(found)} {what}s are called that: write the id, one of {_some([one.id for one in found])}"
+        ids = _some([one.id for one in found])
+        if what == "pipeline":
+            return Said("%(count)d pipelines are called that: write the id, one of %(ids)s", count=len(found), ids=ids)
+        return Said("%(count)d stages are called that: write the id, one of %(ids)s", count=len(found), ids=ids)
     labels = list(dict.fromkeys(one.label for one in known))
     listed = [one.label if one.id == one.label else f"{one.label} ({one.id})" for one in known]
-    return f"there is no such {what}. {_capital(near(seen, labels))}There are: {_some(listed)}"
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    hint, names = near(seen, labels, begins=True), _some(listed)
+    if what == "pipeline":
+        return Said("there is no such pipeline. %(near)sThere are: %(names)s", near=hint, names=names)
+    return Said("there is no such stage. %(near)sThere are: %(names)s", near=hint, names=names)
 
 
 def _some(names: Sequence[str], most: int = 30) -> str:
     if not names:
-        return "none"
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+        return Said("none")
+    if len(names) > most:
+        return Said("%(names)s and %(count)d more", names=", ".join(names[:most]), count=len(names) - most)
+    return ", ".join(names)

@@ -23,6 +23,7 @@ from connector.store import Store, agenda, cases, intents
 from connector.store.tables import AgendaRow, IntentRow, IntentState
 from workflows.cases import Event
 from workflows.decide import record
+from workflows.said import Said
 from workflows.writes import Write
 
 log = structlog.get_logger(__name__)
@@ -62,10 +63,12 @@ class Sender:
         grace = self._account.crm().capabilities.settles_after  # a call may still land after its client has given up
         too_soon = {i.deal_id: i.sent_at + grace for i in search if i.sent_at is not None and i.sent_at + grace > now}
         with self._store.write() as session:
-            intents.back_to_planned(session, self._account.name, [intent.key for intent in again], "sent again")
+            intents.back_to_planned(session, self._account.name, [intent.key for intent in again], Said("sent again"))
             for row in rows:
                 if row.deal_id in too_soon:
-                    agenda.failed(session, row, too_soon[row.deal_id], "waiting to see whether a write arrived", now)
+                    agenda.failed(
+                        session, row, too_soon[row.deal_id], Said("waiting to see whether a write arrived"), now
+                    )
         waiting = set(too_soon) | self._adopt([intent for intent in search if intent.deal_id not in too_soon], rows)
         return [row for row in rows if row.deal_id not in waiting]
 
@@ -92,9 +95,9 @@ class Sender:
         now = self._clock.now()
         with self._store.write() as session:
             missing = [intent.key for intent in search if intent.key not in found]
-            intents.back_to_planned(session, self._account.name, missing, "the CRM does not have it")
+            intents.back_to_planned(session, self._account.name, missing, Said("the CRM does not have it"))
             adopted = [
-                (intent, Outcome(intent.key, Result.DONE, found[intent.key], reason="was there already"))
+                (intent, Outcome(intent.key, Result.DONE, found[intent.key], reason=Said("was there already")))
                 for intent in search
                 if intent.key in found
             ]
@@ -135,7 +138,7 @@ class Sender:
             pairs = by_case[case.id]
             after = case
             for intent, outcome in pairs:
-                refused = outcome.reason or "refused by the CRM" if outcome.result is Result.REFUSED else None
+                refused = outcome.reason or Said("refused by the CRM") if outcome.result is Result.REFUSED else None
                 gone = outcome.result is Result.GONE
                 after = record(after, intent.key, record_id=outcome.record_id, refused=refused, gone=gone)
             if after != case:

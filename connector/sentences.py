@@ -1,9 +1,10 @@
 """What the program says of itself, in the reader's language: findings, faults, errors of a CRM, lines of the log.
 
-Such a sentence is made in English as a :class:`~workflows.said.Said`, wherever it is made, and kept as the text that it
-is: in the database, in the log, for scripts. It is said in another language at the edge, where somebody reads it, by the
-gettext files beside this module (``translations/<code>.po``). The template is found again in the text itself, so what
-was stored before there was a translation is translated as well, and a text that nobody knows is shown as it stands.
+Such a sentence is made in English as a :class:`~workflows.said.Said`, wherever it is made, and kept as the text that
+it is: in the database, in the log, for scripts. It is said in another language at the edge, where somebody reads it, by
+the gettext files beside this module (``translations/<code>.po``). The template is found again in the text itself, so
+what was stored before there was a translation is translated as well, and a text that nobody knows is shown as it
+stands. A gap named ``day`` or ``day_…`` takes a day as in 2026-01-31.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
 from pathlib import Path
 
 from workflows.said import Said
+from workflows.wording import endings
 
 FOLDER = Path(__file__).parent / "translations"
 LONGEST = 5_000
@@ -22,7 +25,9 @@ LONGEST = 5_000
 _GAP = re.compile(r"%\((\w+)\)([sd])")
 _TAIL = re.compile(r"(, operation [\w ./-]+)?(, status \d{3})?(, correlation id \S+)?$")
 """What :class:`~adapters.errors.AdapterError` puts behind its message."""
-_PLACED = Said("%(place)s: %(sentence)s")
+_PLACED, _JOINED = Said("%(place)s: %(sentence)s"), Said("%(place)s; %(sentence)s")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d)(?::[\d.]+)?(?: UTC|\+00:00|Z)")
 _WHOLE = re.compile(r"-?\d{1,15}")
 
 
@@ -57,20 +62,47 @@ def _told(text: str, language: str, words: Mapping[str, str]) -> str | None:
     said = text if isinstance(text, Said) and text.template in words else of_text(str(text))
     if said is None or said.template not in words:
         return None
-    values = {name: told(one, language) if isinstance(one, str) else one for name, one in said.values.items()}
+    values = {name: _value(one, language) for name, one in said.values.items()}
     return words[said.template] % values if values else words[said.template]
 
 
+def _value(value: object, language: str) -> object:
+    """What stands in a gap: a sentence of ours, a day or a moment in this language, all else as it is."""
+    if not isinstance(value, str):
+        return value
+    from babel.dates import format_date
+
+    if _DAY.fullmatch(value) and (day := _as_day(value)) is not None:
+        return format_date(day, "medium", locale=language.replace("-", "_"))
+    if (found := _MOMENT.fullmatch(value)) and (day := _as_day(found[1])) is not None:
+        return f"{format_date(day, 'medium', locale=language.replace('-', '_'))} {found[2]} UTC"
+    return told(value, language)
+
+
+def _as_day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
 def _told_in_part(text: str, language: str, words: Mapping[str, str]) -> str | None:
-    """A sentence with what an error of a CRM adds behind it, or with a place before it."""
+    """A sentence with what an error of a CRM adds behind it, or with a place or another sentence before it."""
+    if len(text) > LONGEST:
+        return None
     tail = _TAIL.search(text)
-    if tail is not None and tail[0] and (found := _told(text[: tail.start()], language, words)) is not None:
-        return found + tail[0]
-    at = text.find(": ")
-    while at >= 0:
-        if (found := _told(text[at + 2 :], language, words)) is not None:
-            return words[_PLACED] % {"place": text[:at], "sentence": found}
-        at = text.find(": ", at + 1)
+    if tail is not None and tail[0]:
+        return told(text[: tail.start()], language) + tail[0]
+    for between, joined in ((": ", _PLACED), ("; ", _JOINED)):
+        at = text.find(between)
+        while at >= 0:
+            if (rest := _told(text[at + 2 :], language, words)) is not None:
+                return words[joined] % {"place": told(text[:at], language), "sentence": rest}
+            at = text.find(between, at + 1)
+    for between, joined in ((": ", _PLACED), ("; ", _JOINED)):
+        first, _, last = text.partition(between)
+        if last and (begun := _told(first, language, words)) is not None:
+            return words[joined] % {"place": begun, "sentence": told(last, language)}
     return None
 
 
@@ -96,6 +128,8 @@ class _Pattern:
             if upto < at:
                 return None
             seen: object = text[at:upto]
+            if name.partition("_")[0] == "day" and not _DAY.fullmatch(text[at:upto]):
+                return None
             if kind == "d":
                 if not _WHOLE.fullmatch(text[at:upto]):
                     return None
@@ -134,4 +168,4 @@ def _words(language: str) -> Mapping[str, str]:
 
     with path.open("rb") as file:
         catalog = read_po(file, locale=path.stem)
-    return {str(one.id): str(one.string) for one in catalog if one.id and one.string}
+    return {**endings(path.stem), **{str(one.id): str(one.string) for one in catalog if one.id and one.string}}

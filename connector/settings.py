@@ -15,6 +15,7 @@ from pydantic import Field, SecretStr, field_validator
 
 from connector.account_settings import AccountConfig, ConfigModel
 from connector.values import AccountName, Duration, SecretKeys, is_loopback, split_listen
+from workflows.said import Said
 
 
 class ServerConfig(ConfigModel):
@@ -49,9 +50,9 @@ class ServerConfig(ConfigModel):
         if value is not None:
             parts = urlsplit(value.get_secret_value())
             if parts.scheme not in ("http", "https") or not parts.hostname:
-                raise ValueError("write the whole web address that your monitoring service gave you")
+                raise ValueError(Said("write the whole web address that your monitoring service gave you"))
             if parts.scheme != "https" and not is_loopback(parts.hostname):
-                raise ValueError("use https: whoever sees this address can feign that all is well")
+                raise ValueError(Said("use https: whoever sees this address can feign that all is well"))
         return value
 
     @field_validator("listen")
@@ -67,13 +68,13 @@ class ServerConfig(ConfigModel):
             parts = urlsplit(value.strip())
             host, _port = parts.hostname or "", parts.port
         except ValueError:
-            raise ValueError("write a web address, such as https://goodbye.example.com") from None
+            raise ValueError(Said("write a web address, such as https://goodbye.example.com")) from None
         if parts.scheme not in ("http", "https") or not host:
-            raise ValueError("write a full web address, such as https://goodbye.example.com")
+            raise ValueError(Said("write a full web address, such as https://goodbye.example.com"))
         if parts.username or parts.password or parts.query or parts.fragment:
-            raise ValueError("write scheme, host and path only: no user, no ? and no #")
+            raise ValueError(Said("write scheme, host and path only: no user, no ? and no #"))
         if parts.scheme != "https" and not is_loopback(host):
-            raise ValueError("use https: answers of customers and credentials pass here (http only on 127.0.0.1)")
+            raise ValueError(Said("use https: answers of customers and credentials pass here (http only on 127.0.0.1)"))
         return value.strip().rstrip("/")
 
     @field_validator("trusted_proxy")
@@ -83,7 +84,7 @@ class ServerConfig(ConfigModel):
             try:
                 ipaddress.ip_address(value)
             except ValueError:
-                raise ValueError("write the proxy's IP address, such as 127.0.0.1") from None
+                raise ValueError(Said("write the proxy's IP address, such as 127.0.0.1")) from None
         return value
 
     @property
@@ -171,7 +172,7 @@ class Settings(ConfigModel):
         from sqlalchemy.engine import make_url
         from sqlalchemy.exc import ArgumentError
 
-        cure = "write sqlite:///aurevoir.db or postgresql+psycopg://user:password@host/name"
+        cure = Said("write sqlite:///aurevoir.db or postgresql+psycopg://user:password@host/name")
         try:
             url = make_url(value)
         except (ArgumentError, ValueError):
@@ -179,7 +180,7 @@ class Settings(ConfigModel):
         if url.drivername not in ("sqlite", "postgresql+psycopg"):
             raise ValueError(cure)
         if url.drivername == "sqlite" and url.database in (None, "", ":memory:"):
-            raise ValueError("name a file: in memory, everything would be lost at the end")
+            raise ValueError(Said("name a file: in memory, everything would be lost at the end"))
         return value
 
     @property

@@ -21,6 +21,7 @@ from connector.config_edit import Change, at, change_file, literal
 from connector.resolve import named, resolve_rules
 from connector.settings import Settings
 from workflows.records import Pipeline, Stage
+from workflows.said import Said
 
 Raw = dict[str, Any]
 STEPS = ("connect", "stages", "fields", "people", "playbooks", "place", "rehearsal", "switch_on")
@@ -68,7 +69,7 @@ def save(runtime: Runtime, name: str, step: str, values: Sequence[Any], before: 
     written, and :class:`NotTakenOn`.
     """
     if runtime.source is None:
-        raise ConfigError([Fault("config file", "", "this program was started without one")])
+        raise ConfigError([Fault("config file", "", Said("this program was started without one"))])
     changes = [
         Change(("accounts", name, *place), value, was)
         for place, value, was in zip(OWNS[step], values, before, strict=True)
@@ -96,9 +97,11 @@ def add_account(
     ``secrets`` go by the account's keys, ``app`` has ``client_id`` and ``client_secret``. Raises as :func:`save`.
     """
     if runtime.source is None:
-        raise ConfigError([Fault("config file", "", "this program was started without one")])
+        raise ConfigError([Fault("config file", "", Said("this program was started without one"))])
     if name in runtime.accounts or raw_account(runtime, name):
-        raise ConfigError([Fault(f"accounts.{name}", name, "there is an account of this name already: take another")])
+        raise ConfigError(
+            [Fault(f"accounts.{name}", name, Said("there is an account of this name already: take another"))]
+        )
     kept = {_variable(name, key): value for key, value in secrets.items()}
     account = values | {key: f"${{{_variable(name, key)}}}" for key in secrets} | {"watch": []}
     changes = [Change(("accounts", name), account)]
@@ -123,7 +126,10 @@ def _require_free(runtime: Runtime, name: str, variables: Iterable[str]) -> None
         one for one in variables if f"${{{one}}}" in text or one in source.environ or f"{one}_FILE" in source.environ
     )
     if taken:
-        cure = f"its secrets would be kept as {', '.join(taken)}, which something else uses: take another name"
+        cure = Said(
+            "its secrets would be kept as %(names)s, which something else uses: take another name",
+            names=", ".join(taken),
+        )
         raise ConfigError([Fault(f"accounts.{name}", name, cure)])
 
 

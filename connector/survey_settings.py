@@ -26,6 +26,7 @@ from adapters.errors import Fault
 from connector.values import Duration, is_loopback, near
 from workflows.questions import Questionnaire
 from workflows.rules import LinkKind
+from workflows.said import Said
 from workflows.texts import check_text, render
 
 _EXAMPLE = "https://forms.example.com/to/abc123#case={{ case_key }}&lang={{ language }}"
@@ -85,30 +86,30 @@ class OwnToolConfig(_Part):
     def _link(cls, value: str) -> str:
         problem = check_text(value, LINK_NAMES)
         if problem is not None:
-            raise ValueError(f"this link cannot be used: {problem}")
+            raise ValueError(Said("this link cannot be used: %(problem)s", problem=problem))
         if "case_key" not in value:
-            raise ValueError("put {{ case_key }} into it: without it nobody can tell whose answer comes back")
+            raise ValueError(Said("put {{ case_key }} into it: without it nobody can tell whose answer comes back"))
         try:
             parts = urlsplit(render(value, dict.fromkeys(LINK_NAMES, "x")))
             host = parts.hostname or ""
         except ValueError:
-            raise ValueError("write a full web address, such as https://forms.example.com/…") from None
+            raise ValueError(Said("write a full web address, such as https://forms.example.com/…")) from None
         if not host or parts.scheme not in ("http", "https") or any(one.isspace() for one in parts.geturl()):
-            raise ValueError("write a full web address, such as https://forms.example.com/…")
+            raise ValueError(Said("write a full web address, such as https://forms.example.com/…"))
         if parts.scheme != "https" and not is_loopback(host):
-            raise ValueError("use https: customers follow it (http only on 127.0.0.1)")
+            raise ValueError(Said("use https: customers follow it (http only on 127.0.0.1)"))
         return value
 
     @model_validator(mode="after")
     def _secrets_fit(self) -> Self:
         for secret in self.secrets:
             if len(secret) < 8:
-                raise ValueError("the secret is too short to prove anything: use the one that the tool shows")
+                raise ValueError(Said("the secret is too short to prove anything: use the one that the tool shows"))
             if self.format != "typeform":
                 try:
                     Webhook(secret)
                 except (ValueError, RuntimeError):
-                    raise ValueError("a secret of this format is base64, mostly with whsec_ before it") from None
+                    raise ValueError(Said("a secret of this format is base64, mostly with whsec_ before it")) from None
         return self
 
     @property
@@ -145,21 +146,27 @@ def tool_faults(key: str, tool: OwnToolConfig | None, known: Mapping[str, Questi
     surveys = {name: one for name, one in known.items() if one.kind is LinkKind.SURVEY}
     for name in tool.questionnaires:
         if name not in surveys:
-            yield Fault(f"{key}.questionnaires", name, _no_such("survey", name, surveys))
+            yield Fault(f"{key}.questionnaires", name, _no_such(Said("survey"), name, surveys))
     asked = [surveys[name] for name in tool.questionnaires if name in surveys]
     ours = {question.key: question for one in asked for question in one.questions()}
     for reference, wanted in tool.questions.items() if asked else ():
         if wanted is not None and wanted not in ours:
-            yield Fault(f"{key}.questions.{reference}", wanted, _no_such("question", wanted, ours) + ", or null")
+            yield Fault(
+                f"{key}.questions.{reference}",
+                wanted,
+                Said("%(cure)s, or null", cure=_no_such(Said("question"), wanted, ours)),
+            )
     for wanted, choices in tool.choices.items() if asked else ():
         values = [option.value for option in ours[wanted].options] if wanted in ours else []
         if not values:
             offered = [name for name, question in ours.items() if question.options]
-            yield Fault(f"{key}.choices", wanted, _no_such("question with choices", wanted, offered))
+            yield Fault(f"{key}.choices", wanted, _no_such(Said("question with choices"), wanted, offered))
         for label, value in choices.items() if values else ():
             if value not in values:
-                yield Fault(f"{key}.choices.{wanted}.{label}", value, _no_such("choice", value, values))
+                yield Fault(f"{key}.choices.{wanted}.{label}", value, _no_such(Said("choice"), value, values))
 
 
 def _no_such(what: str, seen: str, known: Iterable[str]) -> str:
-    return f"no such {what}; {near(seen, list(known))}known are {', '.join(known)}"
+    return Said(
+        "no such %(what)s; %(near)sknown are %(known)s", what=what, near=near(seen, list(known)), known=", ".join(known)
+    )

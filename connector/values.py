@@ -15,20 +15,31 @@ from pydantic import AfterValidator, BeforeValidator, PlainSerializer, SecretStr
 from workflows.dates import calendar
 from workflows.family import WHEN_NAMES
 from workflows.fields import REASON_OPTIONS
+from workflows.said import Said
 from workflows.texts import ONLY_IF_NAMES, check_expression
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _DURATION = re.compile(r"(\d+)([smhdw])")
 _MAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _GUESSABLE = re.compile(r"change.?me|secret.?key|password|passwort|example|default|insecure|12345678", re.IGNORECASE)
-STRONG = "make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
+STRONG = Said("make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'")
 
 
-def near(seen: str, known: Sequence[str]) -> str:
-    """``did you mean …? `` when something known looks like ``seen``, else nothing. Case does not count."""
+def near(seen: str, known: Sequence[str], *, begins: bool = False) -> str:
+    """``did you mean …? `` when something known looks like ``seen``, else nothing. Case does not count.
+
+    ``begins``: it begins a sentence.
+    """
     by_folded = {name.casefold(): name for name in known}
     found = get_close_matches(seen.casefold(), by_folded, n=2, cutoff=0.6)
-    return f"did you mean {' or '.join(by_folded[name] for name in found)}? " if found else ""
+    if not found:
+        return ""
+    one, other = by_folded[found[0]], by_folded[found[-1]]
+    if len(found) == 1:
+        return Said("Did you mean %(one)s? ", one=one) if begins else Said("did you mean %(one)s? ", one=one)
+    if begins:
+        return Said("Did you mean %(one)s or %(other)s? ", one=one, other=other)
+    return Said("did you mean %(one)s or %(other)s? ", one=one, other=other)
 
 
 def parse_duration(value: object) -> timedelta:
@@ -37,13 +48,13 @@ def parse_duration(value: object) -> timedelta:
         return value
     text = str(value).replace(" ", "")
     if not re.fullmatch(rf"(?:{_DURATION.pattern})+", text) or len(text) > 20:
-        raise ValueError("write a number and a unit: s, m, h, d or w, such as 5m, 24h or 3d")
+        raise ValueError(Said("write a number and a unit: s, m, h, d or w, such as 5m, 24h or 3d"))
     found: dict[str, int] = {}
     for number, unit in _DURATION.findall(text):
         found[_UNITS[unit]] = found.get(_UNITS[unit], 0) + int(number)
     length = timedelta(**found) if sum(found.values()) < 10**9 else timedelta.max
     if length > timedelta(days=3660):
-        raise ValueError("write at most ten years")
+        raise ValueError(Said("write at most ten years"))
     return length
 
 
@@ -66,7 +77,9 @@ def _time_zone(name: str) -> str:
         ZoneInfo(name)
     except (ValueError, OSError, ZoneInfoNotFoundError):
         cure = near(name, sorted(available_timezones()))
-        raise ValueError(f"unknown time zone; {cure}Write one of the tz database, such as Europe/Paris") from None
+        raise ValueError(
+            Said("unknown time zone; %(near)sWrite one of the tz database, such as Europe/Paris", near=cure)
+        ) from None
     return name
 
 
@@ -81,45 +94,45 @@ def _language(code: str) -> str:
     try:
         locale = Locale.parse(code.replace("_", "-"), sep="-")
     except (ValueError, UnknownLocaleError):
-        raise ValueError("unknown language; write its ISO code, such as en, fr or pt-BR") from None
+        raise ValueError(Said("unknown language; write its ISO code, such as en, fr or pt-BR")) from None
     return str(locale).replace("_", "-")
 
 
 def _mail(address: str) -> str:
     if not _MAIL.fullmatch(address.strip()):
-        raise ValueError("write the e-mail address of a CRM user")
+        raise ValueError(Said("write the e-mail address of a CRM user"))
     return address.strip()
 
 
 def _figure(text: str) -> str:
     if not re.fullmatch(r"(company|deal)\.\w+", text):
-        raise ValueError("write company.<field> or deal.<field>, with the CRM's own name of the field")
+        raise ValueError(Said("write company.<field> or deal.<field>, with the CRM's own name of the field"))
     return text
 
 
 def _account_name(name: str) -> str:
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", name):
-        raise ValueError("write a short name of a-z, 0-9, - and _")
+        raise ValueError(Said("write a short name of a-z, 0-9, - and _"))
     return name
 
 
 def _condition(text: str) -> str:
     problem = check_expression(text, ONLY_IF_NAMES)
     if problem is not None:
-        raise ValueError(f"this condition cannot be used: {problem}")
+        raise ValueError(Said("this condition cannot be used: %(problem)s", problem=problem))
     return text
 
 
 def _playbook_condition(text: str) -> str:
     problem = check_expression(text, WHEN_NAMES)
     if problem is not None:
-        raise ValueError(f"this condition cannot be used: {problem}")
+        raise ValueError(Said("this condition cannot be used: %(problem)s", problem=problem))
     return text
 
 
 def _positive(length: timedelta) -> timedelta:
     if length < timedelta(seconds=1):
-        raise ValueError("write at least 1s")
+        raise ValueError(Said("write at least 1s"))
     return length
 
 
@@ -127,7 +140,7 @@ def split_listen(value: str) -> tuple[str, int]:
     """``host:port`` or ``[v6 address]:port`` taken apart. Raises ValueError."""
     host, _, port = value.rpartition(":")
     if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise ValueError("write host:port, such as 127.0.0.1:8080")
+        raise ValueError(Said("write host:port, such as 127.0.0.1:8080"))
     return host.strip("[]"), int(port)
 
 
@@ -144,16 +157,18 @@ def is_loopback(host: str) -> bool:
 def _reason(value: str) -> str:
     known = [option.value for option in REASON_OPTIONS]
     if value not in known:
-        raise ValueError(f"is no reason; write one of {', '.join(known)}")
+        raise ValueError(Said("is no reason; write one of %(known)s", known=", ".join(known)))
     return value
 
 
 def _strong(secret: SecretStr) -> SecretStr:
     value = secret.get_secret_value()
     if len(value) < 32:
-        raise ValueError(f"has {len(value)} characters and needs at least 32; {STRONG}")
+        raise ValueError(
+            Said("has %(count)d characters and needs at least 32; %(strong)s", count=len(value), strong=STRONG)
+        )
     if _GUESSABLE.search(value) or len(set(value)) < 8:
-        raise ValueError(f"can be guessed; {STRONG}")
+        raise ValueError(Said("can be guessed; %(strong)s", strong=STRONG))
     return secret
 
 

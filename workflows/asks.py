@@ -10,6 +10,7 @@ from workflows.cases import Step, StepStatus
 from workflows.dates import due_time, plausible, zone_or
 from workflows.desk import Desk
 from workflows.people import Choice, choose
+from workflows.said import Said
 from workflows.texts import date_words, shorten
 from workflows.wording import say
 from workflows.writes import CreateTask, Priority
@@ -28,7 +29,7 @@ def ask(desk: Desk, key: str) -> bool:
         return True
     choice = whom_to_ask(desk)
     if choice is None:
-        draft.log("nobody active", "no active user can be asked; see the people in the settings", step=key)
+        draft.log("nobody active", Said("no active user can be asked; see the people in the settings"), step=key)
         return False
     task = ask_task(desk, key, choice)
     draft.writes.append(task)

@@ -14,6 +14,7 @@ from workflows.draft import Draft
 from workflows.questions import AnswerValue, Question, Questionnaire
 from workflows.records import People
 from workflows.rules import CaseKind, Texts
+from workflows.said import Said
 from workflows.survey import wording
 
 FRAME = "frame"
@@ -60,7 +61,10 @@ def take_start(draft: Draft) -> None:
     mapped = bool(persons) and draft.once(_MAP, said)
     if figures or mapped:
         draft.starting = Baseline(figures=figures, people=persons if mapped else ())
-        draft.log("beginning noted", f"{len(figures)} figures, {len(persons) if mapped else 0} people")
+        draft.log(
+            "beginning noted",
+            Said("%(count)d figures, %(people)d people", count=len(figures), people=len(persons) if mapped else 0),
+        )
 
 
 def frame_view(

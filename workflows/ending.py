@@ -9,6 +9,7 @@ from workflows.cases import Case, CaseStatus, StepStatus
 from workflows.draft import Draft
 from workflows.quiet import end_quiet
 from workflows.records import RecordKind, Ref
+from workflows.said import Said
 from workflows.texts import shorten
 from workflows.wording import say, say_of
 from workflows.writes import CreateNote
@@ -73,7 +74,7 @@ def let_go(draft: Draft) -> None:
     """What outlasts an ended case ends as well: nobody will look after it any more (P-7A)."""
     end_quiet(draft)
     _close_all(draft, TAKEN_OUT)
-    draft.log("let go", "its last tasks are closed and its pages too: the account is taken out")
+    draft.log("let go", Said("its last tasks are closed and its pages too: the account is taken out"))
 
 
 def end_unseen(case: Case, now: datetime) -> Case:

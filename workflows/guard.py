@@ -13,6 +13,7 @@ from workflows.cases import Case, CaseStatus
 from workflows.look import Look
 from workflows.records import Deal, DealState
 from workflows.rules import AccountRules, CaseKind, WatchRule
+from workflows.said import Said
 from workflows.texts import TextError, holds
 from workflows.views import deal_view
 
@@ -26,9 +27,9 @@ CONDITION = "condition"
 """Outcome of a case that was dismissed because ``only_if`` does not hold."""
 
 _NO_OCCASION = {
-    CaseKind.OFFBOARDING: "the deal is not in a not-renewing stage of a watched pipeline (P-01)",
-    CaseKind.SAVE: "the deal is not in a negotiating stage of a watched pipeline (P-02)",
-    CaseKind.BASELINE: "the deal is not in a won or renewed stage of a watched pipeline (P-60)",
+    CaseKind.OFFBOARDING: Said("the deal is not in a not-renewing stage of a watched pipeline (P-01)"),
+    CaseKind.SAVE: Said("the deal is not in a negotiating stage of a watched pipeline (P-02)"),
+    CaseKind.BASELINE: Said("the deal is not in a won or renewed stage of a watched pipeline (P-60)"),
 }
 
 
@@ -115,13 +116,15 @@ def refusal(look: Look, present: Occasion | None) -> str | None:
     if present is None:
         return "; ".join(_NO_OCCASION[kind] for kind in kinds_wanted(look.rules))
     if look.last is not None and not is_new(present, look.last):
-        return f"this ending already had its case {look.last.id} (P-08)"
+        return Said("this ending already had its case %(case)s (P-08)", case=look.last.id)
     starts_at = look.rules.starts_at
     if present.kind is CaseKind.BASELINE and starts_at is not None and present.entered_at is None:
-        return "nobody can tell whether the deal was won after the switch-on, and only then is a baseline taken (P-60)"
+        return Said(
+            "nobody can tell whether the deal was won after the switch-on, and only then is a baseline taken (P-60)"
+        )
     asked = (look.asked or look.deal.start_now) and present.kind is not CaseKind.BASELINE
     if present.entered_at is not None and starts_at is not None and present.entered_at < starts_at and not asked:
-        return f"the stage was entered before the switch-on at {starts_at.isoformat()} (P-71)"
+        return Said("the stage was entered before the switch-on at %(moment)s (P-71)", moment=starts_at.isoformat())
     return unmet(look, present)
 
 
@@ -135,7 +138,7 @@ def unmet(look: Look, present: Occasion) -> str | None:
             return None
     except TextError as error:
         return f"only_if: {error}"
-    return f"only_if does not hold: {condition}"
+    return Said("only_if does not hold: %(condition)s", condition=condition)
 
 
 def leaving(look: Look, case: Case) -> str | None:

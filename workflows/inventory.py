@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from workflows.cases import Case, InventoryItem, ItemKind, Step, StepStatus
 from workflows.dates import calendar, local_date, opening, zone
 from workflows.rules import LinkKind, Texts
+from workflows.said import Said
 from workflows.texts import date_words, shorten
 from workflows.wording import say
 from workflows.writes import CreateNote
@@ -168,7 +169,7 @@ def follow_items(desk: Desk) -> None:
                 _take_up(desk, before)
         if _is_over(desk, wanted):
             draft.put(source, status=StepStatus.SKIPPED)
-            draft.log("inventory closed", "everything was handed over, or the time for it is over", step=rule.key)
+            draft.log("inventory closed", Said("everything was handed over, or the time for it is over"), step=rule.key)
 
 
 def _take_up(desk: Desk, before: Step) -> None:
@@ -243,7 +244,7 @@ def show_inventory(desk: Desk) -> datetime | None:
             at=draft.now,
         )
     )
-    draft.log("inventory shown", f"{len(items)} items")
+    draft.log("inventory shown", Said("items: %(count)d", count=len(items)))
     return None
 
 

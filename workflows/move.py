@@ -18,6 +18,7 @@ from workflows.playbook_diff import Change, changes
 from workflows.records import Deal, Model
 from workflows.rounds import first_of
 from workflows.rules import AccountRules, Playbook, StepRule
+from workflows.said import Said
 
 FAR_BACK = timedelta(days=7)
 """A step that should have appeared longer ago than this is not made up for, unless that is wanted."""
@@ -66,10 +67,18 @@ def move(
         status = StepStatus.SKIPPED if rule.key in past else StepStatus.WAITING
         steps[rule.key] = Step(key=rule.key, rule=rule.key, status=status)
     added = tuple(rule.key for rule in fresh if rule.key not in past)
-    told = f"from {old.key} {old.version} to {new.key} {new.version}"
+    told = Said(
+        "from %(key)s %(version)s to %(key2)s %(version2)s",
+        key=old.key,
+        version=old.version,
+        key2=new.key,
+        version2=new.version,
+    )
     events = [Event(what="playbook changed", detail=told)]
-    events += [Event(what="left out", detail="its moment lay far back", data={"step": key}) for key in past]
-    events += [Event(what="left out", detail="the playbook no longer has it", data={"step": key}) for key in removed]
+    events += [Event(what="left out", detail=Said("its moment lay far back"), data={"step": key}) for key in past]
+    events += [
+        Event(what="left out", detail=Said("the playbook no longer has it"), data={"step": key}) for key in removed
+    ]
     return Move(
         case=moved.model_copy(update={"steps": _in_order(steps, new)}),
         differences=changes(old, new),

@@ -17,6 +17,7 @@ from workflows.draft import Draft
 from workflows.guard import leaving
 from workflows.records import DealState, RecordKind, Ref
 from workflows.rules import CaseKind, Quiet
+from workflows.said import Said
 from workflows.writes import UpdateFields, Write
 
 SOON = timedelta(hours=1)
@@ -136,7 +137,10 @@ def _write(draft: Draft, everywhere: bool) -> None:
     wanted = dict(_targets(draft)) if everywhere else {}
     crowd = len(set(draft.look.deal.contact_ids))
     if wanted and crowd > MOST_CONTACTS and draft.once(_CROWD, str(crowd)):
-        draft.log("quiet reaches not all", f"{crowd} contacts; the first {MOST_CONTACTS} are asked to be left alone")
+        draft.log(
+            "quiet reaches not all",
+            Said("%(count)d contacts; the first %(most)d are asked to be left alone", count=crowd, most=MOST_CONTACTS),
+        )
     for name, target in wanted.items():
         draft.fields(name, target, {"quiet": True})
     for name, last in list(draft.written.items()):

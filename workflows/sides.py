@@ -18,6 +18,7 @@ from workflows.feedback import parted, signed, start_score
 from workflows.questions import Answer, AnswerValue, Option, Question, Questionnaire, QuestionType
 from workflows.records import Contact, Role
 from workflows.rules import CaseKind, LinkKind, Texts
+from workflows.said import Said
 from workflows.survey import clean_text, wording
 from workflows.writes import CreateNote
 
@@ -175,7 +176,7 @@ def _note(draft: Draft, answers: Sequence[Answer]) -> None:
                 company_id=draft.look.deal.company_id or case.company_id,
             )
         )
-    draft.log("both sides compared", f"{len(answers)} answers side by side")
+    draft.log("both sides compared", Said("%(count)d answers side by side", count=len(answers)))
 
 
 def _voice(draft: Draft, answer: Answer) -> Voice:

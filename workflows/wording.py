@@ -239,6 +239,10 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "en": "What this was about is settled now. Thank you; this task is no longer needed.",
         "fr": "Ce dont il s’agissait est réglé. Merci ; cette tâche n’est plus nécessaire.",
     },
+    "close.no_rights": {
+        "en": "The contract of this deal is not in scope of exit rights, so this task is not needed.",
+        "fr": "Le contrat de cette transaction n’ouvre pas ces droits de sortie : cette tâche n’est plus nécessaire.",
+    },
     "close.erased": {
         "en": "The person whom this task was about is to be forgotten: there is nothing left to do.",
         "fr": "La personne concernée par cette tâche doit être oubliée : il n’y a plus rien à faire.",
@@ -384,3 +388,9 @@ def say(key: str, language: str, **values: object) -> str:
     """The words for ``key`` in this language, or in English where we have none in it."""
     texts = _WORDS[key]
     return texts.get(language[:2].lower(), texts["en"]).format_map(values)
+
+
+def endings(language: str) -> Mapping[str, str]:
+    """Why a case may end, by its English words: they stand in the log of cases, and pages say them in this language."""
+    ends = [texts for key, texts in _WORDS.items() if key.startswith("end.")]
+    return {texts["en"]: texts[language] for texts in ends if language in texts}

@@ -25,6 +25,7 @@ from adapters.hubspot.mapping import marker, own, properties_of
 from adapters.hubspot.problems import Problem, Refused, parse_problem
 from adapters.hubspot.reads import BATCH, chunks
 from adapters.results import Outcome, Result
+from workflows.said import Said
 
 MOST_SPLITS = 24
 REPAIRS = 3
@@ -107,7 +108,7 @@ class Sender:
 
     def _chunk(self, op: Op, items: Sequence[Item], last: bool) -> list[tuple[Item, Ended]]:
         if self.unclear >= 2:
-            return _all(items, Ended(Result.AGAIN, reason="HubSpot does not answer clearly now"))
+            return _all(items, Ended(Result.AGAIN, reason=Said("HubSpot does not answer clearly now")))
         try:
             answer = self.client.call(op, {"inputs": [item.input for item in items]})
         except (Refused, NotFound) as error:
@@ -123,7 +124,9 @@ class Sender:
 
     def _halves(self, op: Op, items: Sequence[Item], last: bool) -> list[tuple[Item, Ended]]:
         if self.splits <= 0:
-            return _all(items, Ended(Result.AGAIN, reason="too much of this batch was refused; the rest comes later"))
+            return _all(
+                items, Ended(Result.AGAIN, reason=Said("too much of this batch was refused; the rest comes later"))
+            )
         self.splits -= 1
         middle = len(items) // 2
         return [*self._chunk(op, items[:middle], last), *self._chunk(op, items[middle:], last)]
@@ -150,7 +153,7 @@ def attribute(answer: Answer, items: Sequence[Item]) -> list[tuple[Item, Ended]]
     rest = [item for item in items if item.trace not in ends]
     if len(rest) == 1 and len(nameless) == 1:
         ends[rest[0].trace] = nameless[0]
-    unclear = Ended(Result.UNKNOWN, reason="HubSpot's answer does not say what became of it")
+    unclear = Ended(Result.UNKNOWN, reason=Said("HubSpot's answer does not say what became of it"))
     return [(item, ends.get(item.trace, unclear)) for item in items]
 
 
@@ -187,12 +190,14 @@ def _from_part(error: Mapping[str, Any], answer: Answer) -> Ended:
     problem = parse_problem(error)
     correlation = problem.correlation_id or parse_problem(answer.body).correlation_id
     if problem.category in ("OBJECT_NOT_FOUND", "NOT_FOUND"):
-        return Ended(Result.GONE, None, "HubSpot has no such record any more", None, correlation, problem)
+        return Ended(Result.GONE, None, Said("HubSpot has no such record any more"), None, correlation, problem)
     if problem.category in ("RATE_LIMITS", "RATE_LIMIT"):
-        return Ended(Result.AGAIN, None, "HubSpot asks to wait", None, correlation)
+        return Ended(Result.AGAIN, None, Said("HubSpot asks to wait"), None, correlation)
     if problem.category in ("INTERNAL_ERROR", "SERVICE_UNAVAILABLE"):
-        return Ended(Result.UNKNOWN, None, "HubSpot failed on this one", None, correlation)
-    return Ended(Result.REFUSED, None, f"HubSpot refused it ({problem.sentence()})", None, correlation, problem)
+        return Ended(Result.UNKNOWN, None, Said("HubSpot failed on this one"), None, correlation)
+    return Ended(
+        Result.REFUSED, None, Said("HubSpot refused it (%(why)s)", why=problem.sentence()), None, correlation, problem
+    )
 
 
 def without_properties(item: Item, problem: Problem) -> Item | None:

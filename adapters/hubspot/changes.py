@@ -18,6 +18,7 @@ from adapters.errors import Permanent
 from adapters.hubspot.client import Answer, Client, Op
 from adapters.hubspot.mapping import parse_moment, properties_of
 from adapters.results import Page
+from workflows.said import Said
 
 SEARCH_DEALS = Op("crm.deals.search_api", "do_search", read=True, search=True)
 SEARCH_TASKS = Op("crm.objects.tasks.search_api", "do_search", read=True, search=True)
@@ -57,7 +58,7 @@ class Cursor:
         try:
             return cls(**json.loads(text))
         except (TypeError, ValueError) as error:
-            raise Permanent("the stored place of the poll cannot be read: start a new one") from error
+            raise Permanent(Said("the stored place of the poll cannot be read: start a new one")) from error
 
     def text(self) -> str:
         """As it is stored."""
@@ -158,7 +159,7 @@ def _place(text: str) -> tuple[int, str]:
         part, last = json.loads(text)
         return int(part), str(last)
     except (TypeError, ValueError) as error:
-        raise Permanent("the stored place of the comparison cannot be read: start a new one") from error
+        raise Permanent(Said("the stored place of the comparison cannot be read: start a new one")) from error
 
 
 def _ms(moment: datetime) -> int:

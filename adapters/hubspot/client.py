@@ -38,6 +38,7 @@ from adapters.hubspot.oauth import Login
 from adapters.hubspot.problems import Circumstances, from_network, from_status, unclear
 from adapters.hubspot.settings import HubSpotSettings
 from adapters.services import Services
+from workflows.said import Said
 
 log = structlog.get_logger(__name__)
 
@@ -200,14 +201,14 @@ class Client:
             size += len(piece)
             if size > LARGEST_ANSWER or time.monotonic() - started > 4 * self._settings.read_timeout:
                 response.close()
-                raise unclear("HubSpot's answer was too long or too slow", at, status=response.status)
+                raise unclear(Said("HubSpot's answer was too long or too slow"), at, status=response.status)
         text = b"".join(pieces)
         try:
             body = json.loads(text) if text.strip() else {}
         except ValueError:
             body = None
         if not isinstance(body, dict):
-            raise unclear("HubSpot's answer could not be read", at, status=response.status)
+            raise unclear(Said("HubSpot's answer could not be read"), at, status=response.status)
         return Answer(response.status, body, self._date(response.headers, at.now))
 
     @staticmethod
@@ -219,7 +220,7 @@ class Client:
 
     def _refusal(self, error: Any, op: Op, at: Circumstances) -> AdapterError:
         if not error.status:
-            return unclear("the connection to HubSpot could not be secured", at)
+            return unclear(Said("the connection to HubSpot could not be secured"), at)
         failure = from_status(int(error.status), error.body, error.headers or {}, at)
         if isinstance(failure, RateLimited) and failure.status != 423:
             daily = failure.until - at.now > timedelta(minutes=5)

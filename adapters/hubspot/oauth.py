@@ -29,6 +29,7 @@ from adapters.hubspot.settings import HubSpotSettings
 from adapters.offers import ConsentRequest, Granted, OAuthApp
 from adapters.services import Services, Token
 from adapters.tokens import consent_ended, has_ended, newest, not_connected
+from workflows.said import Said
 
 if TYPE_CHECKING:
     import urllib3
@@ -101,7 +102,9 @@ class TokenEndpoint:
         except (urllib3.exceptions.HTTPError, OSError) as error:
             # The library's own words hold the address; its kind is enough.
             kind = type(error).__name__
-            raise self.error(Unavailable, f"HubSpot's token endpoint did not answer ({kind})") from None
+            raise self.error(
+                Unavailable, Said("HubSpot's token endpoint did not answer (%(kind)s)", kind=kind)
+            ) from None
         return self._understood(int(answer.status), answer.headers, text)
 
     def _understood(self, status: int, headers: Mapping[str, str], text: bytes) -> tuple[int, Mapping[str, Any]]:
@@ -109,7 +112,7 @@ class TokenEndpoint:
             said = headers.get("Retry-After", "")
             wait = timedelta(seconds=min(int(said), 86_400)) if said.isdigit() and len(said) < 10 else POLITE_WAIT
             raise RateLimited(
-                "HubSpot's token endpoint asks to wait",
+                Said("HubSpot's token endpoint asks to wait"),
                 until=self._services.now() + wait,
                 account=self._account,
                 operation=OPERATION,
@@ -120,7 +123,7 @@ class TokenEndpoint:
         except ValueError:
             body = None
         if status >= 500 or not isinstance(body, dict):
-            raise self.error(Unavailable, "HubSpot's token endpoint gave no answer that could be read", status)
+            raise self.error(Unavailable, Said("HubSpot's token endpoint gave no answer that could be read"), status)
         return status, body
 
     def token(self, body: Mapping[str, Any], old: Token | None, facts: Mapping[str, str]) -> Token:
@@ -129,7 +132,7 @@ class TokenEndpoint:
         seconds = life if isinstance(life, int) and 0 < life <= 86_400 else LIFETIME_SECONDS
         access = body.get("access_token")
         if not isinstance(access, str) or not access:
-            raise self.error(Unavailable, "HubSpot's token endpoint gave no token")
+            raise self.error(Unavailable, Said("HubSpot's token endpoint gave no token"))
         secrets = {"access_token": access}
         refresh = body.get("refresh_token") or (old.secrets.get("refresh_token") if old else None)
         if refresh:
@@ -228,14 +231,22 @@ class Login:
                 raise consent_ended(self._account, LABEL, status)
             raise self._endpoint.error(
                 CredentialsInvalid,
-                f"HubSpot refused to refresh the access token ({said[:60] or 'no reason given'}): check that "
-                "client_id and client_secret are those of the app that was installed",
+                Said(
+                    "HubSpot refused to refresh the access token (%(code)s): check that client_id and "
+                    "client_secret are those of the app that was installed",
+                    code=said[:60] or Said("no reason given"),
+                ),
                 status,
             )
         portal = body.get("hub_id")
         if portal is not None and str(portal) != self._account_id:
             raise self._endpoint.error(
-                CredentialsInvalid, f"HubSpot gave a token for account {portal}, not for {self._account_id}"
+                CredentialsInvalid,
+                Said(
+                    "HubSpot gave a token for account %(portal)s, not for %(account_id)s",
+                    portal=portal,
+                    account_id=self._account_id,
+                ),
             )
         facts = {key: value for key, value in old.facts.items() if key in ("portal_id", "scopes", "user_id")}
         return self._endpoint.token(body, old, facts)
@@ -252,12 +263,14 @@ class HubSpotConsent:
             return settings
         if settings.client_id:
             if not settings.client_secret:
-                raise ValueError("client_id needs the client_secret of the same app beside it")
+                raise ValueError(Said("client_id needs the client_secret of the same app beside it"))
             return settings
         if app is None:
             raise ValueError(
-                "has neither an access_token nor an app to connect with in the browser: set access_token, "
-                "or put client_id and client_secret of your app under oauth.hubspot"
+                Said(
+                    "has neither an access_token nor an app to connect with in the browser: set access_token, or "
+                    "put client_id and client_secret of your app under oauth.hubspot"
+                )
             )
         known = {"client_id": app.client_id, "client_secret": [app.client_secret, *settings.client_secret]}
         return HubSpotSettings.model_validate(settings.model_dump() | known)
@@ -299,7 +312,9 @@ class HubSpotConsent:
             if status != 200:
                 said = str(body.get("status") or body.get("error") or "")
                 trouble = _TROUBLES.get(said) or _TROUBLES.get(str(body.get("error")), ConsentTrouble.OTHER)
-                raise ConsentRefused(trouble, f"HubSpot refused the code ({said[:60]})", account=account, status=status)
+                raise ConsentRefused(
+                    trouble, Said("HubSpot refused the code (%(code)s)", code=said[:60]), account=account, status=status
+                )
             about = body if body.get("hub_id") and body.get("scopes") else self._introspect(endpoint, body)
         scopes = _scopes(about.get("scopes"))
         facts = {"portal_id": str(about["hub_id"]), "scopes": " ".join(scopes), "user_id": str(about.get("user_id"))}
@@ -311,7 +326,7 @@ class HubSpotConsent:
         token = str(body.get("access_token") or "")
         _, about = endpoint.post("token/introspect", token=token, token_type_hint="access_token")  # noqa: S106 - a kind
         if not about.get("active") or not about.get("hub_id"):
-            raise endpoint.error(Unavailable, "HubSpot does not say which account the token is for")
+            raise endpoint.error(Unavailable, Said("HubSpot does not say which account the token is for"))
         return about
 
     def keep_alive(

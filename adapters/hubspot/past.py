@@ -32,6 +32,7 @@ from adapters.hubspot.schema import LIST
 from adapters.results import Page, Traced
 from adapters.services import FieldMap
 from workflows.records import PastField, PastValue, RecordKind
+from workflows.said import Said
 
 STAGES_A_SEARCH = 5
 """A search takes five groups of filters, and each stage needs one."""
@@ -104,7 +105,7 @@ def _place(text: str) -> tuple[int, str]:
         part, last = json.loads(text)
         return int(part), str(last)
     except (TypeError, ValueError) as error:
-        raise Permanent("the place in the list of past deals cannot be read: start anew") from error
+        raise Permanent(Said("the place in the list of past deals cannot be read: start anew")) from error
 
 
 # --- what they were -------------------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ from adapters.errors import (
     ScopeMissing,
     Unavailable,
 )
+from workflows.said import Said
 
 _NAME = re.compile(r"^[A-Za-z][A-Za-z0-9_.-]{0,99}$")
 _CODE = re.compile(r"^[A-Z][A-Z0-9_]{2,60}$")
@@ -42,17 +43,17 @@ TAKEN = "CONFLICTING_UNIQUE_VALUE"
 MISSING = "REQUIRED_FIELD"
 
 SENTENCES: Mapping[str, str] = {
-    UNKNOWN_PROPERTY: "HubSpot no longer has this property: run `aurevoir provision`",
-    "INVALID_OPTION": "the property has no such option: run `aurevoir provision`",
-    "INVALID_OWNER_ID": "HubSpot knows no such owner: choose an active user",
-    "INVALID_DATE": "not a date that HubSpot takes",
-    "INVALID_LONG": "not a moment that HubSpot takes",
-    "INVALID_NUMBER": "not a number that HubSpot takes",
-    "INVALID_EMAIL": "not an e-mail address that HubSpot takes",
-    "VALUE_TOO_LONG": "longer than HubSpot takes",
-    "READ_ONLY_VALUE": "HubSpot lets nobody write this property",
-    MISSING: "an admin made this property required: fill it, or relax the rule",
-    TAKEN: "another record has this value already",
+    UNKNOWN_PROPERTY: Said("HubSpot no longer has this property: run `aurevoir provision`"),
+    "INVALID_OPTION": Said("the property has no such option: run `aurevoir provision`"),
+    "INVALID_OWNER_ID": Said("HubSpot knows no such owner: choose an active user"),
+    "INVALID_DATE": Said("not a date that HubSpot takes"),
+    "INVALID_LONG": Said("not a moment that HubSpot takes"),
+    "INVALID_NUMBER": Said("not a number that HubSpot takes"),
+    "INVALID_EMAIL": Said("not an e-mail address that HubSpot takes"),
+    "VALUE_TOO_LONG": Said("longer than HubSpot takes"),
+    "READ_ONLY_VALUE": Said("HubSpot lets nobody write this property"),
+    MISSING: Said("an admin made this property required: fill it, or relax the rule"),
+    TAKEN: Said("another record has this value already"),
 }
 
 
@@ -82,7 +83,7 @@ class Problem:
     def sentence(self) -> str:
         """Why it was refused, for an admin."""
         code = next((code for code in self.codes if code in SENTENCES), None)
-        why = SENTENCES[code] if code else self.codes[0] if self.codes else self.category or "no reason given"
+        why = SENTENCES[code] if code else self.codes[0] if self.codes else self.category or Said("no reason given")
         return f"{', '.join(self.fields)}: {why}" if self.fields else why
 
 
@@ -147,7 +148,7 @@ class Refused(Rejected):
 
     def __init__(self, problem: Problem, said: Mapping[str, Any]) -> None:
         field = problem.fields[0] if problem.fields else None
-        super().__init__(f"HubSpot refused it ({problem.sentence()})", field=field, **said)
+        super().__init__(Said("HubSpot refused it (%(why)s)", why=problem.sentence()), field=field, **said)
         self.problem = problem
 
 
@@ -194,21 +195,30 @@ def from_status(status: int, body: Any, headers: Mapping[str, str], at: Circumst
         "correlation_id": problem.correlation_id or headers.get("X-HubSpot-Correlation-Id"),
     }
     if status == 401:
-        return CredentialsInvalid("HubSpot no longer accepts the access token: replace it or connect again", **said)
+        return CredentialsInvalid(
+            Said("HubSpot no longer accepts the access token: replace it or connect again"), **said
+        )
     if status == 403:
-        scopes = f": it needs {', '.join(problem.scopes)}" if problem.scopes else ""
-        return ScopeMissing(f"HubSpot does not let this app do that{scopes}", scopes=problem.scopes, **said)
+        refusal = Said("HubSpot does not let this app do that")
+        if problem.scopes:
+            needed = ", ".join(problem.scopes)
+            refusal = Said("HubSpot does not let this app do that: it needs %(scopes)s", scopes=needed)
+        return ScopeMissing(refusal, scopes=problem.scopes, **said)
     if status == 404 and problem.is_json:
-        return NotFound("HubSpot has no such record", **said)
+        return NotFound(Said("HubSpot has no such record"), **said)
     if status == 404:
         # Only a record's absence comes with an error body; it must not be taken for a wrong address.
-        return Rejected("HubSpot has no such address: check api_url and api_version", **said)
+        return Rejected(Said("HubSpot has no such address: check api_url and api_version"), **said)
     if status in (423, 429, 477):
         until = at.now + timedelta(seconds=2) if status == 423 else _until(problem, headers, at)
-        return RateLimited(f"HubSpot asks to wait until {until:%Y-%m-%d %H:%M:%S} UTC", until=until, **said)
+        return RateLimited(
+            Said("HubSpot asks to wait until %(until)s UTC", until=f"{until:%Y-%m-%d %H:%M:%S}"), until=until, **said
+        )
     if 400 <= status < 500 and status != 408:
         return Refused(problem, said)
-    return unclear(f"HubSpot answered {status}", at, status=status, correlation_id=said["correlation_id"])
+    return unclear(
+        Said("HubSpot answered %(status)s", status=status), at, status=status, correlation_id=said["correlation_id"]
+    )
 
 
 def unclear(
@@ -218,7 +228,10 @@ def unclear(
     said: dict[str, Any] = {"status": status, "correlation_id": correlation_id}
     if at.writes:
         return OutcomeUnknown(
-            f"{what}: it may or may not have been done", account=at.account, operation=at.operation, **said
+            Said("%(what)s: it may or may not have been done", what=what),
+            account=at.account,
+            operation=at.operation,
+            **said,
         )
     return Unavailable(what, account=at.account, operation=at.operation, **said)
 
@@ -228,9 +241,13 @@ def from_network(error: BaseException, at: Circumstances) -> AdapterError:
     reason = error.reason if isinstance(error, urllib3.exceptions.MaxRetryError) and error.reason else error
     if isinstance(reason, urllib3.exceptions.NewConnectionError | urllib3.exceptions.ConnectTimeoutError):
         pool = error.pool if isinstance(error, urllib3.exceptions.MaxRetryError) else None
-        where = f" at {pool.host}" if isinstance(pool, urllib3.HTTPConnectionPool) else ""
-        text = f"HubSpot cannot be reached{where}: check api_url, and that this machine may call it"
+        text = Said("HubSpot cannot be reached: check api_url, and that this machine may call it")
+        if isinstance(pool, urllib3.HTTPConnectionPool):
+            text = Said(
+                "HubSpot cannot be reached at %(host)s: check api_url, and that this machine may call it",
+                host=pool.host,
+            )
         return Unavailable(text, account=at.account, operation=at.operation)
     if isinstance(reason, urllib3.exceptions.TimeoutError):
-        return unclear("HubSpot did not answer in time", at)
-    return unclear("the connection to HubSpot broke off", at)
+        return unclear(Said("HubSpot did not answer in time"), at)
+    return unclear(Said("the connection to HubSpot broke off"), at)

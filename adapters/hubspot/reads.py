@@ -32,6 +32,7 @@ from adapters.hubspot.mapping import (
 from adapters.results import Change, Observed, Wanted
 from adapters.services import FieldMap
 from workflows.records import Deal, DealState, People, Pipeline, RecordKind, Ref, Stage, TaskState, User
+from workflows.said import Said
 
 GET_DEAL = Op("crm.deals.basic_api", "get_by_id", read=True)
 BATCH_READ = {
@@ -122,7 +123,7 @@ class Reader:
             self._get_deal(deal_id, archived="true")
         except NotFound:
             if deal_id in self.batch_read(RecordKind.DEAL, [deal_id], ["dealstage"]):
-                raise Unavailable("HubSpot both shows the deal and does not", operation=GET_DEAL.name) from None
+                raise Unavailable(Said("HubSpot both shows the deal and does not"), operation=GET_DEAL.name) from None
             return DealState.DELETED
         return DealState.ARCHIVED
 
@@ -136,7 +137,7 @@ class Reader:
             **options,
         ).body
         if "id" not in body:
-            raise Unavailable("HubSpot's answer has no deal in it", operation=GET_DEAL.name)
+            raise Unavailable(Said("HubSpot's answer has no deal in it"), operation=GET_DEAL.name)
         return body
 
     def inline(self, record: Mapping[str, Any], kind: str) -> list[Target]:
@@ -207,7 +208,10 @@ class Reader:
         # A person may have deleted it since: it was there, and is not written again.
         records |= self._read_all(kind, missing, [body, *keys], archived="true")
         if len(records) < len(ids):
-            raise Unavailable(f"HubSpot names {OBJECTS[kind]} of the deal that it does not show now", operation="find")
+            raise Unavailable(
+                Said("HubSpot names %(objects)s of the deal that it does not show now", objects=OBJECTS[kind]),
+                operation="find",
+            )
         found: dict[str, str] = {}
         for each in wanted:
             for target in sorted(rows.get(each.deal_id, ()), key=lambda one: (len(one.id), one.id)):
@@ -332,7 +336,7 @@ class Reader:
         by_kind: dict[RecordKind, list[str]] = {}
         for ref in records:
             if ref.kind not in BATCH_READ:
-                raise Unsupported(f"HubSpot keeps no history of a {ref.kind}")
+                raise Unsupported(Said("HubSpot keeps no history of a %(kind)s", kind=ref.kind))
             by_kind.setdefault(ref.kind, []).append(ref.id)
         changes = []
         for kind, ids in by_kind.items():
@@ -360,7 +364,7 @@ def _refuse_gaps(answer: Answer, op: Op) -> None:
     """A batch may answer in part. What failed must not look as if it did not exist."""
     for error in answer.body.get("errors") or []:
         if error.get("category") not in ("OBJECT_NOT_FOUND", "VALIDATION_ERROR"):
-            raise Unavailable("HubSpot answered only in part", operation=op.name, status=answer.status)
+            raise Unavailable(Said("HubSpot answered only in part"), operation=op.name, status=answer.status)
 
 
 def primary(companies: Sequence[Target]) -> str | None:

@@ -18,6 +18,7 @@ from adapters.hubspot.mapping import OBJECTS, TaskKeys, own
 from adapters.results import DataType, FieldInfo, SchemaReport
 from workflows.fields import FieldSpec, FieldType
 from workflows.records import RecordKind
+from workflows.said import Said
 
 LIST = Op("crm.properties.core_api", "get_all", read=True)
 CREATE = Op("crm.properties.core_api", "create")
@@ -25,9 +26,11 @@ UPDATE = Op("crm.properties.core_api", "update")
 CREATE_ON_TASKS = Op(
     "crm.properties.core_api",
     "create",
-    tried=(400, "this account takes no such property on tasks: they are recognised in another way"),
+    tried=(400, Said("this account takes no such property on tasks: they are recognised in another way")),
 )
-CREATE_GROUP = Op("crm.properties.groups_api", "create", tried=(409, "the group of our properties is there already"))
+CREATE_GROUP = Op(
+    "crm.properties.groups_api", "create", tried=(409, Said("the group of our properties is there already"))
+)
 
 GROUP = "aurevoir"
 # Tasks are an activity of HubSpot's own; public code puts properties into the group that is there.
@@ -66,7 +69,7 @@ class Provisioner:
         for kind in dict.fromkeys(spec.record for spec in wanted):
             specs = [spec for spec in wanted if spec.record == kind]
             if kind not in OBJECTS:
-                self.refused |= {_full(spec): f"HubSpot has no fields on a {kind}" for spec in specs}
+                self.refused |= {_full(spec): Said("HubSpot has no fields on a %(kind)s", kind=kind) for spec in specs}
                 continue
             try:
                 self._record(kind, specs)
@@ -105,9 +108,11 @@ class Provisioner:
     def _check(self, spec: FieldSpec, there: Mapping[str, Any]) -> None:
         wanted, name = TYPES[spec.type], _full(spec)
         if there.get("type") != wanted[0]:
-            self.refused[name] = (
-                f"HubSpot has a property of this name of type {there.get('type')}, and {wanted[0]} is needed: "
-                "archive that one in Settings > Properties, then run this again"
+            self.refused[name] = Said(
+                "HubSpot has a property of this name of type %(type)s, and %(wanted)s is needed: archive that "
+                "one in Settings > Properties, then run this again",
+                type=there.get("type"),
+                wanted=wanted[0],
             )
             return
         self._remember(spec, unique=bool(there.get("hasUniqueValue")))
@@ -161,7 +166,10 @@ class Provisioner:
                 self.created.append(name)
                 return
         self.refused[name] = (
-            "a property of this name is archived: restore it in Settings > Properties > Archived, then run this again"
+            Said(
+                "a property of this name is archived: restore it in Settings > Properties > Archived, then run "
+                "this again"
+            )
             if archived
             else reason.message
         )
@@ -180,11 +188,13 @@ class Provisioner:
         if self.dry_run:
             return
         if self.keys.unique:
-            self.notes.append("tasks carry their key in a unique property: HubSpot itself refuses a second one")
+            self.notes.append(Said("tasks carry their key in a unique property: HubSpot itself refuses a second one"))
         elif self.keys.property:
-            self.notes.append("tasks carry their key in a property; this account takes no unique ones on tasks")
+            self.notes.append(Said("tasks carry their key in a property; this account takes no unique ones on tasks"))
         else:
-            self.notes.append("tasks carry their key as a line at the end of their text: no property of ours on tasks")
+            self.notes.append(
+                Said("tasks carry their key as a line at the end of their text: no property of ours on tasks")
+            )
 
 
 def missing_properties(client: Client, kind: RecordKind, names: Sequence[str]) -> list[str]:

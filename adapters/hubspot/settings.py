@@ -7,6 +7,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
 
+from workflows.said import Said
+
 _LOOPBACK = re.compile(r"^http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$")
 _VERSION = re.compile(r"^20\d\d-(03|09)$")
 
@@ -76,8 +78,10 @@ class HubSpotSettings(BaseModel):
         text = token.get_secret_value()
         if not text.strip():
             raise ValueError(
-                "is empty: paste the token of the private app or service key, "
-                "or leave the key out for an account connected in the browser"
+                Said(
+                    "is empty: paste the token of the private app or service key, or leave the key out for an "
+                    "account connected in the browser"
+                )
             )
         return cls._secret_is_clean(token)
 
@@ -87,7 +91,7 @@ class HubSpotSettings(BaseModel):
         for secret in secrets:
             if not secret.get_secret_value().strip():
                 raise ValueError(
-                    "is empty: paste the app's client secret, or leave the key out to find changes by polling"
+                    Said("is empty: paste the app's client secret, or leave the key out to find changes by polling")
                 )
             cls._secret_is_clean(secret)
         return secrets
@@ -96,7 +100,9 @@ class HubSpotSettings(BaseModel):
     def _secret_is_clean(secret: SecretStr) -> SecretStr:
         text = secret.get_secret_value()
         if not text.isascii() or any(char.isspace() or not char.isprintable() for char in text):
-            raise ValueError("has a space, line break or accented letter in it: paste it again, nothing around it")
+            raise ValueError(
+                Said("has a space, line break or accented letter in it: paste it again, nothing around it")
+            )
         return secret
 
     @field_validator("api_url", "app_url")
@@ -105,7 +111,7 @@ class HubSpotSettings(BaseModel):
         address = address.rstrip("/")
         if _LOOPBACK.match(address) or re.match(r"^https://[A-Za-z0-9.-]+(:\d+)?$", address):
             return address
-        raise ValueError("must be https:// and a host name, such as https://api.hubapi.com, without a path")
+        raise ValueError(Said("must be https:// and a host name, such as https://api.hubapi.com, without a path"))
 
     @field_validator("api_version")
     @classmethod
@@ -113,5 +119,5 @@ class HubSpotSettings(BaseModel):
         if version == "classic" or _VERSION.match(version):
             return version
         raise ValueError(
-            'must be a release such as "2026-03" (March and September of a year), or "classic" for v3 and v4'
+            Said('must be a release such as "2026-03" (March and September of a year), or "classic" for v3 and v4')
         )

@@ -22,6 +22,7 @@ from typing import Any
 
 from adapters.errors import PayloadError, SignatureError
 from adapters.signals import BadEvent, Receipt, Signal, SignalKind, WebhookAccount, WebhookRequest
+from workflows.said import Said
 
 TOLERANCE_MS = 5 * 60 * 1000
 MOST_EVENTS = 1_000
@@ -190,7 +191,7 @@ def parse_events(events: Sequence[Any], signers: Sequence[WebhookAccount]) -> Re
         name = None
         try:
             if not isinstance(event, dict):
-                raise _BadEventError("an event is not an object")
+                raise _BadEventError(Said("an event is not an object"))
             portal = _id(event, "portalId")
             name = by_portal.get(portal)
             if name is None:
@@ -242,12 +243,12 @@ def _type(event: Mapping[str, Any]) -> tuple[str, str]:
     """Record and action; documented as ``eventType``, sent as ``subscriptionType``."""
     text = event.get("subscriptionType") or event.get("eventType")
     if not isinstance(text, str) or not _TYPE.match(text):
-        raise _BadEventError("no subscriptionType such as deal.propertyChange")
+        raise _BadEventError(Said("no subscriptionType such as deal.propertyChange"))
     what, action = text.split(".")
     if what == "object":
         type_id = event.get("objectTypeId")
         if not isinstance(type_id, str) or not re.fullmatch(r"\d{1,3}-\d{1,12}", type_id, re.ASCII):
-            raise _BadEventError("no objectTypeId such as 0-3")
+            raise _BadEventError(Said("no objectTypeId such as 0-3"))
         what = _TYPES.get(type_id, type_id)
     return what, action
 
@@ -256,28 +257,28 @@ def _id(event: Mapping[str, Any], name: str) -> str:
     value = event.get(name)
     text = str(value) if isinstance(value, int | str) and not isinstance(value, bool) else ""
     if not _ID.match(text):
-        raise _BadEventError(f"{name} is no id")
+        raise _BadEventError(Said("%(name)s is no id", name=name))
     return text
 
 
 def _text(event: Mapping[str, Any], name: str) -> str:
     value = event.get(name)
     if not isinstance(value, str) or len(value) > 1_000 or not value.isprintable():
-        raise _BadEventError(f"{name} is no text")
+        raise _BadEventError(Said("%(name)s is no text", name=name))
     return value
 
 
 def _moment(event: Mapping[str, Any], name: str) -> datetime:
     value = event.get(name)
     if not isinstance(value, int) or isinstance(value, bool) or not _EARLIEST < value < _LATEST:
-        raise _BadEventError(f"{name} is no time in milliseconds")
+        raise _BadEventError(Said("%(name)s is no time in milliseconds", name=name))
     return datetime.fromtimestamp(value / 1000, UTC)
 
 
 def _excerpt(event: Any) -> str:
     """What an admin needs to find the event in HubSpot: ids and types, never values."""
     if not isinstance(event, dict):
-        return f"a {type(event).__name__} instead of an event"
+        return Said("a %(name)s instead of an event", name=type(event).__name__)
     names = ("eventId", "subscriptionId", "portalId", "objectId", "objectTypeId", "occurredAt", "subscriptionType")
     pairs = ((name, str(event[name])) for name in (*names, "eventType", "propertyName") if name in event)
     return " ".join(f"{name}={re.sub(r'[^A-Za-z0-9._-]', '?', value[:60])}" for name, value in pairs)[:400]

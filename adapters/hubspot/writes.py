@@ -29,6 +29,7 @@ from adapters.hubspot.problems import Problem
 from adapters.hubspot.reads import Reader
 from adapters.results import Outcome, Result
 from workflows.records import RecordKind
+from workflows.said import Said
 from workflows.writes import AttachFile, CreateNote, CreateTask, UpdateFields, UpdateTask, Write
 
 CREATE_TASKS = Op("crm.objects.tasks.batch_api", "create")
@@ -134,7 +135,7 @@ class Writer:
             ],
         ).body
         if not body.get("id"):
-            raise OutcomeUnknown("HubSpot's answer does not name the uploaded file", operation="upload")
+            raise OutcomeUnknown(Said("HubSpot's answer does not name the uploaded file"), operation="upload")
         return str(body["id"])
 
     # --- updates ----------------------------------------------------------------------------------------------
@@ -153,7 +154,7 @@ class Writer:
         for task_id, each in by_task.items():
             keys = tuple(update.key for update in each)
             if task_id in noted and task_id not in bodies:
-                self._end(keys, Ended(Result.GONE, task_id, "the task no longer exists in HubSpot"))
+                self._end(keys, Ended(Result.GONE, task_id, Said("the task no longer exists in HubSpot")))
                 continue
             properties, left_out = _task_changes(each, bodies.get(task_id, ""))
             if properties:
@@ -171,7 +172,12 @@ class Writer:
             keys = tuple(update.key for update in each)
             properties = {own(name): encode(value) for update in each for name, value in update.values.items()}
             if kind not in UPDATE:
-                self._end(keys, Ended(Result.REFUSED, None, f"we have no fields of our own on a {kind} in HubSpot"))
+                self._end(
+                    keys,
+                    Ended(
+                        Result.REFUSED, None, Said("we have no fields of our own on a %(kind)s in HubSpot", kind=kind)
+                    ),
+                )
             elif not properties:
                 self._end(keys, Ended(Result.DONE, record_id))
             else:
@@ -211,13 +217,13 @@ def _only_on_deal(item: Item, problem: Problem) -> Item | None:
     return replace(
         item,
         input={**item.input, "associations": shown_on[:1]},
-        note="written on the deal only: its company or a contact no longer exists",
+        note=Said("written on the deal only: its company or a contact no longer exists"),
     )
 
 
 def _created(item: Item, end: Ended) -> Ended:
     if end.result == Result.GONE:
-        return replace(end, result=Result.REFUSED, reason="the deal to write on no longer exists in HubSpot")
+        return replace(end, result=Result.REFUSED, reason=Said("the deal to write on no longer exists in HubSpot"))
     return replace(end, reason=item.note) if end.result == Result.DONE else end
 
 
@@ -226,7 +232,9 @@ def _updated(item: Item, end: Ended) -> Ended:
     if end.result != Result.DONE or not item.left_out:
         return replace(end, reason=item.note) if end.result == Result.DONE else end
     names = ", ".join(item.left_out)
-    reason = f"HubSpot no longer has {names}: run `aurevoir provision`. The other values were written"
+    reason = Said(
+        "HubSpot no longer has %(names)s: run `aurevoir provision`. The other values were written", names=names
+    )
     return replace(end, result=Result.REFUSED, reason=reason)
 
 
@@ -252,7 +260,7 @@ def _task_changes(updates: Sequence[UpdateTask], body: str) -> tuple[dict[str, s
             continue
         room = LONGEST_TEXT - len(body) - 100
         if room < 200:
-            left_out = "the task's text is full, so the note was left out"
+            left_out = Said("the task's text is full, so the note was left out")
             continue
         note = with_marker(to_html(update.note, room), update.key)
         body = properties["hs_task_body"] = f"{body}<br><br>{note}" if body else note

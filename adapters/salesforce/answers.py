@@ -11,41 +11,47 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-_FIX_ACCESS = (
-    "the connector's user may not do that; give it the permission set that `aurevoir provision` made, "
-    "and sharing access to the record and its account"
+from workflows.said import Said
+
+_FIX_ACCESS = Said(
+    "the connector's user may not do that; give it the permission set that `aurevoir provision` "
+    "made, and sharing access to the record and its account"
 )
-_PROVISION = "the field is missing, or hidden from the connector's user; run `aurevoir provision`"
-_OWNER = "the owner is inactive or may not own this; choose an active user"
+_PROVISION = Said("the field is missing, or hidden from the connector's user; run `aurevoir provision`")
+_OWNER = Said("the owner is inactive or may not own this; choose an active user")
 
 CURES: Mapping[str, str] = {
     "INVALID_FIELD": _PROVISION,
     "INVALID_FIELD_FOR_INSERT_UPDATE": _FIX_ACCESS,
-    "INVALID_TYPE": "this org has no such object, or the connector's user may not see it",
+    "INVALID_TYPE": Said("this org has no such object, or the connector's user may not see it"),
     "INSUFFICIENT_ACCESS": _FIX_ACCESS,
     "INSUFFICIENT_ACCESS_OR_READONLY": _FIX_ACCESS,
     "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY": _FIX_ACCESS,
-    "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY": "an automation of this org failed on the record; look at its Apex trigger",
-    "CANNOT_EXECUTE_FLOW_TRIGGER": "a flow of this org failed on the record; look at the flow's error mail",
-    "FIELD_CUSTOM_VALIDATION_EXCEPTION": "a validation rule of this org refuses it; exempt the connector's user",
-    "FIELD_FILTER_VALIDATION_EXCEPTION": "a lookup filter of this org refuses it; exempt the connector's user",
-    "REQUIRED_FIELD_MISSING": "this org requires a field that we do not fill; give it a default value",
-    "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST": "the picklist lacks the value; run `aurevoir provision`",
-    "STRING_TOO_LONG": "the text is longer than the field",
-    "NUMBER_OUTSIDE_VALID_RANGE": "the number does not fit the field",
+    "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY": Said(
+        "an automation of this org failed on the record; look at its Apex trigger"
+    ),
+    "CANNOT_EXECUTE_FLOW_TRIGGER": Said("a flow of this org failed on the record; look at the flow's error mail"),
+    "FIELD_CUSTOM_VALIDATION_EXCEPTION": Said("a validation rule of this org refuses it; exempt the connector's user"),
+    "FIELD_FILTER_VALIDATION_EXCEPTION": Said("a lookup filter of this org refuses it; exempt the connector's user"),
+    "REQUIRED_FIELD_MISSING": Said("this org requires a field that we do not fill; give it a default value"),
+    "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST": Said("the picklist lacks the value; run `aurevoir provision`"),
+    "STRING_TOO_LONG": Said("the text is longer than the field"),
+    "NUMBER_OUTSIDE_VALID_RANGE": Said("the number does not fit the field"),
     "INACTIVE_OWNER_OR_USER": _OWNER,
     "OP_WITH_INVALID_USER_TYPE_EXCEPTION": _OWNER,
-    "INVALID_CROSS_REFERENCE_KEY": "a record that it points at does not exist, or the connector's user may not see it",
-    "MALFORMED_ID": "an id in it is none of this org's",
-    "STORAGE_LIMIT_EXCEEDED": "the org's storage is full; free some in Setup > Storage Usage",
-    "DUPLICATES_DETECTED": "a duplicate rule of this org refuses it; exempt the connector's user",
+    "INVALID_CROSS_REFERENCE_KEY": Said(
+        "a record that it points at does not exist, or the connector's user may not see it"
+    ),
+    "MALFORMED_ID": Said("an id in it is none of this org's"),
+    "STORAGE_LIMIT_EXCEEDED": Said("the org's storage is full; free some in Setup > Storage Usage"),
+    "DUPLICATES_DETECTED": Said("a duplicate rule of this org refuses it; exempt the connector's user"),
     "TRANSFER_REQUIRES_READ": _OWNER,
-    "API_DISABLED_FOR_ORG": "this edition has no API; ask Salesforce to enable it",
-    "API_CURRENTLY_DISABLED": "the API is switched off for the connector's user; grant it 'API Enabled'",
-    "INVALID_SESSION_ID": "the access token was refused; check the External Client App and its run-as user",
-    "UNSUPPORTED_API_VERSION": "this API version has been retired; set a newer api_version",
-    "MALFORMED_QUERY": "a query was refused; a field name in the settings may be wrong",
-    "INVALID_QUERY_FILTER_OPERATOR": "a query was refused; an id in it is none of this org's",
+    "API_DISABLED_FOR_ORG": Said("this edition has no API; ask Salesforce to enable it"),
+    "API_CURRENTLY_DISABLED": Said("the API is switched off for the connector's user; grant it 'API Enabled'"),
+    "INVALID_SESSION_ID": Said("the access token was refused; check the External Client App and its run-as user"),
+    "UNSUPPORTED_API_VERSION": Said("this API version has been retired; set a newer api_version"),
+    "MALFORMED_QUERY": Said("a query was refused; a field name in the settings may be wrong"),
+    "INVALID_QUERY_FILTER_OPERATOR": Said("a query was refused; an id in it is none of this org's"),
 }
 """Refusal code to what it means here and what to do."""
 

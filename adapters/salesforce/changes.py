@@ -13,6 +13,7 @@ from adapters.results import Page
 from adapters.salesforce.client import Client
 from adapters.salesforce.mapping import Row, parse_datetime
 from adapters.salesforce.soql import is_above, is_in, moment, select
+from workflows.said import Said
 
 OVERLAP = timedelta(minutes=10)
 """A change can become visible after one that is stamped later, since stamps are set before the commit."""
@@ -98,7 +99,7 @@ def _changes(client: Client, operation: str, fields: list[str], source: str, tex
     try:
         cursor = Cursor.load(text)
     except ValueError as error:
-        raise Rejected("not a cursor of ours", account=client.account, operation=operation) from error
+        raise Rejected(Said("not a cursor of ours"), account=client.account, operation=operation) from error
     where = only + cursor.condition()
     soql = select(["Id", "SystemModstamp", *fields], source, where, ORDER, PAGE_SIZE)
     result = client.page(operation, soql, deleted=True)

@@ -37,6 +37,7 @@ from adapters.salesforce.oauth import Bearer, Tokens, grant_of
 from adapters.salesforce.settings import SalesforceSettings
 from adapters.salesforce.transport import RedirectRefusedError, TooLargeError, Wire, make_session
 from adapters.services import Services
+from workflows.said import Said
 
 log = structlog.get_logger(__name__)
 
@@ -162,7 +163,7 @@ class Client:
         try:
             return self._attempt(attempt, bearer, operation, writes=writes)
         except SalesforceExpiredSession as error:
-            message = "a fresh access token was refused too; check the External Client App and its run-as user"
+            message = Said("a fresh access token was refused too; check the External Client App and its run-as user")
             raise self._error(CredentialsInvalid, message, operation, 401) from error
 
     def _attempt(self, attempt: Callable[[Salesforce], Any], bearer: Bearer, operation: str, *, writes: bool) -> Any:
@@ -176,7 +177,7 @@ class Client:
         except SalesforceError as error:
             failure = self._refused(error, operation, writes=writes)
         except requests.exceptions.JSONDecodeError:
-            failure = self._unclear("the answer was not JSON", operation, writes=writes)
+            failure = self._unclear(Said("the answer was not JSON"), operation, writes=writes)
         except requests.RequestException as error:
             failure = self._broken(error, operation, writes=writes)
         else:
@@ -212,7 +213,7 @@ class Client:
 
     def _result(self, body: Any) -> Result:
         if not isinstance(body, Mapping) or not isinstance(body.get("records"), list):
-            raise self._error(Unavailable, "a query's answer was not understood", "query")
+            raise self._error(Unavailable, Said("a query's answer was not understood"), "query")
         more = None if body.get("done", True) else body.get("nextRecordsUrl")
         return Result(tuple(body["records"]), self._wire.heard.date or self._services.now(), more)
 
@@ -235,17 +236,19 @@ class Client:
         if status == 429 or first.code == "REQUEST_LIMIT_EXCEEDED":
             return self._limited(first, operation, status)
         if status >= 500 or first.code in UNCLEAR:
-            return self._unclear("the server failed", operation, status, first.error_id, writes=writes)
+            return self._unclear(Said("the server failed"), operation, status, first.error_id, writes=writes)
         if first.code in LATER:
-            return self._error(Unavailable, f"{first.code}: try again later", operation, status)
+            return self._error(Unavailable, Said("%(code)s: try again later", code=first.code), operation, status)
         if status == 410 or first.code == "UNSUPPORTED_API_VERSION":
-            message = f"API version {self.version} has been retired; set a newer api_version"
+            message = Said("API version %(version)s has been retired; set a newer api_version", version=self.version)
             return self._error(Unsupported, message, operation, status)
         if status == 403:
             known = first.explain() if first.code in CURES else f"{first.code}; {CURES['INSUFFICIENT_ACCESS']}"
             return self._error(ScopeMissing, known, operation, status)
         if status == 404:
-            return self._error(NotFound, f"{first.code}: not there, or not visible", operation, status)
+            return self._error(
+                NotFound, Said("%(code)s: not there, or not visible", code=first.code), operation, status
+            )
         return Rejected(first.explain(), field=first.column, account=self.account, operation=operation, status=status)
 
     def _limited(self, problem: Problem, operation: str, status: int) -> RateLimited:
@@ -255,22 +258,24 @@ class Client:
         pause = DAILY_LIMIT_PAUSE if daily else CONCURRENT_PAUSE if problem.code != "UNKNOWN" else POLITE_PAUSE
         until = self._wire.heard.wait_until(now) or now + pause
         self._services.budget.hold(BUCKET, until)
-        text = "the org's daily API calls are used up" if daily else "too many calls at once"
+        text = Said("the org's daily API calls are used up") if daily else Said("too many calls at once")
         return RateLimited(text, until=until, account=self.account, operation=operation, status=status)
 
     def _broken(self, error: requests.RequestException, operation: str, *, writes: bool) -> AdapterError:
         """A failure without a whole answer. Messages of the library are left out: they repeat addresses."""
         kind = type(error).__name__
         if isinstance(error, requests.exceptions.SSLError):
-            return self._error(Unavailable, "the server's certificate was not accepted", operation)
+            return self._error(Unavailable, Said("the server's certificate was not accepted"), operation)
         if isinstance(error, RedirectRefusedError):
-            message = "the server redirected the call; has the org's address changed? Check login_url and instance_url"
+            message = Said(
+                "the server redirected the call; has the org's address changed? Check login_url and instance_url"
+            )
             return self._error(Unavailable, message, operation)
         if unsent(error):
-            return self._error(Unavailable, f"no connection ({kind})", operation)
+            return self._error(Unavailable, Said("no connection (%(kind)s)", kind=kind), operation)
         if isinstance(error, TooLargeError):
             return self._unclear(str(error), operation, writes=writes)
-        return self._unclear(f"no answer ({kind})", operation, writes=writes)
+        return self._unclear(Said("no answer (%(kind)s)", kind=kind), operation, writes=writes)
 
     def _unclear(
         self, message: str, operation: str, status: int | None = None, error_id: str | None = None, *, writes: bool

@@ -19,6 +19,7 @@ from adapters.errors import ConsentRefused, ConsentTrouble
 from adapters.offers import ConsentRequest, Granted, OAuthApp
 from adapters.salesforce.settings import SalesforceSettings
 from adapters.services import Services
+from workflows.said import Said
 
 if TYPE_CHECKING:
     from adapters.salesforce.oauth import Tokens
@@ -58,13 +59,15 @@ class SalesforceConsent:
             return settings.model_copy(update={"login": settings.login or "app"})
         if settings.client_id or settings.client_secret is not None:
             lacks = "client_secret" if settings.client_id else "client_id"
-            raise ValueError(f"{lacks} is missing: copy it from the same External Client App")
+            raise ValueError(Said("%(lacks)s is missing: copy it from the same External Client App", lacks=lacks))
         if settings.login == "app":
-            raise ValueError("login: app needs client_id and client_secret of an External Client App of this org")
+            raise ValueError(Said("login: app needs client_id and client_secret of an External Client App of this org"))
         if app is None:
             raise ValueError(
-                "has no credentials: set client_id and client_secret of the org's External Client App, "
-                "or put those of an app of yours under oauth.salesforce to connect in the browser"
+                Said(
+                    "has no credentials: set client_id and client_secret of the org's External Client App, or put "
+                    "those of an app of yours under oauth.salesforce to connect in the browser"
+                )
             )
         known = {"client_id": app.client_id, "client_secret": SecretStr(app.client_secret), "login": "browser"}
         return settings.model_copy(update=known)

@@ -18,6 +18,7 @@ from adapters.errors import ScopeMissing, Unavailable
 from adapters.salesforce.client import Client
 from adapters.salesforce.metadata import Package
 from adapters.services import Services
+from workflows.said import Said
 
 log = structlog.get_logger(__name__)
 
@@ -71,7 +72,7 @@ class Deployer:
             headers = {"Content-Type": content_type}
             started = self.client.post(self.what, "metadata/deployRequest", data=body, headers=headers)
         except ScopeMissing as error:
-            message = (
+            message = Said(
                 "the connector's user may not create fields; give it 'Modify Metadata Through Metadata API Functions'"
             )
             raise ScopeMissing(
@@ -84,7 +85,7 @@ class Deployer:
 
     def _await(self, deployment: str) -> Mapping[str, Any]:
         if not deployment:
-            raise Unavailable("Salesforce did not say under which id it deploys", account=self.client.account)
+            raise Unavailable(Said("Salesforce did not say under which id it deploys"), account=self.client.account)
         until = self.services.now() + LONGEST_DEPLOYMENT
         pause = 0.5
         while True:
@@ -100,8 +101,10 @@ class Deployer:
             progress = f"{done} of {total} parts"
             log.info(self.what, account=self.client.account, status=status, reason=progress)
             if self.services.now() > until:
-                message = (
-                    f"deployment {deployment} is still running; look at Setup > Deployment Status, then run this again"
+                message = Said(
+                    "deployment %(deployment)s is still running; look at Setup > Deployment Status, then run this "
+                    "again",
+                    deployment=deployment,
                 )
                 raise Unavailable(message, account=self.client.account, operation=self.what)
             self.services.sleep(pause)

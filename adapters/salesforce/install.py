@@ -30,23 +30,24 @@ from adapters.salesforce.settings import SalesforceSettings
 from adapters.salesforce.shape import describe, fields_of
 from adapters.services import Services
 from workflows.fields import FIELDS
+from workflows.said import Said
 
 ROUNDS = 5
 FLOWS = ("Aurevoir_Stage_Moved", "Aurevoir_Deal_Created")
 KINDS = {
-    "WorkflowOutboundMessage": "the outbound message",
-    "Flow": "the flow",
-    "PermissionSet": "the permission set",
-    "ListView": "the list view",
-    "ReportType": "the report type",
-    "Report": "the report",
-    "LightningComponentBundle": "the part for the record page",
-    "RemoteSiteSetting": "the remote site",
-    "CspTrustedSite": "the trusted site",
-    "CustomField": "the field",
+    "WorkflowOutboundMessage": Said("the outbound message %(name)s"),
+    "Flow": Said("the flow %(name)s"),
+    "PermissionSet": Said("the permission set %(name)s"),
+    "ListView": Said("the list view %(name)s"),
+    "ReportType": Said("the report type %(name)s"),
+    "Report": Said("the report %(name)s"),
+    "LightningComponentBundle": Said("the part for the record page %(name)s"),
+    "RemoteSiteSetting": Said("the remote site %(name)s"),
+    "CspTrustedSite": Said("the trusted site %(name)s"),
+    "CustomField": Said("the field %(name)s"),
 }
-"""Parts in an admin's words."""
-UNNAMED = "the app"
+"""Parts in an admin's words, with their name."""
+UNNAMED = Said("the app")
 _SITES = {
     "RemoteSiteSetting": "SELECT EndpointUrl, IsActive FROM RemoteProxy WHERE SiteName = {}",
     "CspTrustedSite": "SELECT EndpointUrl, IsActive FROM CspTrustedSite WHERE DeveloperName = {}",
@@ -81,7 +82,7 @@ class PushParts:
         found: dict[str, tuple[str, bool]] = {}
         for kind, query in _SITES.items():
             soql = format_soql(query, parts.SITE)
-            for row in self._tooling(f"look for {KINDS[kind]}", soql):
+            for row in self._tooling(f"look for {shown(kind, parts.SITE)}", soql):
                 found[kind] = str(row["EndpointUrl"]), bool(row["IsActive"])
         return found
 
@@ -159,14 +160,19 @@ class Install:
         url = self._url()
         if not settings.webhook_secret:
             self.notes.append(
-                "the outbound message and its flows are left out, since the settings have no webhook_secret: changes "
-                "are found by polling until you set one and run this again"
+                Said(
+                    "the outbound message and its flows are left out, since the settings have no webhook_secret: "
+                    "changes are found by polling until you set one and run this again"
+                )
             )
             return ()
         if any(address_faults(url)):
             self.notes.append(
-                f"the outbound message and its flows are left out, since Salesforce cannot reach {url}: set "
-                "server.public_url to an https address on port 443 or 1024 to 65535, and run this again"
+                Said(
+                    "the outbound message and its flows are left out, since Salesforce cannot reach %(url)s: set "
+                    "server.public_url to an https address on port 443 or 1024 to 65535, and run this again",
+                    url=url,
+                )
             )
             return ()
         endpoint = f"{url}/webhooks/salesforce/{settings.webhook_secrets[0]}"
@@ -180,7 +186,7 @@ class Install:
         soql = format_soql("SELECT Username FROM User WHERE Id = {}", self.client.tokens.current().user_id)
         rows = self.client.query("look for the connector's user", soql)
         if not rows:
-            raise Permanent("Salesforce does not show us our own user", account=self.client.account)
+            raise Permanent(Said("Salesforce does not show us our own user"), account=self.client.account)
         return str(rows[0]["Username"])
 
     # --- what is there ----------------------------------------------------------------------------------------------
@@ -196,7 +202,9 @@ class Install:
         try:
             found = PushParts(self.client).sites()
         except Permanent as error:
-            self.notes.append(f"the remote and trusted site are left as they are: {error.message}")
+            self.notes.append(
+                Said("the remote and trusted site are left as they are: %(message)s", message=error.message)
+            )
             stay = ours
         else:
             address = parts.site_address(self._url())
@@ -204,8 +212,13 @@ class Install:
             for kind, (former, active) in found.items():
                 if active and kind in ours - stay:
                     self.notes.append(
-                        f"{shown(kind, parts.SITE)} was switched on for {former}; it names {address} now and is "
-                        "switched off: tick Active there again if your own part needs it"
+                        Said(
+                            "%(part)s was switched on for %(former)s; it names %(address)s now and is switched off: tick "
+                            "Active there again if your own part needs it",
+                            part=shown(kind, parts.SITE),
+                            former=former,
+                            address=address,
+                        )
                     )
         return replace(package, pieces=tuple(piece for piece in package.pieces if piece.kind not in stay))
 
@@ -226,12 +239,17 @@ class Install:
         try:
             asleep = [name for name, active in PushParts(self.client).flows().items() if not active]
         except AdapterError as error:
-            self.notes.append(f"whether the flows are active could not be seen: {error.message}")
+            self.notes.append(
+                Said("whether the flows are active could not be seen: %(message)s", message=error.message)
+            )
             return
         if asleep:
             self.notes.append(
-                f"activate {' and '.join(sorted(asleep))} (Setup > Flows): Salesforce takes flows into production "
-                "inactive, and until then changes are found by polling"
+                Said(
+                    "activate %(names)s (Setup > Flows): Salesforce takes flows into production inactive, and "
+                    "until then changes are found by polling",
+                    names=", ".join(sorted(asleep)),
+                )
             )
 
     # --- deploying --------------------------------------------------------------------------------------------------
@@ -248,7 +266,7 @@ class Install:
             if not failures:
                 return package
             package = self._without(package, failures)
-        self.refused[UNNAMED] = "the org kept refusing: Setup > Deployment Status has the details"
+        self.refused[UNNAMED] = Said("the org kept refusing: Setup > Deployment Status has the details")
         return replace(package, fields=(), list_views={}, pieces=())
 
     def _without(self, package: Package, failures: Sequence[Failure]) -> Package:
@@ -282,7 +300,8 @@ def members(package: Package) -> list[tuple[str, str]]:
 
 def shown(kind: str, member: str) -> str:
     """A part as an admin would call it."""
-    return f"{KINDS.get(kind, kind)} {re.sub(r'^[A-Za-z]+[.]', '', member) if kind != 'CustomField' else member}"
+    name = re.sub(r"^[A-Za-z]+[.]", "", member) if kind != "CustomField" else member
+    return Said(KINDS[kind], name=name) if kind in KINDS else f"{kind} {name}"
 
 
 def _same_site(one: str, other: str) -> bool:

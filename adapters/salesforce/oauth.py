@@ -22,6 +22,7 @@ from adapters.salesforce.settings import SalesforceSettings, checked_origin
 from adapters.salesforce.transport import Wire
 from adapters.services import Services, Token
 from adapters.tokens import consent_ended, has_ended, newest, not_connected
+from workflows.said import Said
 
 LABEL = "Salesforce"
 TOKEN_PATH = "/services/oauth2/token"  # noqa: S105 - an address, no secret
@@ -30,20 +31,29 @@ OPERATION = "get an access token"
 POLITE_WAIT = timedelta(minutes=1)
 
 CURES: tuple[tuple[str, str], ...] = (
-    ("must be installed", "the app is not installed in this org; an admin must install it there first"),
-    ("inactive user", "the app's run-as user is inactive; choose an active one in the app's policies"),
-    ("no client credentials user", "choose a run-as user in the app's policies (OAuth flows, client credentials)"),
-    ("not supported on this domain", "login_url must be the org's own address (Setup > My Domain)"),
-    ("grant type not supported", "switch on the client-credentials flow in the External Client App's OAuth settings"),
-    ("unsupported_grant_type", "switch on the client-credentials flow in the External Client App's OAuth settings"),
-    ("invalid_client_id", "client_id is not known to this org; copy the consumer key again, and check login_url"),
-    ("client identifier", "client_id is not known to this org; copy the consumer key again, and check login_url"),
-    ("invalid_client", "client_id or client_secret is wrong; copy both again from the External Client App"),
-    ("ip restricted", "the org lets this user in from other addresses only; relax the app's IP policy"),
-    ("expired access/refresh token", "the consent has ended; connect the account again"),
-    ("invalid_app_access", "the run-as user is not allowed to use the app; assign it in the app's policies"),
-    ("access_denied", "the run-as user is not allowed to use the app; assign it in the app's policies"),
-    ("invalid_grant", "the org refuses this login; check the app's run-as user and policies"),
+    ("must be installed", Said("the app is not installed in this org; an admin must install it there first")),
+    ("inactive user", Said("the app's run-as user is inactive; choose an active one in the app's policies")),
+    (
+        "no client credentials user",
+        Said("choose a run-as user in the app's policies (OAuth flows, client credentials)"),
+    ),
+    ("not supported on this domain", Said("login_url must be the org's own address (Setup > My Domain)")),
+    (
+        "grant type not supported",
+        Said("switch on the client-credentials flow in the External Client App's OAuth settings"),
+    ),
+    (
+        "unsupported_grant_type",
+        Said("switch on the client-credentials flow in the External Client App's OAuth settings"),
+    ),
+    ("invalid_client_id", Said("client_id is not known to this org; copy the consumer key again, and check login_url")),
+    ("client identifier", Said("client_id is not known to this org; copy the consumer key again, and check login_url")),
+    ("invalid_client", Said("client_id or client_secret is wrong; copy both again from the External Client App")),
+    ("ip restricted", Said("the org lets this user in from other addresses only; relax the app's IP policy")),
+    ("expired access/refresh token", Said("the consent has ended; connect the account again")),
+    ("invalid_app_access", Said("the run-as user is not allowed to use the app; assign it in the app's policies")),
+    ("access_denied", Said("the run-as user is not allowed to use the app; assign it in the app's policies")),
+    ("invalid_grant", Said("the org refuses this login; check the app's run-as user and policies")),
 )
 """What the token endpoint says, in error or description, to what to do. The first that fits counts."""
 
@@ -150,7 +160,7 @@ class Tokens:
         token, fetched = self._newest(lambda token: self._is_other(token, refused))
         bearer = self._read(token)
         if bearer is None:
-            raise self._error(Unavailable, "the token endpoint's answer was not understood")
+            raise self._error(Unavailable, Said("the token endpoint's answer was not understood"))
         self._bearer = bearer
         return replace(bearer, fetched=fetched)
 
@@ -208,9 +218,9 @@ class Tokens:
         try:
             body = answer.json()
         except ValueError as error:
-            raise self._error(Unavailable, "the token endpoint did not answer in JSON", answer) from error
+            raise self._error(Unavailable, Said("the token endpoint did not answer in JSON"), answer) from error
         if not isinstance(body, dict):
-            raise self._error(Unavailable, "the token endpoint's answer was not understood", answer)
+            raise self._error(Unavailable, Said("the token endpoint's answer was not understood"), answer)
         if answer.status_code != 200:
             raise TokenRefused(body, self._account, answer.status_code)
         return body
@@ -222,18 +232,20 @@ class Tokens:
             answer = self._session.post(address, data=form, headers={"Accept": "application/json"})
         except requests.RequestException as error:
             kind = type(error).__name__
-            raise self._error(Unavailable, f"the token endpoint at login_url could not be reached ({kind})") from error
+            raise self._error(
+                Unavailable, Said("the token endpoint at login_url could not be reached (%(kind)s)", kind=kind)
+            ) from error
         if answer.status_code == 429 or (answer.status_code == 403 and b"RATE" in answer.content.upper()):
             until = self._wire.heard.wait_until(self._services.now())
             raise RateLimited(
-                "the token endpoint asks to wait",
+                Said("the token endpoint asks to wait"),
                 until=until or self._services.now() + POLITE_WAIT,
                 account=self._account,
                 operation=OPERATION,
                 status=answer.status_code,
             )
         if answer.status_code >= 500:
-            raise self._error(Unavailable, "the token endpoint is not available now", answer)
+            raise self._error(Unavailable, Said("the token endpoint is not available now"), answer)
         return answer
 
     def _token(self, body: Mapping[str, Any], old: Token | None) -> Token:
@@ -241,11 +253,13 @@ class Tokens:
         org_id, user_id = identity(str(body.get("id") or ""))
         access = body.get("access_token")
         if not isinstance(access, str) or not access or not org_id:
-            raise self._error(Unavailable, "the token endpoint's answer was not understood")
+            raise self._error(Unavailable, Said("the token endpoint's answer was not understood"))
         try:
             instance = checked_origin(str(body.get("instance_url") or ""), "instance_url")
         except ValueError as error:
-            raise self._error(CredentialsInvalid, f"the token endpoint named no usable instance: {error}") from error
+            raise self._error(
+                CredentialsInvalid, Said("the token endpoint named no usable instance: %(error)s", error=error)
+            ) from error
         secrets = {"access_token": access}
         refresh = body.get("refresh_token") or (old.secrets.get("refresh_token") if old else None)
         if refresh:
@@ -259,8 +273,12 @@ class Tokens:
         if not same_id(org_id, self._account_id):
             raise self._error(
                 CredentialsInvalid,
-                f"these credentials belong to organisation {org_id}, not to account_id {self._account_id}; "
-                "correct account_id, or login_url, client_id and client_secret",
+                Said(
+                    "these credentials belong to organisation %(org_id)s, not to account_id %(account_id)s; correct "
+                    "account_id, or login_url, client_id and client_secret",
+                    org_id=org_id,
+                    account_id=self._account_id,
+                ),
             )
         return token
 
@@ -284,8 +302,10 @@ def refusal(body: Mapping[str, Any]) -> str:
     """What to do about the token endpoint's refusal. Its own words are shown only where we know them."""
     error = str(body.get("error") or "")
     said = f"{error} {body.get('error_description') or ''}".lower()
-    cure = next((cure for sign, cure in CURES if sign in said), "check login_url, client_id and client_secret")
-    return f"Salesforce refused the login ({error[:60] or 'no reason given'}): {cure}"
+    cure = next((cure for sign, cure in CURES if sign in said), Said("check login_url, client_id and client_secret"))
+    return Said(
+        "Salesforce refused the login (%(code)s): %(cure)s", code=error[:60] or Said("no reason given"), cure=cure
+    )
 
 
 def identity(url: str) -> tuple[str, str]:

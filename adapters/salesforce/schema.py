@@ -22,6 +22,7 @@ from adapters.salesforce.metadata import PERMISSION_SET, CustomField, Package, V
 from adapters.salesforce.shape import Describes, describe, discover, fields_of
 from adapters.services import Services
 from workflows.fields import FieldSpec, FieldType
+from workflows.said import Said
 
 ROUNDS = 5
 PERMISSION_MEMBER = f"PermissionSet.{PERMISSION_SET}"
@@ -60,7 +61,12 @@ def ensure_schema(
     plan.permission_set = bool(plan.fields) or assigned is None
     if dry_run:
         if not assigned:
-            plan.notes.append(f"permission set {PERMISSION_SET} would be given to the connector's user")
+            plan.notes.append(
+                Said(
+                    "permission set %(permission_set)s would be given to the connector's user",
+                    permission_set=PERMISSION_SET,
+                )
+            )
         return _report(plan, {})
     if plan.fields or plan.permission_set:
         _deploy_all(client, services, plan, wanted)
@@ -71,7 +77,9 @@ def ensure_schema(
         described = describe(client)
     shape = discover(client, described)
     if shape.key == "plain":
-        plan.notes.append("the org does not keep the task key unique; unclear answers are resolved by looking first")
+        plan.notes.append(
+            Said("the org does not keep the task key unique; unclear answers are resolved by looking first")
+        )
     return _report(plan, shape.to_state())
 
 
@@ -126,7 +134,7 @@ def _deploy_all(client: Client, services: Services, plan: Plan, wanted: Sequence
             return
         _leave_out(plan, {one.member: one.problem for one in failures})
     for each in plan.fields:
-        plan.refused[each.shown] = "the org kept refusing the deployment it is part of"
+        plan.refused[each.shown] = Said("the org kept refusing the deployment it is part of")
     plan.created.clear()
     plan.extended.clear()
 
@@ -191,7 +199,10 @@ def _assign(client: Client, plan: Plan) -> None:
         "PermissionSetId": sets[0]["Id"],
         "AssigneeId": client.tokens.current().user_id,
     }
-    by_hand = f"give permission set {PERMISSION_SET} to the connector's user by hand (Setup > Permission Sets)"
+    by_hand = Said(
+        "give permission set %(permission_set)s to the connector's user by hand (Setup > Permission Sets)",
+        permission_set=PERMISSION_SET,
+    )
     try:
         answer = client.post(
             "assign the permission set", "composite/sobjects", json={"allOrNone": False, "records": [record]}

@@ -8,6 +8,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
+from workflows.said import Said
+
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 SHARED_LOGIN_HOSTS = frozenset({"login.salesforce.com", "test.salesforce.com"})
 SECRET_PATTERN = re.compile(r"[A-Za-z0-9._~-]{16,128}")
@@ -24,11 +26,13 @@ def checked_origin(url: str, key: str) -> str:
         parts = urlsplit(url.strip())
         port = parts.port
     except ValueError as error:
-        raise ValueError(f"{key} is not an address; write it like {example}") from error
+        raise ValueError(
+            Said("%(key)s is not an address; write it like %(example)s", key=key, example=example)
+        ) from error
     if not parts.hostname or parts.path.strip("/") or parts.query or parts.fragment or parts.username:
-        raise ValueError(f"{key} must be scheme and host only, like {example}")
+        raise ValueError(Said("%(key)s must be scheme and host only, like %(example)s", key=key, example=example))
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
-        raise ValueError(f"{key} must start with https://, like {example}")
+        raise ValueError(Said("%(key)s must start with https://, like %(example)s", key=key, example=example))
     return f"{parts.scheme}://{_netloc(parts, port)}"
 
 
@@ -99,8 +103,10 @@ class SalesforceSettings(BaseModel):
         origin = checked_origin(value, "login_url")
         if urlsplit(origin).hostname in SHARED_LOGIN_HOSTS:
             raise ValueError(
-                "tokens for just any org are given out there; use the org's own address "
-                "(Setup > My Domain), like https://acme.my.salesforce.com"
+                Said(
+                    "tokens for just any org are given out there; use the org's own address (Setup > My Domain), "
+                    "like https://acme.my.salesforce.com"
+                )
             )
         return origin
 
@@ -113,7 +119,7 @@ class SalesforceSettings(BaseModel):
     @classmethod
     def _client_secret(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not value.get_secret_value().strip():
-            raise ValueError("is empty; copy the consumer secret from the External Client App's OAuth settings")
+            raise ValueError(Said("is empty; copy the consumer secret from the External Client App's OAuth settings"))
         return value
 
     @field_validator("webhook_secret", mode="before")
@@ -129,8 +135,10 @@ class SalesforceSettings(BaseModel):
         for secret in value:
             if not SECRET_PATTERN.fullmatch(secret.get_secret_value()):
                 raise ValueError(
-                    "must be 16 to 128 letters, digits or . _ ~ - since it is part of an address; "
-                    "make one with: python -c 'import secrets; print(secrets.token_urlsafe(24))'"
+                    Said(
+                        "must be 16 to 128 letters, digits or . _ ~ - since it is part of an address; make one with: "
+                        "python -c 'import secrets; print(secrets.token_urlsafe(24))'"
+                    )
                 )
         return value
 
@@ -138,7 +146,12 @@ class SalesforceSettings(BaseModel):
     @classmethod
     def _api_version(cls, value: str) -> str:
         if not re.fullmatch(r"\d{2,3}\.0", value) or float(value) < OLDEST_API_VERSION:
-            raise ValueError(f'must be a version such as "66.0", in quotes, from "{OLDEST_API_VERSION}" on')
+            raise ValueError(
+                Said(
+                    'must be a version such as "66.0", in quotes, from "%(oldest_api_version)s" on',
+                    oldest_api_version=OLDEST_API_VERSION,
+                )
+            )
         return value
 
     @property

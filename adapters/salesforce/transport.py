@@ -18,6 +18,8 @@ from urllib.parse import urlsplit, urlunsplit
 import requests
 from requests.adapters import HTTPAdapter
 
+from workflows.said import Said
+
 MAX_BYTES = 10 * 1024 * 1024
 CHUNK = 64 * 1024
 LONGEST_WAIT = timedelta(hours=24)
@@ -129,7 +131,7 @@ class Wire(HTTPAdapter):
         for chunk in response.iter_content(CHUNK):
             body += chunk
             if len(body) > self._max_bytes:
-                raise TooLargeError(f"the answer is larger than {self._max_bytes} bytes")
+                raise TooLargeError(Said("the answer is larger than %(max_bytes)s bytes", max_bytes=self._max_bytes))
             if time.monotonic() > deadline:
                 raise requests.exceptions.ReadTimeout(f"the answer took longer than {self._total} s")
         response._content = bytes(body)

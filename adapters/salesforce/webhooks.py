@@ -18,6 +18,7 @@ from lxml import etree
 from adapters.errors import PayloadError, SignatureError
 from adapters.salesforce.mapping import is_id, parse_datetime, same_id, to18
 from adapters.signals import BadEvent, Receipt, Reply, Signal, SignalKind, WebhookAccount, WebhookRequest
+from workflows.said import Said
 
 SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
 OUTBOUND = "http://soap.sforce.com/2005/09/outbound"
@@ -148,19 +149,19 @@ def _read(notification: etree._Element, account: str, received_at: datetime) -> 
     record = notification.find(f"{{{OUTBOUND}}}sObject")
     if record is None or not len(record):
         # So arrives a record that was deleted before delivery; the next poll, which sees deletions, finds it.
-        return "record without data"
+        return Said("record without data")
     kind_name = (record.get(f"{{{XSI}}}type") or "").rpartition(":")[2]
     if kind_name not in KINDS:
-        return kind_name or "record without type"
+        return kind_name or Said("record without type")
     kind, prefix = KINDS[kind_name]
     record_id = _text(record, SOBJECT, "Id") or ""
     if not is_id(record_id, prefix):
-        return _bad(notification, account, f"{kind_name} without a valid Id")
+        return _bad(notification, account, Said("%(kind_name)s without a valid Id", kind_name=kind_name))
     stamp = _text(record, SOBJECT, "SystemModstamp")
     try:
         occurred_at = parse_datetime(stamp) if stamp else received_at
     except ValueError:
-        return _bad(notification, account, f"{kind_name} with an unreadable SystemModstamp")
+        return _bad(notification, account, Said("%(kind_name)s with an unreadable SystemModstamp", kind_name=kind_name))
     pipeline = _text(record, SOBJECT, "RecordTypeId")
     return Signal(
         account=account,

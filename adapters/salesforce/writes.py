@@ -23,6 +23,7 @@ from adapters.salesforce.records import Part, Record
 from adapters.salesforce.shape import Shape
 from adapters.salesforce.soql import chunks, is_in, select
 from adapters.services import Services
+from workflows.said import Said
 from workflows.writes import AttachFile, CreateNote, CreateTask, UpdateFields, UpdateTask, Write
 
 ROUNDS = 10
@@ -66,7 +67,9 @@ class Batch:
             if not parts:
                 break
         for part in parts:
-            self._settle(part, replace(PLACEHOLDER, result=End.AGAIN, reason="too many records were refused at once"))
+            self._settle(
+                part, replace(PLACEHOLDER, result=End.AGAIN, reason=Said("too many records were refused at once"))
+            )
         self._adopt()
         return [self._ends[index] for index in range(len(self._batch))]
 
@@ -126,7 +129,7 @@ class Batch:
         task_id = to18(write.task_id)
         row = current.get(task_id)
         if row is None or row.get("IsDeleted"):
-            self._end(index, replace(PLACEHOLDER, result=End.GONE, reason="the task was deleted"))
+            self._end(index, replace(PLACEHOLDER, result=End.GONE, reason=Said("the task was deleted")))
             return
         earlier = changed.get(("Task", task_id), [])
         text = next((values["Description"] for _, values in reversed(earlier) if "Description" in values), None)
@@ -134,7 +137,7 @@ class Batch:
             write, text or row.get("Description") or "", self._shape, self._services.time_zone
         )
         if row.get("IsClosed") or not values:
-            why = "the task is closed already and was left as it is" if row.get("IsClosed") else ""
+            why = Said("the task is closed already and was left as it is") if row.get("IsClosed") else ""
             self._end(index, replace(PLACEHOLDER, result=End.DONE, record_id=task_id, reason=why))
             return
         changed.setdefault(("Task", task_id), []).append((index, values))
@@ -144,7 +147,7 @@ class Batch:
     ) -> None:
         target = records.target(write)
         if target is None:
-            why = f"{write.target.id!r} is not the id of a {write.target.kind}"
+            why = Said("%(id)s is not the id of a %(kind)s", id=repr(write.target.id), kind=write.target.kind)
             self._end(index, replace(PLACEHOLDER, result=End.REFUSED, reason=why))
         elif not write.values:
             self._end(index, replace(PLACEHOLDER, result=End.DONE, record_id=target[1]))
@@ -153,7 +156,11 @@ class Batch:
 
     def _attach(self, index: int, write: AttachFile, parts: list[Part]) -> None:
         if len(write.content) > records.MAX_FILE:
-            why = f"the file has {len(write.content) >> 20} MiB; Salesforce takes up to {records.MAX_FILE >> 20}"
+            why = Said(
+                "the file has %(size)s MiB; Salesforce takes up to %(most)s",
+                size=len(write.content) >> 20,
+                most=records.MAX_FILE >> 20,
+            )
             self._end(index, replace(PLACEHOLDER, result=End.REFUSED, reason=why))
         else:
             parts.append(records.new_file(index, write))
@@ -201,13 +208,13 @@ class Batch:
         status = answer.get("httpStatusCode") if answer else None
         body = answer.get("body") if answer else None
         if not isinstance(status, int):
-            self._settle(part, replace(PLACEHOLDER, reason="the answer does not mention it"))
+            self._settle(part, replace(PLACEHOLDER, reason=Said("the answer does not mention it")))
         elif status >= 400:
             self._part_refused(part, status, body)
         elif part.single:
             self._single_done(part, body, links)
         elif not isinstance(body, list) or len(body) != len(part.records):
-            self._settle(part, replace(PLACEHOLDER, reason="the answer does not mention each record"))
+            self._settle(part, replace(PLACEHOLDER, reason=Said("the answer does not mention each record")))
         else:
             for record, item in zip(part.records, body, strict=True):
                 self._item(record, item if isinstance(item, Mapping) else {})
@@ -255,7 +262,7 @@ class Batch:
             return
         found = problems(item.get("errors"))
         if not found:
-            self._each(record, replace(PLACEHOLDER, reason="the answer says neither yes nor no"))
+            self._each(record, replace(PLACEHOLDER, reason=Said("the answer says neither yes nor no")))
             return
         problem = found[0]
         names = [*problem.fields, *([problem.column] if problem.column else [])]
@@ -275,7 +282,7 @@ class Batch:
         elif problem.code in UNCLEAR:
             end = replace(PLACEHOLDER, reason=problem.explain(), correlation_id=problem.error_id)
         elif about_target and problem.code in GONE | {"INVALID_CROSS_REFERENCE_KEY"}:
-            end = replace(PLACEHOLDER, result=End.GONE, reason="the record was deleted")
+            end = replace(PLACEHOLDER, result=End.GONE, reason=Said("the record was deleted"))
         else:
             end = replace(PLACEHOLDER, result=End.REFUSED, reason=problem.explain())
         self._each(record, end)
@@ -284,7 +291,7 @@ class Batch:
         """A note or a file was made. A note that could not be put on the deal is as good as none."""
         record, made = part.records[0], body.get("id") if isinstance(body, Mapping) else None
         if not made:
-            self._each(record, replace(PLACEHOLDER, reason="the answer says neither yes nor no"))
+            self._each(record, replace(PLACEHOLDER, reason=Said("the answer says neither yes nor no")))
             return
         if not part.links:
             self._done(record, to18(str(made)))
@@ -302,7 +309,9 @@ class Batch:
         for index in record.writes:
             mine = record.fields_of.get(index, frozenset(record.lost))
             lost = {name: why for name, why in record.lost.items() if name in mine}
-            why = "; ".join(f"{name} was left out: {reason}" for name, reason in lost.items())
+            why = "; ".join(
+                Said("%(name)s was left out: %(reason)s", name=name, reason=reason) for name, reason in lost.items()
+            )
             refused = bool(record.fields_of) and bool(lost) and len(lost) == len(mine)
             result = End.REFUSED if refused else End.DONE
             self._end(index, replace(PLACEHOLDER, result=result, record_id=record_id, reason=why))
@@ -322,15 +331,16 @@ class Batch:
             # The answer named the record; without that the next attempt will tell.
             for index in self._taken:
                 if self._ends[index].record_id is None:
-                    self._end(index, replace(PLACEHOLDER, reason="exists already, its id could not be read"))
+                    self._end(index, replace(PLACEHOLDER, reason=Said("exists already, its id could not be read")))
             return
         for index, key in keys.items():
             if key in live:
                 self._end(
-                    index, replace(PLACEHOLDER, result=End.DONE, record_id=live[key], reason="it was there already")
+                    index,
+                    replace(PLACEHOLDER, result=End.DONE, record_id=live[key], reason=Said("it was there already")),
                 )
             else:
-                self._end(index, replace(PLACEHOLDER, result=End.GONE, reason="a person deleted the task"))
+                self._end(index, replace(PLACEHOLDER, result=End.GONE, reason=Said("a person deleted the task")))
 
     # --- outcomes ---------------------------------------------------------------------------------------------------
 
