@@ -22,7 +22,7 @@ from workflows.guard import CONDITION, SAVED, Occasion, entry, is_new, leaving, 
 from workflows.inventory import show_inventory
 from workflows.look import Decision, Links, Look
 from workflows.lookback import look_back_at
-from workflows.loop import take_tasks
+from workflows.loop import moving, take_tasks
 from workflows.quiet import is_quiet, keep_quiet
 from workflows.records import DealState, RecordKind, Ref
 from workflows.returning import close_door, unless_renewed
@@ -95,6 +95,9 @@ def record(case: Case, key: str, *, record_id: str | None, refused: str | None, 
     if change:
         if gone and change.partition(":")[0] in ("close", "due"):
             changes = {"status": StepStatus.DELETED}
+        elif change.startswith("due:") and refused is None and moving(step.key) in case.written:
+            kept = {name: value for name, value in case.written.items() if name != moving(step.key)}
+            return case.model_copy(update={"written": kept})
     elif refused is not None:
         if step.status is StepStatus.WRITING:
             changes = {"status": StepStatus.FAILED}

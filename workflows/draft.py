@@ -49,10 +49,10 @@ class Draft:
 
     Besides digests of what was written, :attr:`written` keeps under names of its own: ``#<name>`` how often something
     was written, ``hold:<step>`` until when a step cannot be released, ``end:<step>`` the contract end that its due date
-    was counted from, ``due:<step>`` and ``owner:<step>`` what a person set instead of us, ``round`` how often the case
-    was taken up again, :data:`MAILED` ``<step>`` that its task asks to write to its contact, :data:`PAUSED_AT` since
-    when it is paused, :data:`DELAY` for how many days it was, and :data:`SOMEONE_ERASED` that
-    somebody of it was erased.
+    was counted from, ``moving:<step>`` the due date from which we move it until the CRM has taken that,
+    ``due:<step>`` and ``owner:<step>`` what a person set instead of us, ``round`` how often the case was taken up
+    again, :data:`MAILED` ``<step>`` that its task asks to write to its contact, :data:`PAUSED_AT` since when it is
+    paused, :data:`DELAY` for how many days it was, and :data:`SOMEONE_ERASED` that somebody of it was erased.
     """
 
     def __init__(self, look: Look, case: Case) -> None:

@@ -72,6 +72,8 @@ def _note_changes(draft: Draft, step: Step, state: TaskState) -> None:
         draft.written.pop(f"owner:{step.key}", None)
     elif draft.once(f"owner:{step.key}", owner):
         draft.log("owner changed", "a person gave the task to someone else", step=step.key, owner=owner)
+    if same_due(state.due_at, step.due_at):
+        draft.written.pop(moving(step.key), None)  # it has arrived
     if is_our_due(draft, step, state):
         draft.written.pop(f"due:{step.key}", None)
     elif draft.once(f"due:{step.key}", due):
@@ -79,11 +81,21 @@ def _note_changes(draft: Draft, step: Step, state: TaskState) -> None:
 
 
 def is_our_due(draft: Draft, step: Step, state: TaskState) -> bool:
-    """Whether the task is still due when we wrote, on the clock of its owner then or now."""
+    """Whether the task is still due when we wrote, on the clock of its owner then or now.
+
+    So it is while it shows the date from which we moved it: that write has not arrived yet.
+    """
     default = zone(draft.look.rules.time_zone)
     owners = [draft.look.users.get(owner or "") for owner in dict.fromkeys((step.owner_id, state.owner_id))]
     zones = [zone_or(owner.time_zone if owner is not None else None, default) for owner in owners]
-    return any(same_due(state.due_at, step.due_at, tz) for tz in zones)
+    before = draft.written.get(moving(step.key))
+    ours = [step.due_at, datetime.fromisoformat(before)] if before is not None else [step.due_at]
+    return any(same_due(state.due_at, due, tz) for due in ours for tz in zones)
+
+
+def moving(step_key: str) -> str:
+    """Where :attr:`Case.written` keeps the due date from which we move a task, until the CRM has taken the new one."""
+    return f"moving:{step_key}"
 
 
 def same_due(seen: datetime | None, ours: datetime | None, tz: tzinfo | None = None) -> bool:

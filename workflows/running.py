@@ -14,7 +14,7 @@ from workflows.draft import FINISHED, MAILED, Draft
 from workflows.ending import SURVEY_LINK
 from workflows.handover import attach_document, needs_start
 from workflows.inventory import follow_items, items_over
-from workflows.loop import is_our_due
+from workflows.loop import is_our_due, moving
 from workflows.records import RecordKind, Ref
 from workflows.rules import Anchor, CaseKind, LinkKind, StepRule
 from workflows.texts import TextError, uses
@@ -92,6 +92,8 @@ def _move_due_dates(desk: Desk, end: date) -> None:
             continue
         key = f"{draft.step_key(step)}:due:{draft.number(f'due:{step.key}')}"
         draft.writes.append(UpdateTask(key=key, deal_id=draft.case.deal_id, task_id=step.task_id, due_at=due))
+        if state.due_at is not None:
+            draft.written[moving(step.key)] = state.due_at.isoformat()
         draft.put(step, due_at=due)
         desk.forget()  # others may watch over this one
         draft.log("due date moved", f"to {due.date().isoformat()}, with the contract end", step=step.key)

@@ -332,17 +332,17 @@ def world() -> World:
     return World()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_world() -> Callable[[], World]:
     return World
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_rule() -> Callable[..., StepRule]:
     return rule
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_book() -> Callable[..., Playbook]:
     return book
 
