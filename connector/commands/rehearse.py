@@ -32,6 +32,7 @@ def rehearse_command(
     from connector.commands.print_rehearsal import print_rehearsal, progress
     from connector.rehearsal import NoRehearsalError, rehearse_account
     from connector.rehearsal_file import check_file, write_file
+    from connector.store import doings
 
     first, last = day(since, "--since"), day(until, "--until") if until is not None else None
     try:
@@ -41,6 +42,8 @@ def rehearse_command(
             (name,) = chosen(runtime, account)
             with progress() as on_progress:
                 made = rehearse_account(runtime, name, first, last, on_progress)
+            with runtime.store.write() as session:
+                doings.rehearsed(session, name, runtime.clock.now())
         if out is not None:
             write_file(made, out, language)
     except NoRehearsalError as error:

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from connector.store.tables import AdminRow, AdminSessionRow, EventRow
+from connector.store.tables import AdminRow, AdminSessionRow
 
 
 def listing(session: Session) -> Sequence[AdminRow]:
@@ -76,10 +76,3 @@ def end_sessions(session: Session, admin_id: int) -> None:
 def tidy(session: Session, seen_before: datetime) -> None:
     """Drop browsers that were not heard of for long."""
     session.execute(delete(AdminSessionRow).where(AdminSessionRow.seen_at < seen_before))
-
-
-def doings(session: Session, limit: int = 200) -> Sequence[EventRow]:
-    """The log of what concerns no single case, the newest first: sign-ins, changes of settings, pauses."""
-    return session.scalars(
-        select(EventRow).where(EventRow.case_id.is_(None)).order_by(EventRow.id.desc()).limit(limit)
-    ).all()

@@ -36,10 +36,13 @@ from connector.web import event_words, languages
 from connector.web.brake import Brake, KnownBrowsers
 from workflows.dates import zone
 
+from connector.web.console_known import Offers
 SIGN_INS = "60 per minute"
 """Tries to sign in from one sender, which may be a proxy: a password takes a while to check."""
 OPEN = frozenset({"console.sign_in", "console.welcome"})
 """Pages that need no admin."""
+ASKED_WHEN_ADDED = frozenset({("calendar",), ("language",)})
+"""Keys that stand in the file since the account was added, whether or not their page was ever seen."""
 _OURS = re.compile(r"/console/[\w\-./]*(\?[\w\-.=&%+:]*)?")
 
 
@@ -63,6 +66,7 @@ class Console:
     admins: Admins
 
     def page(self, template: str, **more: Any) -> str:
+    offers: Offers
         """A page of the console."""
         return render_template(f"console/{template}", runtime=self.runtime, **more)
 
@@ -104,7 +108,7 @@ def set_up(app: Flask, runtime: Runtime, limiter: Limiter, pages: str, guesses: 
 
     One sender may ask for so many ``pages``, and make so many ``guesses`` at invitations.
     """
-    console = Console(runtime, Admins(runtime.store, runtime.clock))
+    console = Console(runtime, Admins(runtime.store, runtime.clock), Offers(runtime))
     manager = LoginManager()
     manager.session_protection = None  # the database says who is signed in; addresses change on the way
     manager.init_app(app, add_context_processor=False)
@@ -168,6 +172,7 @@ def guard(blueprint: Blueprint, console: Console) -> Blueprint:
             "for_people": event_words.for_people,
             "for_machines": event_words.for_machines,
             "console_languages": [(code, _with_language(code)) for code in languages.available()],
+            "ended_because": event_words.ended_because,
         }
 
     return blueprint
@@ -215,9 +220,14 @@ def _zone_of(console: Console, name: str) -> str:
 
 
 def _kept_steps(runtime: Runtime, name: str) -> set[str]:
-    """The steps of the set-up of which something stands in the settings; the first and the last by what is so."""
+    """The steps of the set-up that someone has answered, in the file or on their page, or that are so by themselves.
+
+    What a new account is asked for when it is added answers no page.
+    """
     account, raw = runtime.accounts[name], raw_account(runtime, name)
-    kept = {step for step in OWNS if any(one is not None and one != [] for one in seen(raw, step))}
+    kept = {step for step in OWNS if _stands(raw, step)}
+    with runtime.store.read() as db:
+        kept |= doings.steps_done(db, name)
     if account.has_known():
         kept.add("connect")
     if account.is_switched_on():
@@ -227,6 +237,12 @@ def _kept_steps(runtime: Runtime, name: str) -> set[str]:
 
 def _day_in(console: Console) -> Callable[[datetime, str], str]:
     """The day of a moment on the account's clock."""
+
+def _stands(raw: Raw, step: str) -> bool:
+    """Whether the file says something of what the step alone asks."""
+    said = zip(OWNS[step], seen(raw, step), strict=True)
+    return any(value is not None and value != [] for place, value in said if place not in ASKED_WHEN_ADDED)
+
 
     def day_there(at: datetime, account: str) -> str:
         found = console.runtime.accounts.get(account)

@@ -18,6 +18,7 @@ from connector import switch_on
 from connector.account import Account
 from connector.jobs import Job, Jobs, Tell
 from connector.provisioning import require_address
+from connector.store import doings
 from connector.store.jobs import REHEARSAL
 from connector.web import languages
 from connector.web.console import Console, known_account, way, words_of
@@ -115,7 +116,10 @@ def _rehearse(console: Console, name: str, since: date, until: date | None, tell
     def on_progress(now: Progress) -> None:
         tell(now.step, now.done, now.total)
 
-    return rehearse_account(console.runtime, name, since, until, on_progress)
+    outcome = rehearse_account(console.runtime, name, since, until, on_progress)
+    with console.runtime.store.write() as db:
+        doings.rehearsed(db, name, console.runtime.clock.now())
+    return outcome
 
 
 def _progress_words(step: str, done: int, total: int | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -29,7 +30,7 @@ Read = Callable[[Account, setup.Raw], Values]
 SPARE = 3
 """So many empty lines a page has for more of a list."""
 MORE: Mapping[str, tuple[str, ...]] = {
-    "fields": ("look_back", "signs", "early_signs"),
+    "fields": ("look_back", "signs", "early_signs", "fields.exit_rights"),
     "people": ("people.absences", "people.languages", "departments", "digest"),
     "playbooks": ("surveys", "door", "exit_rights"),
     "place": ("tell_troubles", "weekly_note", "poll_every"),
@@ -66,16 +67,26 @@ def _given(key: str) -> str | None:
 # --- stages
 
 
+_LIKELY = re.compile(r"renew|renouvel|reconduction|verl[äa]nger|contra[ct]t?", re.IGNORECASE)
+
+
 def _offer_stages(_console: Console, account: Account, raw: setup.Raw) -> dict[str, Any]:
+    """The first time, one pipeline is open, and what can only mean one thing is chosen in it; a lost stage is asked."""
     pipelines = setup.offered_pipelines(account)
     entries = setup.watched(raw, pipelines)
+    likely = next((one for one in pipelines if _LIKELY.search(one.label)), pipelines[0]) if pipelines else None
+    first = likely.id if likely is not None and not entries else None
     numbers = {id(entry): number for number, entry in enumerate(raw.get("watch") or ())}
     return {
         "pipelines": pipelines,
         "entries": entries,
         "number": {pipeline_id: numbers[id(entry)] for pipeline_id, entry in entries.items()},
         "unknown": setup.unknown_watches(raw, pipelines),
-        "meaning": setup.meaning,
+        "meaning": lambda entry, stage, pipeline: (
+            setup.meaning(entry, stage, pipeline) or ("won" if pipeline.id == first and stage.won else "")
+        ),
+        "opened": lambda pipeline: pipeline.id in entries or len(pipelines) == 1 or pipeline.id == first,
+        "nobody_leaves": bool(entries) and not any(entry.get("not_renewing") for entry in entries.values()),
         "groups": setup.GROUPS,
         "any": setup.ANY,
     }
@@ -97,8 +108,8 @@ def _read_stages(account: Account, raw: setup.Raw) -> Values:
 # --- fields
 
 
-def _offer_fields(_console: Console, account: Account, raw: setup.Raw) -> dict[str, Any]:
-    known = list(account.crm().deal_fields())
+def _offer_fields(console: Console, account: Account, raw: setup.Raw) -> dict[str, Any]:
+    known = console.offers.deal_fields(account)
     written = raw.get("fields") or {}
     return {
         "dates": _choices(known, (DataType.DATE,), written.get("contract_end")),

@@ -20,8 +20,11 @@ from connector import setup
 from connector.account import Account
 from connector.config_edit import ChangedMeanwhile, Difference, literal
 from connector.consent import Consents, NotInBrowser
+from connector.store import doings
 from connector.web import languages
 from connector.web.console import Console, guard, known_account, sentence, way, words_of
+from connector.web.console_known import FROM_CRM
+from connector.web.console_labels import label
 from connector.web.console_last import add_last_steps
 from connector.web.console_pages import in_browser
 from connector.web.console_questions import QUESTIONS, Offer, Read, Values, countries, more
@@ -136,7 +139,7 @@ def _add_connecting(blueprint: Blueprint, console: Console) -> None:
         account = known_account(console, name)
         tried = request.method == "POST"  # the CRM is asked anew, and the page shows what it told
         if tried:
-            account.forget_known()
+            console.offers.forget(account)
         address = None
         try:
             if in_browser(account):
@@ -166,6 +169,11 @@ def _add_questions(blueprint: Blueprint, console: Console) -> None:
     for step, offer, read in QUESTIONS:
         view = _question(console, step, offer, read)
         blueprint.add_url_rule(f"/<name>/{step}", step, view, methods=["GET", "POST"])
+
+    @blueprint.post(f"/<name>/<any({', '.join(sorted(FROM_CRM))}):step>/read-again")
+    def read_again(name: str, step: str) -> ResponseReturnValue:
+        console.offers.forget(known_account(console, name))
+        return redirect(url_for(f".{step}", name=name), 303)
 
 
 def _question(
@@ -197,6 +205,8 @@ def _question(
             raw=raw,
             sent=sent,
             more=more(step, raw),
+            label=label,
+            read_at=console.offers.read_at(account, step),
             before=json.dumps(setup.seen(setup.raw_account(console.runtime, name), step)),
             **way(name, step),
             **offered,
@@ -228,7 +238,7 @@ def _save(console: Console, name: str, step: str, values: Values) -> Sent:
         return Sent(others=[str(error)], written=True)
     except AurevoirError as error:
         return Sent(others=[sentence(error)])
-    console.note("settings changed in the console", detail=step, account=name)
+    console.note(doings.KEPT, detail=step, account=name)
     return Sent()
 
 

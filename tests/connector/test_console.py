@@ -106,6 +106,7 @@ def _some(rule: Rule) -> str:
         "table": "t",
         "kind": "csv",
         "wish": "1",
+        "step": "fields",
         "_unknown": "x",
     }
     filled["what"] = "built" if "wish" in rule.rule else "pause"
@@ -609,3 +610,17 @@ def test_who_did_what_can_be_read_afterwards(inside: kit.Desk) -> None:
     html = inside.get("/console/log").text
     for word in ("signed in", kit.MAIL, "password set"):
         assert word in html
+
+
+@pytest.mark.row("P-74")
+def test_the_log_of_one_record_is_on_the_page_as_on_the_command_line(inside: kit.Desk) -> None:
+    case = open_case(inside).id
+    with inside.runtime.store.write() as session:
+        lines = [Event(what="task written", data={"record": "task-77", "key": f"{case}:call"}), Event(what="confirmed")]
+        cases.log(session, "acme", lines, inside.rig.now(), case_id=case, deal_id="deal-9")
+    shown = inside.get("/console/log?record=deal-9").text
+    assert "What was done to deal-9" in shown
+    assert shown.count(f'/console/cases/{case}"') == 2
+    of_task = inside.get("/console/log?record=task-77&kind=deal").text
+    assert "Nothing about it here" in of_task, "no deal has this id"
+    assert kit.MAIL not in shown.partition("<main")[2], "what admins did is another list"

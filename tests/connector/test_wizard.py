@@ -170,6 +170,9 @@ def test_what_cannot_be_used_is_told_at_its_field_and_nothing_is_written(desk: k
         answer = send(desk, f"{base}/{step}", **changes)
         assert answer.status_code == 422, step
         assert answer.text.count('class="problem"') == faults, (step, answer.text)
+        summary = answer.text.partition('role="alert"')[2].partition("</div>")[0]
+        assert "<code>" not in summary, "faults are named as the page names the fields"
+        assert summary.count('<a href="#wrong-') == faults
         for value in changes.values():
             if step in ("place", "stages") and value != "Mars/Olympus":
                 assert f'value="{value.replace(">", "&gt;")}"' in answer.text, "still in the form"
@@ -432,6 +435,15 @@ def test_the_connection_is_tried_by_a_form_alone_and_a_link_asks_the_crm_nothing
     desk.rig.forget_calls()
     assert "Connected." in desk.get(f"{path}?try=1").text
     assert desk.rig.calls() == 0
+    assert "was read from the CRM" in desk.get("/console/accounts/acme/fields").text
+    asked = desk.rig.calls()
+    for step in ("stages", "fields", "people"):
+        assert "was read from the CRM just now" in desk.get(f"/console/accounts/acme/{step}").text
+    assert desk.rig.calls() == asked, "what there is to choose from is not read for each page"
+    again = desk.post("/console/accounts/acme/fields/read-again", page="/console/accounts/acme/fields")
+    assert again.location == "/console/accounts/acme/fields"
+    desk.get(again.location)
+    assert desk.rig.calls() > asked
     desk.rig.sandbox.faults.set(Fault(match=".", times=None, status=503))
     away = send(desk, path)
     assert away.status_code == 503
@@ -457,8 +469,13 @@ def test_an_account_without_stages_is_not_switched_on(rig: Any, tmp_path: Path) 
     assert '<a href="/console/accounts/acme/stages">' in answer.text, "the way to choose them"
     assert "accounts.acme.watch" not in answer.text
     done = re.findall(r'/accounts/acme/(\w[\w-]*)"(?: aria-current="step")? class="kept"', answer.text)
-    assert "place" in done, "what stands in the settings bears a mark"
-    assert not {"stages", "switch-on"} & set(done)
+    assert done == ["connect"], "of the calendar nobody was asked but when the account was added"
+    first = desk.get("/console/accounts/acme/stages").text
+    (pipeline,) = [one for one in desk.runtime.accounts["acme"].pipelines() if f'id="card-{one.id}" open' in first]
+    won = [stage.id for stage in pipeline.stages if stage.won]
+    chosen = {name for name, value in fields(first).items() if name.startswith("stage:") and value == ["won"]}
+    assert chosen == {f"stage:{pipeline.id}:{stage}" for stage in won} != set()
+    assert "lost: does a customer leave here?" in first
     asked = unescape(desk.get(f"/console/accounts/new?crm={rig.name}").text)
     assert desk.runtime.adapters[rig.name].where_account_id in asked, "where the id is found"
     assert not desk.runtime.accounts["acme"].is_switched_on()
@@ -476,6 +493,7 @@ def test_a_rehearsal_shows_its_progress_then_the_plans_and_writes_nothing(desk: 
     html = desk.get(path).text
     assert "Older 1" in html
     assert "was chosen because" in html
+    assert '/accounts/acme/rehearsal" aria-current="step" class="kept"' in desk.get(path).text, "it was done"
     for kind, word in (("csv", "deal_id"), ("json", '"deals"'), ("html", "<!doctype html>")):
         answer = desk.get(f"{path}.{kind}")
         assert word in answer.text
