@@ -34,15 +34,15 @@ from connector.bootstrap import Runtime
 from connector.setup import OWNS, STEPS, raw_account, seen
 from connector.web import event_words, languages
 from connector.web.brake import Brake, KnownBrowsers
+from connector.web.console_known import Offers
 from workflows.dates import zone
 
-from connector.web.console_known import Offers
 SIGN_INS = "60 per minute"
 """Tries to sign in from one sender, which may be a proxy: a password takes a while to check."""
-OPEN = frozenset({"console.sign_in", "console.welcome"})
-"""Pages that need no admin."""
 ASKED_WHEN_ADDED = frozenset({("calendar",), ("language",)})
 """Keys that stand in the file since the account was added, whether or not their page was ever seen."""
+OPEN = frozenset({"console.sign_in", "console.welcome"})
+"""Pages that need no admin."""
 _OURS = re.compile(r"/console/[\w\-./]*(\?[\w\-.=&%+:]*)?")
 
 
@@ -64,9 +64,9 @@ class Console:
 
     runtime: Runtime
     admins: Admins
+    offers: Offers
 
     def page(self, template: str, **more: Any) -> str:
-    offers: Offers
         """A page of the console."""
         return render_template(f"console/{template}", runtime=self.runtime, **more)
 
@@ -169,10 +169,10 @@ def guard(blueprint: Blueprint, console: Console) -> Blueprint:
             "ago": lambda at: _ago(at, console.runtime.clock.now()),
             "happened": event_words.happened,
             "explained": event_words.explained,
+            "ended_because": event_words.ended_because,
             "for_people": event_words.for_people,
             "for_machines": event_words.for_machines,
             "console_languages": [(code, _with_language(code)) for code in languages.available()],
-            "ended_because": event_words.ended_because,
         }
 
     return blueprint
@@ -235,14 +235,14 @@ def _kept_steps(runtime: Runtime, name: str) -> set[str]:
     return kept
 
 
-def _day_in(console: Console) -> Callable[[datetime, str], str]:
-    """The day of a moment on the account's clock."""
-
 def _stands(raw: Raw, step: str) -> bool:
     """Whether the file says something of what the step alone asks."""
     said = zip(OWNS[step], seen(raw, step), strict=True)
     return any(value is not None and value != [] for place, value in said if place not in ASKED_WHEN_ADDED)
 
+
+def _day_in(console: Console) -> Callable[[datetime, str], str]:
+    """The day of a moment on the account's clock."""
 
     def day_there(at: datetime, account: str) -> str:
         found = console.runtime.accounts.get(account)
