@@ -31,7 +31,8 @@ from connector.account import Account
 from connector.admins import Admin, AdminProblem, Admins
 from connector.admins import note as note_in_log
 from connector.bootstrap import Runtime
-from connector.setup import OWNS, STEPS, raw_account, seen
+from connector.setup import OWNS, STEPS, Raw, raw_account, seen
+from connector.store import doings
 from connector.web import event_words, languages
 from connector.web.brake import Brake, KnownBrowsers
 from connector.web.console_known import Offers
