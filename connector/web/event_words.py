@@ -127,17 +127,6 @@ def _of_writes() -> Mapping[str, str]:
         "document refused": say("The CRM refused a document"),
     }
 
-        "back no longer": say("The customer is not back after all"),
-        "remains a customer": say("The company remains a customer"),
-        "remains no longer": say("The company remains a customer no longer"),
-        "contract end known": say("The contract's end became known"),
-        "let go": say("The case was let go of"),
-        "not opened": say("No case was opened"),
-        "quiet reaches not all": say("Not everybody could be asked to be left alone"),
-        "permission noted": say("A permission was noted"),
-        "permission not taken over": say("A permission was not taken over"),
-        "contact_erased": say("The CRM erased a person"),
-        "person erased": say("A person was erased"),
 
 def _by_admins() -> Mapping[str, str]:
     return {
@@ -151,6 +140,7 @@ def _by_admins() -> Mapping[str, str]:
         "account added in the console": say("account added"),
         "settings changed in the console": say("settings changed"),
         "rehearsal begun in the console": say("rehearsal begun"),
+        "rehearsed": say("rehearsal finished"),
         "switched on in the console": say("switched on"),
         "account paused in the console": say("account paused"),
         "account resumed in the console": say("account resumed"),
@@ -164,4 +154,3 @@ def _by_admins() -> Mapping[str, str]:
         "words gathered into a wish": say("words gathered into a wish"),
         "uninstalled": say("taken out of the CRM"),
     }
-        "rehearsed": say("rehearsal finished"),
