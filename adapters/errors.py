@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from workflows.said import Said
+
 
 class AurevoirError(Exception):
     """Base of all our errors."""
@@ -66,14 +68,15 @@ class AdapterError(AurevoirError):
         self.operation = operation
         self.status = status
         self.correlation_id = correlation_id
-        parts = [message]
+        self.details: list[str] = []
+        """What only someone who looks into the CRM can use."""
         if operation:
-            parts.append(f"operation {operation}")
+            self.details.append(Said("operation %(name)s", name=operation))
         if status is not None:
-            parts.append(f"status {status}")
+            self.details.append(Said("status %(number)d", number=status))
         if correlation_id:
-            parts.append(f"correlation id {correlation_id}")
-        super().__init__(", ".join(parts))
+            self.details.append(Said("correlation id %(id)s", id=correlation_id))
+        super().__init__(", ".join([message, *self.details]))
         self.message = message
 
 

@@ -82,12 +82,16 @@ def environment(path: Path, environ: Mapping[str, str]) -> dict[str, str]:
         shared = file.stat().st_mode & 0o077
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
-            [Fault("environment file", str(file), Said("cannot be read: %(reason)s", reason=type(error).__name__))]
+            [
+                Fault(
+                    Said("environment file"), str(file), Said("cannot be read: %(reason)s", reason=type(error).__name__)
+                )
+            ]
         ) from None
     faults = (
         []
         if not shared
-        else [Fault("environment file", str(file), Said("others may read it: chmod 600 %(file)s", file=file))]
+        else [Fault(Said("environment file"), str(file), Said("others may read it: chmod 600 %(file)s", file=file))]
     )
     found: dict[str, str] = {}
     for number, line in enumerate(lines, start=1):
@@ -185,7 +189,7 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:merge", re.compile(r"<<$"), ["<
 
 
 def _read(path: Path, report: _Report) -> dict[str, Any]:
-    where = "config file"
+    where = Said("config file")
     try:
         loader = _Loader(path.read_text(encoding="utf-8-sig"))
         raw = loader.get_single_data()

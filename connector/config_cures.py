@@ -61,14 +61,15 @@ def _model_at(model: type[BaseModel], loc: Loc) -> type[BaseModel]:
     """The model that holds the keys at ``loc``."""
     for part in loc:
         about = model.model_fields.get(str(part))
-        model = (_model_in(about.annotation) if about else None) or model
+        model = (model_in(about.annotation) if about else None) or model
     return model
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
+def model_in(annotation: Any) -> type[BaseModel] | None:
+    """The model that a key's value is made of, if any."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    return next((found for one in get_args(annotation) if (found := _model_in(one))), None)
+    return next((found for one in get_args(annotation) if (found := model_in(one))), None)
 
 
 def as_written(raw: Any, loc: Loc) -> Loc:

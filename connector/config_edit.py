@@ -198,7 +198,7 @@ def _leaves(line: str, indent: str) -> bool:
 
 def _by_hand(why: str) -> ConfigError:
     cure = Said("is written in a way that cannot be changed from here (%(why)s): change it by hand", why=why)
-    return ConfigError([Fault("config file", "", cure)])
+    return ConfigError([Fault(Said("config file"), "", cure)])
 
 
 def _put(node: Any, place: Place, value: Any) -> None:
@@ -348,7 +348,7 @@ def _unwritable(target: Path, error: OSError) -> ConfigError:
         reason=error.strerror,
         folder=target.parent,
     )
-    return ConfigError([Fault("config file", str(target), cure)])
+    return ConfigError([Fault(Said("config file"), str(target), cure)])
 
 
 @contextmanager

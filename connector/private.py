@@ -62,7 +62,7 @@ def _config(path: Path) -> Iterator[Fault]:
             keys=", ".join(keys),
             file=path,
         )
-        yield Fault("config file", str(path), cure)
+        yield Fault(Said("config file"), str(path), cure)
 
 
 def _literal_secrets(value: Any, key: str = "") -> Iterator[str]:

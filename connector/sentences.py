@@ -16,6 +16,7 @@ from datetime import date
 from functools import cache
 from pathlib import Path
 
+from adapters.errors import Fault
 from workflows.said import Said
 from workflows.wording import endings
 
@@ -26,6 +27,7 @@ _GAP = re.compile(r"%\((\w+)\)([sd])")
 _TAIL = re.compile(r"(, operation [\w ./-]+)?(, status \d{3})?(, correlation id \S+)?$")
 """What :class:`~adapters.errors.AdapterError` puts behind its message."""
 _PLACED, _JOINED = Said("%(place)s: %(sentence)s"), Said("%(place)s; %(sentence)s")
+_SEEN = Said("%(place)s = %(value)s: %(sentence)s")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d)(?::[\d.]+)?(?: UTC|\+00:00|Z)")
 _WHOLE = re.compile(r"-?\d{1,15}")
@@ -44,6 +46,13 @@ def told(text: str, language: str) -> str:
     if "\n" in text:
         return "\n".join(told(line, language) for line in text.split("\n"))
     return _told_in_part(text, language, words) or str(text)
+
+
+def placed(fault: Fault) -> Said:
+    """A fault of the settings as one sentence: where it stands, what was seen there, and the cure."""
+    if not fault.value:
+        return Said(_PLACED, place=fault.key, sentence=fault.cure)
+    return Said(_SEEN, place=fault.key, value=fault.value, sentence=fault.cure)
 
 
 def of_text(text: str) -> Said | None:
@@ -92,7 +101,8 @@ def _told_in_part(text: str, language: str, words: Mapping[str, str]) -> str | N
         return None
     tail = _TAIL.search(text)
     if tail is not None and tail[0]:
-        return told(text[: tail.start()], language) + tail[0]
+        details = [told(one, language) for one in tail[0].removeprefix(", ").split(", ")]
+        return ", ".join([told(text[: tail.start()], language), *details])
     for between, joined in ((": ", _PLACED), ("; ", _JOINED)):
         at = text.find(between)
         while at >= 0:
@@ -151,7 +161,7 @@ def _known() -> tuple[frozenset[str], tuple[_Pattern, ...]]:
     """All templates of all languages: those without gaps, and the others, those with the most fixed letters first."""
     templates = {template for path in FOLDER.glob("*.po") for template in _words(path.stem)}
     gapped = [_pattern(one) for one in templates if _GAP.search(one)]
-    usable = [one for one in gapped if any(part.strip(" :,.;–=()“”") for part in one.fixed)]
+    usable = [one for one in gapped if any(part.strip(" :,.;–=()") for part in one.fixed)]
     return (
         frozenset(one for one in templates if not _GAP.search(one)),
         tuple(sorted(usable, key=lambda one: (-sum(map(len, one.fixed)), one.template))),

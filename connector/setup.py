@@ -69,7 +69,7 @@ def save(runtime: Runtime, name: str, step: str, values: Sequence[Any], before: 
     written, and :class:`NotTakenOn`.
     """
     if runtime.source is None:
-        raise ConfigError([Fault("config file", "", Said("this program was started without one"))])
+        raise ConfigError([Fault(Said("config file"), "", Said("this program was started without one"))])
     changes = [
         Change(("accounts", name, *place), value, was)
         for place, value, was in zip(OWNS[step], values, before, strict=True)
@@ -97,7 +97,7 @@ def add_account(
     ``secrets`` go by the account's keys, ``app`` has ``client_id`` and ``client_secret``. Raises as :func:`save`.
     """
     if runtime.source is None:
-        raise ConfigError([Fault("config file", "", Said("this program was started without one"))])
+        raise ConfigError([Fault(Said("config file"), "", Said("this program was started without one"))])
     if name in runtime.accounts or raw_account(runtime, name):
         raise ConfigError(
             [Fault(f"accounts.{name}", name, Said("there is an account of this name already: take another"))]

@@ -23,7 +23,8 @@ from adapters.errors import ConfigError, Fault
 from connector.account import Account
 from connector.account_settings import AccountConfig
 from connector.bootstrap import Runtime
-from connector.config import _SECRET_KEY, _model_in, read_raw
+from connector.config import _SECRET_KEY, read_raw
+from connector.config_cures import model_in
 from connector.config_edit import Change, Place, at, change_file, literal, plain, rewritten
 from connector.library import Library
 from connector.resolve import resolve_rules
@@ -119,7 +120,7 @@ def _secret_places(model: type[BaseModel]) -> Iterator[Place]:
     for key, about in model.model_fields.items():
         if _is_secret(about.annotation):
             yield (key,)
-        elif (inner := _model_in(about.annotation)) is not None:
+        elif (inner := model_in(about.annotation)) is not None:
             yield from ((key, *rest) for rest in _secret_places(inner))
 
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 class Said(str):
     """A sentence with what is filled in, so that a page can say it in another language; a plain text otherwise.
 
-    ``template`` is the English one, with ``%(name)s`` for each of ``values``. It may be stored, sent and compared as the
-    text that it is: :mod:`connector.sentences` finds template and values again in the text alone.
+    ``template`` is the English one, with ``%(name)s`` for each of ``values``. It may be stored, sent and compared as
+    the text that it is: whoever shows it later can find template and values again in the text alone.
     """
 
     template: str

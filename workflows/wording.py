@@ -390,6 +390,11 @@ def say(key: str, language: str, **values: object) -> str:
     return texts.get(language[:2].lower(), texts["en"]).format_map(values)
 
 
+def ending(kind: CaseKind, outcome: str, language: str) -> str | None:
+    """Why a case of this kind ended, in words; None for an outcome that needs none, such as a plan's own end."""
+    return say_of(kind, f"end.{outcome}", language) if f"end.{outcome}" in _WORDS else None
+
+
 def endings(language: str) -> Mapping[str, str]:
     """Why a case may end, by its English words: they stand in the log of cases, and pages say them in this language."""
     ends = [texts for key, texts in _WORDS.items() if key.startswith("end.")]

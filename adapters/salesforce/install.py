@@ -213,8 +213,8 @@ class Install:
                 if active and kind in ours - stay:
                     self.notes.append(
                         Said(
-                            "%(part)s was switched on for %(former)s; it names %(address)s now and is switched off: tick "
-                            "Active there again if your own part needs it",
+                            "%(part)s was switched on for %(former)s; it names %(address)s now and is switched off: "
+                            "tick Active there again if your own part needs it",
                             part=shown(kind, parts.SITE),
                             former=former,
                             address=address,

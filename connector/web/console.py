@@ -31,6 +31,7 @@ from connector.account import Account
 from connector.admins import Admin, AdminProblem, Admins
 from connector.admins import note as note_in_log
 from connector.bootstrap import Runtime
+from connector.sentences import placed
 from connector.setup import OWNS, STEPS, Raw, raw_account, seen
 from connector.store import doings
 from connector.web import event_words, languages
@@ -168,8 +169,10 @@ def guard(blueprint: Blueprint, console: Console) -> Blueprint:
             "kept_steps": lambda name: _kept_steps(console.runtime, name),
             "day": lambda at: format_date(at, "medium", locale=languages.current()) if at else "",
             "ago": lambda at: _ago(at, console.runtime.clock.now()),
+            "told": languages.told,
             "happened": event_words.happened,
             "explained": event_words.explained,
+            "ended_because": event_words.ended_because,
             "ended_because": event_words.ended_because,
             "for_people": event_words.for_people,
             "for_machines": event_words.for_machines,
@@ -366,16 +369,17 @@ def known_account(console: Console, name: str) -> Account:
 def words_of(error: AurevoirError) -> list[str]:
     """An error's sentences."""
     if isinstance(error, ConfigError):
-        return [f"{one.key}{f' = {one.value}' if one.value else ''}: {one.cure}" for one in error.faults]
+        return [languages.told(placed(one)) for one in error.faults]
     return [sentence(error)]
 
 
 def sentence(error: AurevoirError) -> str:
     """An error as a sentence; what only the CRM's support can use of it stands in brackets behind."""
     if not isinstance(error, AdapterError):
-        return str(error)
-    said = error.message[:1].upper() + error.message[1:]
-    details = str(error).removeprefix(error.message).lstrip(", ")
+        return languages.told(str(error))
+    message = languages.told(error.message)
+    said = message[:1].upper() + message[1:]
+    details = ", ".join(map(languages.told, error.details))
     return f"{said if said.endswith(('.', '?', '!')) else f'{said}.'}{f' ({details})' if details else ''}"
 
 

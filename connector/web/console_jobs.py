@@ -76,7 +76,7 @@ def trouble_of(job: Job) -> str:
         return languages.say(
             "The program was stopped before this was done. Start it again: what is done already is not done twice."
         )
-    return job.trouble
+    return languages.told(job.trouble)
 
 
 def loss_of(job: Job) -> str:

@@ -229,13 +229,14 @@ def _save(console: Console, name: str, step: str, values: Values) -> Sent:
         return Sent(differences=changed.differences)
     except ConfigError as error:
         prefix = f"accounts.{name}."
-        mine = {one.key.removeprefix(prefix): one.cure for one in error.faults if one.key.startswith(prefix)}
+        faults = {one.key.removeprefix(prefix): one.cure for one in error.faults if one.key.startswith(prefix)}
+        mine = {key: languages.told(cure) for key, cure in faults.items()}
         others = [
             text for one, text in zip(error.faults, words_of(error), strict=True) if not one.key.startswith(prefix)
         ]
         return Sent(mine, others)
     except setup.NotTakenOn as error:
-        return Sent(others=[str(error)], written=True)
+        return Sent(others=[languages.told(str(error))], written=True)
     except AurevoirError as error:
         return Sent(others=[sentence(error)])
     console.note(doings.KEPT, detail=step, account=name)

@@ -11,8 +11,12 @@ from datetime import date
 
 from babel.dates import format_date
 
-from connector.web.languages import current, say
+from connector.web.languages import current, say, told
+from workflows.cases import Case
+from workflows.wording import ending
 
+_KINDS = ("task", "update_task", "fields", "note", "file", "document")
+"""Kinds of writes."""
 MACHINES = frozenset({"key", "record", "correlation_id", "step", "admin"})
 """Data of an event that only helps to find it in a log or in the CRM; pages fold it away."""
 
@@ -47,7 +51,17 @@ def explained(detail: str) -> str:
         "the deal is back": say("the deal is back"),
         "the customer is back": say("the customer is back"),
     }
-    return known.get(detail, detail)
+    return known.get(detail) or told(detail)
+
+
+def ended_because(case: Case) -> str:
+    """Why the case ended, as a sentence; empty where it just came to its end."""
+    words = ending(case.kind, case.outcome, current()) or ""
+    return words[:1].upper() + words[1:]
+
+
+def _moment(written: str) -> str:
+    return _day(written[:10]) if re.match(r"\d{4}-\d\d-\d\d", written) else written
 
 
 def _day(written: str) -> str:
@@ -55,8 +69,22 @@ def _day(written: str) -> str:
 
 
 def for_people(data: Mapping[str, str]) -> dict[str, str]:
-    """What of an event's data is shown beside it."""
-    return {name: value for name, value in data.items() if name not in MACHINES}
+    """What of an event's data is shown beside it, by its name in the language of the page."""
+    names = {
+        "owner": say("owner"),
+        "deal": say("deal"),
+        "contact": say("contact"),
+        "contact_id": say("contact"),
+        "due": say("due"),
+        "questionnaire": say("questionnaire"),
+        "by": say("by"),
+    }
+    said = {"customer": say("the customer"), "csm": say("who held the conversation"), "team": say("the team")}
+    return {
+        names.get(name, name): said.get(value, value) if name == "by" else _moment(value) if name == "due" else value
+        for name, value in data.items()
+        if name not in MACHINES
+    }
 
 
 def for_machines(data: Mapping[str, str]) -> dict[str, str]:
@@ -98,6 +126,16 @@ def _of_cases() -> Mapping[str, str]:
         "both sides compared": say("Both sides' answers were compared"),
         "deal merged": say("The deal was merged into another"),
         "came back": say("The deal came back"),
+        "remains a customer": say("The company remains a customer"),
+        "remains no longer": say("The company remains a customer no longer"),
+        "contract end known": say("The contract's end became known"),
+        "let go": say("The case was let go of"),
+        "not opened": say("No case was opened"),
+        "quiet reaches not all": say("Not everybody could be asked to be left alone"),
+        "permission noted": say("A permission was noted"),
+        "permission not taken over": say("A permission was not taken over"),
+        "contact_erased": say("The CRM erased a person"),
+        "person erased": say("A person was erased"),
         "returned": say("The customer came back"),
         "back no longer": say("It turned out that the customer is not back"),
         "completed": say("The case was completed"),
@@ -116,6 +154,9 @@ def _of_writes() -> Mapping[str, str]:
         "task written": say("A task was written to the CRM"),
         "update_task written": say("A task was changed in the CRM"),
         "fields written": say("Fields were written to the CRM"),
+        **{f"{kind} again": say("The CRM asked to try a write again later") for kind in _KINDS},
+        **{f"{kind} unknown": say("Whether a write arrived is not clear yet") for kind in _KINDS},
+        **{f"{kind} gone": say("What was to be changed is gone from the CRM") for kind in _KINDS},
         "note written": say("A note was written to the CRM"),
         "file written": say("A document was put into the CRM"),
         "document written": say("A document was put into the CRM"),
