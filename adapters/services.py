@@ -29,6 +29,10 @@ class FieldMap:
     roles: Mapping[str, Role] = field(default_factory=dict)
     exit_rights: str | None = None
 
+    def of_deal(self) -> list[str]:
+        """The deal's fields that a look reads besides its figures."""
+        return [name for name in (self.contract_end, self.exit_reason, self.exit_rights) if name]
+
 
 _YES = frozenset({"true", "yes", "y", "1", "in", "in scope", "oui", "vrai", "concerné", "applicable"})
 _NO = frozenset({"false", "no", "n", "0", "out", "out of scope", "non", "faux", "non concerné", "not applicable"})

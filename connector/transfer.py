@@ -381,7 +381,7 @@ def _unknown_fields(target: Account, config: AccountConfig) -> Iterator[Fault]:
     """Deal fields that the account does not have."""
     known = {one.name for one in target.crm().deal_fields()}
     figures = [name for kind, _, name in (figure.partition(".") for figure in config.fields.figures) if kind == "deal"]
-    named = [("contract_end", config.fields.contract_end), ("exit_reason", config.fields.exit_reason)]
+    named = [(key, getattr(config.fields, key)) for key in ("contract_end", "exit_reason", "exit_rights")]
     for key, name in [*named, *(("figures", figure) for figure in figures)]:
         if name is not None and name.casefold() not in {one.casefold() for one in known}:
             cure = f"deals have no such field here; {near(name, sorted(known))}create it, or name another"

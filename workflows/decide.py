@@ -38,6 +38,7 @@ from workflows.running import (
     take_contract_end,
     take_reason,
 )
+from workflows.scope import follow_scope
 from workflows.sides import next_comparison
 from workflows.timeline import show_timeline
 from workflows.timing import hangs_on_end
@@ -332,6 +333,7 @@ def _run(desk: Desk) -> datetime | None:
     look_back_at(draft, desk.tz)
     take_reason(desk)
     take_contract_end(desk)
+    follow_scope(desk)
     recall(desk)
     stop_asking(desk)
     stop_reminders(desk)

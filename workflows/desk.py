@@ -15,7 +15,7 @@ from workflows.cases import Step
 from workflows.dates import remind_time
 from workflows.door import TOUCH, door_values, news_of
 from workflows.draft import Draft
-from workflows.exit_rights import exit_view
+from workflows.exit_rights import exit_view, rights_of
 from workflows.inventory import is_group, item_views, items_of_group, owner_of_group
 from workflows.learned import learned_view
 from workflows.look import Links
@@ -176,7 +176,8 @@ class Desk(Timing):
     def _items(self, group: str | None) -> dict[str, object]:
         """What texts see of the exit-rights clock, and a step for items of the inventory of these (P-22, P-2B)."""
         look = self.draft.look
-        seen: dict[str, object] = {"exit_rights": exit_view(self.draft.case, look.rules.exit_rights, self.tz)}
+        rights = rights_of(look.rules, look.deal, self.draft.written)
+        seen: dict[str, object] = {"exit_rights": exit_view(self.draft.case, rights, self.tz)}
         if group is None or not is_group(group):
             return seen | {"items": (), "item": {}, "count": 0}
         items = items_of_group(look.inventory, group)

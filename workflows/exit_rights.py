@@ -14,7 +14,32 @@ from zoneinfo import ZoneInfo
 
 from workflows.cases import Case
 from workflows.dates import local_date
-from workflows.rules import RIGHTS_ANCHORS, Anchor, CaseKind, ExitRights, StepRule
+from workflows.records import Deal
+from workflows.rules import RIGHTS_ANCHORS, AccountRules, Anchor, CaseKind, ExitRights, StepRule
+
+SCOPE = "exit_rights"
+"""In :attr:`Case.written`: what the deal says of its contract, ``in`` or ``out`` of scope; absent: nothing."""
+
+
+def rights_of(rules: AccountRules, deal: Deal, written: Mapping[str, str]) -> ExitRights | None:
+    """The clock of this deal's contract; None where none runs.
+
+    The deal's own word counts first, as it was last seen where it cannot be read; else what the account says.
+    """
+    rights, said = rules.exit_rights, deal.exit_rights
+    if rights is None:
+        return None
+    return rights if is_in_scope(rights, scope_word(said) or written.get(SCOPE, "")) else None
+
+
+def is_in_scope(rights: ExitRights, word: str) -> bool:
+    """Whether a contract is in scope of which the deal says this word, ``in``, ``out`` or nothing."""
+    return rights.in_scope if word == "" else word == "in"
+
+
+def scope_word(said: bool | None) -> str:
+    """What the deal says as :data:`SCOPE` keeps it."""
+    return {True: "in", False: "out", None: ""}[said]
 
 
 def add_months(day: date, count: int) -> date:

@@ -11,6 +11,7 @@ from workflows.cases import Case, CaseStatus, Step, StepStatus
 from workflows.dates import plausible, zone
 from workflows.desk import MAX_CONTACTS, Desk
 from workflows.draft import Draft
+from workflows.exit_rights import hangs_on_rights, rights_of
 from workflows.family import fitting_playbook, language_of, negotiation_before
 from workflows.look import Links, Look
 from workflows.people import Choice
@@ -72,9 +73,12 @@ def preview(look: Look, links: Links, *, left_out: bool = True) -> tuple[Planned
         draft.set(contract_end=plausible(look.deal.contract_end, desk.today))
     _fill_done(desk, done)
     planned = _asks(desk)
+    rights = rights_of(look.rules, look.deal, draft.written)
     for phase in look.playbook.phases:
         title = desk.text(phase.title)
         for rule in [rule for rule in phase.steps if rule.key in desk.rules]:
+            if rights is None and hangs_on_rights(rule):
+                continue
             for contact_id in _contact_ids(desk, rule):
                 applies = _applies(desk, rule, contact_id)
                 if applies is False and not left_out:

@@ -275,13 +275,14 @@ class ExitRights(Model):
 
     The defaults are those of the EU Data Act (Regulation 2023/2854, articles 25 and 29): notice of at most two months,
     30 days to switch, at least 30 days to retrieve data, no switching charges from 2027-01-12 on. What applies to a
-    contract is for the admin to judge.
+    contract is for the admin to judge: ``in_scope`` says what holds for those whose deal says nothing of it.
     """
 
     notice_months: int = Field(default=2, ge=0, le=24)
     switching_days: int = Field(default=30, ge=0, le=366)
     retrieval_days: int = Field(default=30, ge=0, le=366)
     no_charges_from: date = date(2027, 1, 12)
+    in_scope: bool = True
 
 
 class DoorRules(Model):

@@ -12,11 +12,13 @@ from workflows.desk import MAX_CONTACTS, Desk, reachable
 from workflows.door import addressee, is_addressed, next_change, open_door, win_back_day, write_win_back
 from workflows.draft import FINISHED, MAILED, Draft
 from workflows.ending import SURVEY_LINK
+from workflows.exit_rights import hangs_on_rights
 from workflows.handover import attach_document, needs_start
 from workflows.inventory import follow_items, items_over
 from workflows.loop import is_our_due, moving
 from workflows.records import RecordKind, Ref
 from workflows.rules import Anchor, CaseKind, LinkKind, StepRule
+from workflows.said import Said
 from workflows.texts import TextError, uses
 from workflows.timing import Base, Waiting
 from workflows.wording import say
@@ -144,9 +146,7 @@ def _advance(desk: Desk, step: Step) -> bool:
         return True
     release = desk.release(rule, step.contact_id)
     if release is Waiting.NEVER:
-        late = rule.release.anchor is Anchor.OVERDUE
-        why = "what it watches over came to an end in time" if late else "the step that it follows was left out"
-        return _skip(draft, step, why)
+        return _skip(draft, step, _why_never(rule))
     if isinstance(release, Waiting) or desk.is_ahead(release) or _is_held(draft, step):
         return False
     if rule.release.anchor is Anchor.OVERDUE and not _surely_overdue(desk, rule):
@@ -157,6 +157,14 @@ def _advance(desk: Desk, step: Step) -> bool:
     if rule.per_contact and step.contact_id is None:
         return _expand(desk, step, rule, release)
     return _release(desk, step, rule)
+
+
+def _why_never(rule: StepRule) -> str:
+    if rule.release.anchor is Anchor.OVERDUE:
+        return Said("what it watches over came to an end in time")
+    if hangs_on_rights(rule):
+        return Said("the contract is not in scope of exit rights")
+    return Said("the step that it follows was left out")
 
 
 def _surely_overdue(desk: Desk, rule: StepRule) -> bool:

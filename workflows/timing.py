@@ -17,7 +17,7 @@ from workflows.cases import Step, StepStatus
 from workflows.dates import calendar, counted, day_of, due_time, in_utc, local_date, opening, zone, zone_or
 from workflows.door import news_of, win_back_day
 from workflows.draft import FINISHED, Draft, delay_of
-from workflows.exit_rights import exit_days
+from workflows.exit_rights import exit_days, rights_of
 from workflows.inventory import day_of_group, is_group
 from workflows.loop import due_of
 from workflows.records import User
@@ -122,7 +122,7 @@ class Timing:
             day = win_back_day(look, case, self.today)
             return Base(day, None) if day is not None else Waiting.DAY
         if anchor in RIGHTS_ANCHORS:
-            rights = look.rules.exit_rights
+            rights = rights_of(look.rules, look.deal, self.draft.written)
             return Base(exit_days(case, rights, self.tz)[anchor], None) if rights else Waiting.NEVER
         began = case.opened_at if anchor is Anchor.OPENED else case.confirmed_at
         start = began + delay_of(case) if began is not None else self.draft.now

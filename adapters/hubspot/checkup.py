@@ -139,7 +139,7 @@ class Checkup:
     def _mapped(self, kind: RecordKind) -> list[str]:
         names = [name for record, name in self.fields.figures if record == kind]
         if kind == RecordKind.DEAL:
-            names += [name for name in (self.fields.contract_end, self.fields.exit_reason) if name]
+            names += self.fields.of_deal()
         if kind == RecordKind.CONTACT and self.fields.language:
             names.append(self.fields.language)
         return names

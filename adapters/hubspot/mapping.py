@@ -214,7 +214,6 @@ def with_marker(body: str, key: str) -> str:
 def deal_properties(fields: FieldMap) -> list[str]:
     """The deal properties that a look needs."""
     figures = [field for record, field in fields.figures if record == "deal"]
-    mapped = [name for name in (fields.contract_end, fields.exit_reason, fields.exit_rights) if name]
     base = [
         "dealname",
         "dealstage",
@@ -225,7 +224,7 @@ def deal_properties(fields: FieldMap) -> list[str]:
         "hubspot_owner_id",
         START_NOW,
     ]
-    return list(dict.fromkeys([*base, *mapped, *figures, *_answers(RecordKind.DEAL)]))
+    return list(dict.fromkeys([*base, *fields.of_deal(), *figures, *_answers(RecordKind.DEAL)]))
 
 
 def company_properties(fields: FieldMap) -> list[str]:

@@ -58,7 +58,7 @@ class SalesforceAdapter:
 
         Raises :class:`Rejected` for a mapped field whose name cannot be one.
         """
-        mapped = (fields.contract_end, fields.exit_reason, fields.language, *(name for _, name in fields.figures))
+        mapped = (*fields.of_deal(), fields.language, *(name for _, name in fields.figures))
         for name in mapped:
             try:
                 mapping.checked_field(name or "Id")

@@ -92,8 +92,7 @@ class SalesforceCrm:
 
     def changed_deals(self, cursor: str) -> Page:
         """Changed and deleted opportunities, up to 2,000 a page."""
-        mapped = [one for one in (self._fields.contract_end, self._fields.exit_reason) if one]
-        return changes.changed_deals(self._client, cursor, mapped)
+        return changes.changed_deals(self._client, cursor, self._fields.of_deal())
 
     def changed_tasks(self, cursor: str) -> Page:
         """Changed and deleted tasks with our key, up to 2,000 a page."""

@@ -79,6 +79,7 @@ def _mapped(described: Describes, fields: FieldMap) -> Iterator[Finding]:
     wanted = [
         ("contract_end", RecordKind.DEAL, fields.contract_end),
         ("exit_reason", RecordKind.DEAL, fields.exit_reason),
+        ("exit_rights", RecordKind.DEAL, fields.exit_rights),
     ]
     wanted.append(("language", RecordKind.CONTACT, fields.language))
     wanted += [("figures", RecordKind(kind), name) for kind, name in fields.figures]

@@ -128,7 +128,6 @@ class Reader:
         there = {name: _there(shape, name) for name in ("Opportunity", "Account", "Contact")}
         if not answers:
             there = {name: [one for one in found if one not in _ANSWERS] for name, found in there.items()}
-        mapped = [one for one in (fields.contract_end, fields.exit_reason, fields.exit_rights) if one]
         contact = ["Name", "FirstName", "Email", *there["Contact"]]
         contact += [fields.language] if fields.language else []
         roles = ["ContactId", "Role", "IsPrimary", *(f"Contact.{name}" for name in contact)]
@@ -136,7 +135,7 @@ class Reader:
             *("Id", "Name", "StageName", "OwnerId", "Amount", "CloseDate", "AccountId", "LastStageChangeDate"),
             "CreatedDate",
             *there["Opportunity"],
-            *mapped,
+            *fields.of_deal(),
             *self._deal_figures,
             *(f"Account.{name}" for name in ("Name", "OwnerId", *there["Account"], *self._company_figures)),
             f"({select(roles, 'OpportunityContactRoles', order='CreatedDate, Id')})",

@@ -12,13 +12,14 @@ from flask import abort, request
 from flask.typing import ResponseReturnValue
 
 from connector.account import Account
+from connector.resolve import exit_clock
 from connector.store import cases, intake
 from connector.store.tables import LinkRow
 from connector.web import languages
 from connector.web.runtime import Runtime
 from workflows.cases import Case, CaseStatus
 from workflows.records import User
-from workflows.rules import AccountRules, ExitRights, LinkKind, PeopleRule, Playbook
+from workflows.rules import AccountRules, LinkKind, PeopleRule, Playbook
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def stored_rules(account: Account, playbook: str) -> AccountRules:
         people=PeopleRule(),
         playbook=playbook,
         our_name=config.company or "",
-        exit_rights=ExitRights(**config.exit_rights.model_dump()) if config.exit_rights is not None else None,
+        exit_rights=exit_clock(config),
     )
 
 

@@ -12,11 +12,14 @@ from typing import Any
 import pytest
 
 from connector.preview import preview_deal
+from sandbox.hubspot.definitions import DEAL
 from workflows.exit_rights import add_months
 from workflows.tone import review
 from workflows.tone_check import drafts
 
 OUR_DECISION = {"hubspot": "Other", "salesforce": "Our decision"}
+SCOPE = {"hubspot": "description", "salesforce": "NextStep"}
+"""A text of the deal, as good as any field to say yes or no in."""
 CHOICES = [
     {"when": 'deal.exit_reason in ["Other", "Our decision"]', "playbook": "vendor-ended"},
     {"when": "case.save_steps_done", "playbook": "light"},
@@ -26,9 +29,13 @@ FAMILY = {"save_playbook": "save-plan", "playbooks": CHOICES}
 
 
 @pytest.fixture
-def account_settings(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """What a test wants to differ."""
-    return dict(getattr(request, "param", {}))
+def account_settings(request: pytest.FixtureRequest, rig: Any) -> dict[str, Any]:
+    """What a test wants to differ; ``scope``: a field of the deal says whether its contract gives exit rights."""
+    given = dict(getattr(request, "param", {}))
+    if given.pop("scope", False):
+        fields = {"contract_end": rig.contract_end_field, "exit_reason": rig.exit_reason_field}
+        given["fields"] = fields | {"exit_rights": SCOPE[rig.name]}
+    return given
 
 
 def work_out(system: Any) -> None:
@@ -44,6 +51,14 @@ def go_on(system: Any, days: float) -> None:
 
 def go_to(system: Any, day: date) -> None:
     go_on(system, (day - system.rig.now().date()).days)
+
+
+def mark(system: Any, deal: str, word: str) -> None:
+    """Somebody says on the deal whether its contract gives exit rights."""
+    if system.rig.name == "hubspot":
+        system.rig._change(DEAL, deal, {SCOPE["hubspot"]: word})
+    else:
+        system.edit_deal(deal, SCOPE["salesforce"], word)
 
 
 def task_about(system: Any, deal: str, words: str) -> Any:
@@ -175,12 +190,14 @@ def test_one_voice_brings_a_task_a_call_stands_in_for_a_link_and_silence_comes_t
 
 
 @pytest.mark.row("P-11", "P-2B", "P-2C")
-@pytest.mark.parametrize("account_settings", [{"exit_rights": True}], indirect=True)
+@pytest.mark.parametrize("account_settings", [{"exit_rights": True, "scope": True}], indirect=True)
 def test_the_clock_of_exit_rights_runs_and_an_own_failure_may_be_made_good_by_a_person(system: Any) -> None:
     owner = system.rig.users[1]
     lost_on = system.rig.now().date()
     deal = system.renewal(owner_id=owner, contract_end=lost_on + timedelta(days=10))
-    system.lose(deal)
+    outside = system.renewal("Southwind renewal", contract_end=lost_on + timedelta(days=10))
+    mark(system, outside, "No")
+    system.lose(deal, outside)
     work_out(system)
     system.rig.give_role(deal, system.case(deal).contact_ids[1], "End User")
     go_on(system, 5)
@@ -190,6 +207,7 @@ def test_the_clock_of_exit_rights_runs_and_an_own_failure_may_be_made_good_by_a_
     confirmed = task_about(system, deal, "Confirm the notice of").body
     assert all(f"{day:%B} {day.day}, {day.year}" in confirmed for day in days.values()), confirmed
     assert "Switching costs you nothing" in confirmed, "the notice ends after 2027-01-12"
+    assert "Confirm the notice of" not in subjects(system, outside), "its deal says that its contract is not in scope"
 
     assert "Did our own words fail" not in subjects(system, deal), "nobody is asked before they were heard"
     system.rig.complete_task(task_about(system, deal, "the exit conversation").id)

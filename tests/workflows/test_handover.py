@@ -13,7 +13,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflows.cases import Baseline, Case, CaseStatus, FigureChange, InventoryItem, ItemKind, StartingFigure
+from workflows.cases import (
+    Baseline,
+    Case,
+    CaseStatus,
+    FigureChange,
+    InventoryItem,
+    ItemKind,
+    StartingFigure,
+    StepStatus,
+)
 from workflows.documents import PlaybookError
 from workflows.exit_rights import add_months, exit_days
 from workflows.inventory import looks_secret, suggestions
@@ -618,6 +627,38 @@ def test_where_no_clock_is_kept_nothing_of_it_exists(rights: World, links: Any) 
     assert not [
         step.key for step in preview(rights.seen(people=rights.people), links) if step.key.startswith("rights-")
     ]
+
+
+@pytest.mark.row("P-2B")
+@pytest.mark.parametrize(("usual", "said", "runs"), [(True, False, False), (False, True, True), (False, None, False)])
+def test_what_a_deal_says_of_its_contract_counts_before_what_the_account_says(
+    rights: World, links: Any, usual: bool, said: bool | None, runs: bool
+) -> None:
+    rights.rules = rights.rules.model_copy(update={"exit_rights": ExitRights(in_scope=usual)})
+    rights.change(exit_rights=said)
+    rights.enter("lost")
+    rights.look()
+    rights.wait(days=7)
+    seen = preview(rights.seen(people=rights.people), links)
+    assert any(step.key == "rights-confirm" for step in seen) is runs
+    assert any(":rights-confirm" in key for key in rights.made) is runs
+
+
+@pytest.mark.row("P-2B")
+def test_a_deal_that_is_marked_while_the_plan_runs_gets_its_tasks_and_loses_them(rights: World) -> None:
+    rights.rules = rights.rules.model_copy(update={"exit_rights": ExitRights(in_scope=False)})
+    rights.enter("lost")
+    rights.look()
+    rights.wait(days=20)
+    assert rights.step("rights-confirm").status is StepStatus.SKIPPED
+    rights.change(exit_rights=True)
+    rights.look()
+    rights.wait(days=2)
+    assert rights.step("rights-confirm").status is StepStatus.OPEN
+    rights.change(exit_rights=False)
+    rights.look()
+    assert rights.step("rights-confirm").status is StepStatus.CLOSED
+    assert rights.step("rights-erase").status is StepStatus.SKIPPED
 
 
 @pytest.mark.parametrize("playbook", ["saas", "light", "vendor-ended", "partial"])
