@@ -109,6 +109,7 @@ def _of_cases() -> Mapping[str, str]:
         "reason known": say("The reason became known"),
         "reason unknown": say("The reason is unknown"),
         "answered": say("An answer came in"),
+        "exit rights": say("What the deal says of exit rights was taken over"),
         "value kept": say("A value that somebody entered in the CRM was kept"),
         "asked": say("Somebody was asked for what is missing"),
         "asking ended": say("Asking ended"),
