@@ -173,7 +173,6 @@ def guard(blueprint: Blueprint, console: Console) -> Blueprint:
             "happened": event_words.happened,
             "explained": event_words.explained,
             "ended_because": event_words.ended_because,
-            "ended_because": event_words.ended_because,
             "for_people": event_words.for_people,
             "for_machines": event_words.for_machines,
             "console_languages": [(code, _with_language(code)) for code in languages.available()],
