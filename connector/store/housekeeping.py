@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, delete, or_, select, update
 from sqlalchemy.orm import Session
 
-from connector.store import jobs
+from connector.store import jobs, tries
 from connector.store.database import Store
 from connector.store.erasing import SCRUB, scrub
 from connector.store.tables import (
@@ -61,6 +61,7 @@ def clean(store: Store, keep: Keep, now: datetime) -> dict[str, dict[str, int]]:
     with store.write() as session:
         session.execute(delete(CallRow).where(CallRow.at < now - CALLS_KEPT))
         jobs.forget_old(session, now - jobs.KEPT)
+        tries.forget_old(session, now - tries.FORGOTTEN)
         if keep.bad_events is not None:
             session.execute(delete(TallyRow).where(TallyRow.day < (now - keep.bad_events).date()))
         for account, counts in removed.items():

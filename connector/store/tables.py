@@ -525,6 +525,15 @@ class ErasureRow(Base):
     receipt: Mapped[dict[str, Any]] = mapped_column(default=dict)
 
 
+class TryRow(Base):
+    """Wrong passwords of late under one name, of which only a digest is kept; see :mod:`connector.store.tries`."""
+
+    __tablename__ = "tries"
+    key: Mapped[str] = mapped_column(primary_key=True)
+    wrong: Mapped[int]
+    last_at: Mapped[datetime] = mapped_column(index=True)
+
+
 class JobRow(Base):
     """Work that an admin started in the console, the last of its kind; see :mod:`connector.jobs`.
 

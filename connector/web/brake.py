@@ -9,15 +9,13 @@ browser an admin waits as long as somebody goes on guessing at their address; a 
 
 A try counts before its password is looked at, and is taken back when that was right: several at once get no more.
 
-Counts live in this process's memory: with several web processes a guesser gets at most that many times the tries.
+Counts are in the database, so that they hold for all web processes together (:mod:`connector.store.tries`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import secrets
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,10 +23,10 @@ from datetime import datetime, timedelta
 from flask import Flask, Response, request
 from flask_limiter.util import get_remote_address
 from itsdangerous import BadData, URLSafeTimedSerializer
+from sqlalchemy.orm import Session
 
-FORGOTTEN = timedelta(hours=1)
-"""After so long without a wrong password, it begins anew."""
-MOST_KEPT = 10_000
+from connector.store import Store, tries
+
 REMEMBERED = timedelta(days=365)
 COOKIE = "aurevoir_known"
 
@@ -48,37 +46,39 @@ class Lane:
 
 
 class Brake:
-    """Counts tries by lane, and takes back the right ones; safe in all threads."""
+    """Counts tries by lane, and takes back the right ones; alike in all threads and processes."""
 
-    def __init__(self) -> None:
-        self._guard = threading.Lock()
-        self._wrong: OrderedDict[str, tuple[int, datetime]] = OrderedDict()
+    def __init__(self, store: Store) -> None:
+        self._store = store
 
     def begin(self, lanes: Sequence[Lane], now: datetime) -> timedelta:
         """Count a try, if these lanes are open. Otherwise how long from now until they are; it is not counted then."""
-        with self._guard:
-            if wait := max((self._until(lane, now) - now for lane in lanes), default=timedelta()):
+        with self._store.read() as session:  # a flood that is held up costs no writing
+            if wait := _wait(session, lanes, now):
+                return wait
+        with self._store.write() as session:
+            tries.hold(session, [lane.key for lane in lanes])
+            if wait := _wait(session, lanes, now):
                 return wait
             for lane in lanes:
-                count, last = self._wrong.pop(lane.key, (0, now))
-                self._wrong[lane.key] = (1 if last + FORGOTTEN <= now else count + 1, now)
-            while len(self._wrong) > MOST_KEPT:
-                self._wrong.popitem(last=False)
-            return timedelta()
+                tries.add(session, lane.key, now)
+        return timedelta()
 
     def right(self, lanes: Sequence[Lane]) -> None:
         """The password of that try was right: in the first lane all is forgotten, in the others this try alone."""
-        with self._guard:
-            for lane in lanes[1:]:
-                count, last = self._wrong.get(lane.key, (0, None))
-                if last is not None:
-                    self._wrong[lane.key] = (max(0, count - 1), last)
-            for lane in lanes[:1]:
-                self._wrong.pop(lane.key, None)
+        with self._store.write() as session:
+            tries.hold(session, [lane.key for lane in lanes])
+            for lane in lanes:
+                tries.take_back(session, lane.key, all_of_it=lane is lanes[0])
 
-    def _until(self, lane: Lane, now: datetime) -> datetime:
-        count, last = self._wrong.get(lane.key, (0, now))
-        return max(now, last + lane.wait(count))
+
+def _wait(session: Session, lanes: Sequence[Lane], now: datetime) -> timedelta:
+    """How long until all of these lanes are open."""
+    waits = [timedelta()]
+    for lane in lanes:
+        wrong, last = tries.of(session, lane.key, now)
+        waits.append(last + lane.wait(wrong) - now)
+    return max(waits)
 
 
 class KnownBrowsers:

@@ -269,7 +269,7 @@ def _ago(at: datetime | None, now: datetime) -> str:
 
 def _signing_in(console: Console, limiter: Limiter, known: KnownBrowsers, sender: Callable[[], str]) -> Blueprint:
     blueprint = guard(Blueprint("console", __name__, url_prefix="/console"), console)
-    brake = Brake()
+    brake = Brake(console.runtime.store)
 
     @blueprint.route("/sign-in", methods=["GET", "POST"])
     @limiter.limit(SIGN_INS, key_func=sender, methods=["POST"], override_defaults=False)
