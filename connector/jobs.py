@@ -8,10 +8,12 @@ kept sealed for an hour, since it names customers.
 from __future__ import annotations
 
 import base64
+import gc
 import threading
 import uuid
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -109,7 +111,7 @@ class Jobs:
 
     def seal(self, kind: str, account: str, outcome: Any) -> str:
         """The outcome as it is kept."""
-        packed = zlib.compress(self._shapes[kind]().dump_json(outcome))
+        packed = zlib.compress(self._shapes[kind]().dump_json(outcome, exclude_defaults=True))
         return self._vault.seal(base64.b85encode(packed).decode(), account=account, column=_COLUMN)
 
     def tell(self, kind: str, account: str, run: str, **values: Any) -> None:
@@ -120,17 +122,35 @@ class Jobs:
                 values["ended_at"] = now
             rows.change(session, kind, account, run, beat_at=now, **values)
 
+    def opened(self, kind: str, account: str, sealed: str) -> Any:
+        """What :meth:`seal` was given. Raises VaultError, and ValueError or zlib.error for another shape."""
+        written = zlib.decompress(base64.b85decode(self._vault.open(sealed, account=account, column=_COLUMN)))
+        with _without_searching():
+            return self._shapes[kind]().validate_json(written)
+
     def _opened(self, row: JobRow) -> Any:
         if row.outcome is None:
             return None
         try:
-            packed = self._vault.open(row.outcome, account=row.account, column=_COLUMN)
-            return self._shapes[row.kind]().validate_json(zlib.decompress(base64.b85decode(packed)))
+            return self.opened(row.kind, row.account, row.outcome)
         except VaultError as error:  # the key was changed within the hour
             log.warning("an outcome cannot be opened any more", account=row.account, reason=str(error))
         except (ValueError, zlib.error) as error:  # another version of the program kept it, in its own shape
             log.warning("an outcome cannot be read any more", account=row.account, failure=type(error).__name__)
         return None
+
+
+@contextmanager
+def _without_searching() -> Iterator[None]:
+    """Hold back the search for garbage: a large outcome makes tens of thousands of objects and none, and the search
+    through them again and again takes longer than all the rest."""
+    searches = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if searches:
+            gc.enable()
 
 
 class _Worker:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,8 @@ if TYPE_CHECKING:  # the planner of the past is loaded when somebody rehearses
 
 A_YEAR = timedelta(days=365)
 MOST_TAKEN_IN = 200
+MOST_SHOWN = 100
+"""A page shows so many plans of a rehearsal; a thousand would make fourteen megabytes. Its files have them."""
 _MEDIA = {"html": "text/html", "csv": "text/csv", "json": "application/json"}
 
 
@@ -135,7 +138,7 @@ def _rehearsed(job: Job, name: str, language: str) -> str:
     """The outcome as a part of the page."""
     from connector.rehearsal_file import view
 
-    shown = view(job.outcome, language) if job.outcome is not None else None
+    shown = replace(view(job.outcome, language), most=MOST_SHOWN) if job.outcome is not None else None
     return render_template(
         "console/setup/rehearsed.html", view=shown, trouble=trouble_of(job), loss=loss_of(job), name=name
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -14,10 +15,13 @@ from pydantic import TypeAdapter
 
 from adapters.errors import ConfigError, Fault
 from connector.jobs import SILENT, Job, Jobs
+from connector.rehearsal import Rehearsal
 from connector.store import Store
 from connector.store.jobs import REHEARSAL, forget_ended
 from connector.vault import Vault
 from connector.web.console_jobs import MOST_FOLLOWED, pieces
+from workflows.plan import PlannedStep
+from workflows.rehearsal import Rehearsed
 
 SECRET = "kJ8vQ2mX7nR4tW9zB3cF6hL1pS5yD0gA-jobs"
 
@@ -162,6 +166,21 @@ def test_a_rehearsal_that_goes_on_while_somebody_is_erased_leaves_nothing(house:
         thread.join(10)
     assert jobs.of(REHEARSAL, "acme") is None
     assert wait_for(lambda: ended(jobs)).outcome == [7]
+
+
+def test_a_rehearsal_of_a_thousand_deals_is_kept_small_and_comes_back_whole(tmp_path: Path) -> None:
+    step = PlannedStep(key="call", rule="call", title="Call them", body="", owner_id="u1", due_at=HandClock().at)
+    deals = tuple(Rehearsed(deal_id=str(n), ended_at=HandClock().at, steps=(step,) * 35) for n in range(1000))
+    day = HandClock().at.date()
+    made = Rehearsal("acme", "hubspot", day, day, HandClock().at, "Europe/Paris", "en", deals, {})
+    store = Store(f"sqlite:///{tmp_path / 'a.db'}")
+    jobs = Jobs(store, Vault([SECRET]), {REHEARSAL: lambda: TypeAdapter(Rehearsal)}, HandClock())
+    began = time.process_time()
+    kept = jobs.seal(REHEARSAL, "acme", made)
+    assert len(kept) < 3_000_000
+    assert jobs.opened(REHEARSAL, "acme", kept) == made
+    assert time.process_time() - began < 4, "both together take less than a second where nothing else runs"
+    store.close()
 
 
 # --- pages that follow it -------------------------------------------------------------------------------------------
