@@ -23,7 +23,7 @@ from markupsafe import Markup
 from connector.rehearsal import NoRehearsalError, Rehearsal
 from connector.web import languages
 from workflows.dates import zone
-from workflows.plan import PlannedStep
+from workflows.plan import PlannedStep, Timeline, by_day
 from workflows.rehearsal import Rehearsed
 
 MOST_PLANS = 1_000
@@ -72,6 +72,11 @@ class View:
         if one.currency is None:
             return str(format_decimal(one.amount, locale=self.language))
         return str(format_currency(one.amount, one.currency, locale=self.language))
+
+    def by_day(self, one: Rehearsed) -> Timeline:
+        """The plan in the order of its days; what hangs on a condition among the rest."""
+        ends = date.fromisoformat(one.contract_end) if one.contract_end is not None else None
+        return by_day([*one.tasks, *one.perhaps], ends)
 
     def url(self, one: Rehearsed) -> str | None:
         """The deal's page in the CRM, if it is a web address."""

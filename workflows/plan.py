@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import date, datetime
 
 from pydantic import AwareDatetime
 
@@ -90,6 +91,36 @@ def preview(look: Look, links: Links, *, left_out: bool = True) -> tuple[Planned
 def followed(look: Look) -> Playbook:
     """The playbook by which :func:`preview` plans: that of the open case, or the one that fits this deal."""
     return _with_fitting_playbook(look, look.case or _case(look))[0].playbook
+
+
+class Timeline(Model):
+    """A plan in the order of its days: up to the contract's end, after it, and what has no day yet."""
+
+    before: tuple[PlannedStep, ...] = ()
+    after: tuple[PlannedStep, ...] = ()
+    undated: tuple[PlannedStep, ...] = ()
+
+
+def by_day(steps: Iterable[PlannedStep], contract_end: date | None) -> Timeline:
+    """The steps by when they are due, or appear where that alone is known; of one day in the plan's order.
+
+    What is due on the day of the contract's end comes before it. Without such a day all of them do.
+    """
+    dated: list[tuple[datetime, PlannedStep]] = []
+    undated: list[PlannedStep] = []
+    for step in steps:
+        at = step.due_at or step.release_at
+        if at is None:
+            undated.append(step)
+        else:
+            dated.append((at, step))
+    dated.sort(key=lambda pair: pair[0])
+    late = [contract_end is not None and at.date() > contract_end for at, _ in dated]
+    return Timeline(
+        before=tuple(step for (_, step), is_late in zip(dated, late, strict=True) if not is_late),
+        after=tuple(step for (_, step), is_late in zip(dated, late, strict=True) if is_late),
+        undated=tuple(undated),
+    )
 
 
 class Expected(Model):

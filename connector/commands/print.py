@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from rich import box
@@ -22,6 +22,7 @@ from connector.store.tables import EventRow, IntentRow
 from connector.switch_on import Waiting
 from connector.tokens import Rotated
 from workflows.cases import Case, steps_over
+from workflows.plan import PlannedStep, by_day
 
 MOST_FIELDS = 8
 _MARKS = {Level.OK: ("ok", "green"), Level.WARNING: ("note", "yellow"), Level.FAULT: ("MEND", "bold red")}
@@ -214,13 +215,14 @@ def print_preview(seen: Preview) -> None:
     if seen.not_now is not None:
         out.print(Text(f"As things stand, no case would open: {seen.not_now}."))
     table = plain_table("appears", "due", "owner", "task", "why this owner")
-    for step in seen.steps:
-        if step.applies is not False:
-            due = f"{'~' if step.estimated else ''}{step.due_at:%Y-%m-%d}" if step.due_at else ""
-            appears = (
-                f"{step.release_at:%Y-%m-%d}" if step.release_at else f"after: {step.waits_for or 'its condition'}"
-            )
-            table.add_row(appears, due, Text(step.owner_name or "nobody"), Text(step.title), Text(step.why))
+    ends = date.fromisoformat(seen.contract_end) if seen.contract_end is not None else None
+    plan = by_day((step for step in seen.steps if step.applies is not False), ends)
+    for step in plan.before:
+        table.add_row(*_planned(step))
+    if ends is not None:
+        table.add_row("", f"{ends}", "", Text("— the contract ends —", style="bold"), "")
+    for step in (*plan.after, *plan.undated):
+        table.add_row(*_planned(step))
     out.print(table)
     left_out = [f"{step.key} (only if {step.condition})" for step in seen.steps if step.applies is False]
     if left_out:
@@ -229,6 +231,13 @@ def print_preview(seen: Preview) -> None:
         out.print(Text(f"Note: {lack}.", style="yellow"))
     estimated = any(step.estimated for step in seen.steps)
     out.print(f"{'~ depends on when an earlier step is done. ' if estimated else ''}Nothing was written.")
+
+
+def _planned(step: PlannedStep) -> tuple[str, str, Text, Text, Text]:
+    """A line of a plan: when the task appears and is due, whose it is, what, and why theirs."""
+    due = f"{'~' if step.estimated else ''}{step.due_at:%Y-%m-%d}" if step.due_at else ""
+    appears = f"{step.release_at:%Y-%m-%d}" if step.release_at else f"after: {step.waits_for or 'its condition'}"
+    return appears, due, Text(step.owner_name or "nobody"), Text(step.title), Text(step.why)
 
 
 def print_cases(

@@ -338,7 +338,12 @@ def test_a_preview_shows_the_plan_and_writes_nothing(
     assert "not in a not-renewing stage" in seen["not_now"]
     assert len(seen["steps"]) >= 15
     assert all(step["owner_name"] for step in seen["steps"])
-    assert "Nothing was written" in run("preview", "--account", "acme", "--deal", LOST_DEAL).out
+    told = run("preview", "--account", "acme", "--deal", LOST_DEAL).out
+    assert "Nothing was written" in told
+    until = told.partition("the contract ends")[0]
+    days = re.findall(r"^\S[^\n]{5,30}?  ~?(\d{4}-\d\d-\d\d)", until, re.M)
+    assert days == sorted(days), told
+    assert len(days) >= 5
     assert portal[0].dump() == written_before
     assert run("cases", "list", "--json").json() == []
 

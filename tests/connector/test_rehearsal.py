@@ -203,6 +203,15 @@ def test_the_page_stands_alone_escapes_what_came_from_the_crm_and_speaks_the_lan
     assert page.xpath("//script | //link | //img | //iframe") == []
     assert re.findall(r"(?:src|href)=\"(?!https://crm\.example/7)", text) == []
     assert "@import" not in text
+    (step,) = rehearsed().steps
+    later = [
+        step.model_copy(update={"title": f"in {days}", "due_at": step.due_at + timedelta(days=days)}) for days in (9, 3)
+    ]
+    loose = step.model_copy(update={"title": "some day", "due_at": None, "release_at": None, "waits_for": "item"})
+    ordered = rehearsed(steps=(loose, *later), contract_end=(step.due_at + timedelta(days=5)).date().isoformat())
+    rows = html.document_fromstring(as_html(rehearsal(ordered), "en")).xpath("//details//tbody/tr")
+    found = [re.search("in 9|in 3|some day|The contract ends", row.text_content())[0] for row in rows]
+    assert found == ["in 3", "The contract ends", "in 9", "some day"], "by day, around the contract's end"
     english = as_html(rehearsal(rehearsed()), "en")
     assert "1 offboarding would have opened." in english
     assert "Ç &amp; Co" in english
