@@ -39,6 +39,7 @@ from workflows.look import Decision, Look
 from workflows.quiet import asked_for, without_lifting
 from workflows.records import Deal, People
 from workflows.running import earliest
+from workflows.said import Said
 from workflows.writes import CreateTask, Write
 
 log = structlog.get_logger(__name__)
@@ -58,7 +59,7 @@ class Reconciler:
         self._store = store
         self._library = library
         self._links = links
-        self._erasure = Erasure(links)
+        self._erasure = Erasure(links, library.questionnaires)
         self._sender = Sender(account, store, library.documents, clock)
         self.progress = ProgressOnDeals(account, store, self._sender, clock)
         self._clock = clock
@@ -142,7 +143,7 @@ class Reconciler:
             if not undecided:
                 break
         for look in undecided:
-            look.trouble = "the decision asked for the same facts again and again"
+            look.trouble = Said("the decision asked for the same facts again and again")
         self._set_aside([look for look in looks if look.trouble])
         self._act([look for look in looks if not look.trouble])
 
@@ -286,7 +287,7 @@ class Reconciler:
             look.decision = _ended(facts, look.cancelled) if look.cancelled else decide(facts, links)
         except Exception as error:
             log.exception("a deal could not be decided", account=self._account.name, deal=look.row.deal_id)
-            look.trouble = f"internal error: {type(error).__name__}"
+            look.trouble = Said("internal error: %(name)s", name=type(error).__name__)
             look.decision = Decision()
 
     def _lately_surveyed(self, looks: Sequence[DealLook]) -> Sequence[LinkRow]:
@@ -336,7 +337,7 @@ class Reconciler:
                 self._keep_decision(session, look, now)
         except IntegrityError:
             log.exception("a decision could not be kept", account=self._account.name, deal=look.row.deal_id)
-            look.trouble = "internal error: the database refused what was decided"
+            look.trouble = Said("internal error: the database refused what was decided")
 
     def _keep_decision(self, session: Session, look: DealLook, now: datetime) -> None:
         decision, case = look.decision, look.decision.case

@@ -29,6 +29,7 @@ from workflows.cases import Case, Event
 from workflows.ending import TAKEN_OUT, end_unseen
 from workflows.fields import FIELDS
 from workflows.quiet import holds_quiet
+from workflows.said import Said
 
 MOST = 100_000
 NAMED = 10
@@ -221,7 +222,7 @@ def _finish_here(runtime: Runtime, done: Uninstalled) -> None:
     with runtime.store.write() as session:
         for case in cases.listing(session, account=done.account, open_only=True, limit=MOST):
             cases.save(session, end_unseen(case, now))
-            ended = Event(what="cancelled", detail="the account was taken out; its CRM was out of reach")
+            ended = Event(what="cancelled", detail=Said("the account was taken out; its CRM was out of reach"))
             cases.log(session, done.account, [ended], now, case_id=case.id, deal_id=case.deal_id)
         intake.close_all_links(session, done.account, now)
         accounts.forget(session, done.account)

@@ -20,6 +20,7 @@ from workflows.heed import Heed
 from workflows.questions import Answer, Questionnaire
 from workflows.records import Contact, DealState, People
 from workflows.rules import Anchor, CaseKind, LinkKind, StepRule, Texts
+from workflows.said import Said
 from workflows.sides import compare, late_mark
 from workflows.survey import wording
 
@@ -80,7 +81,7 @@ def _take_former(draft: Draft) -> None:
                 name=contact.name if contact is not None else None,
                 heed=Heed(draft),
             )
-            draft.log("answered", "to the former case", questionnaire=answer.questionnaire, by=answer.by)
+            draft.log("answered", Said("to the former case"), questionnaire=answer.questionnaire, by=answer.by)
 
 
 def _was_taken(draft: Draft, case: Case, answer: Answer, former: Iterable[Case]) -> bool:
@@ -236,16 +237,16 @@ def needless(desk: Desk, rule: StepRule, contact_id: str | None) -> str | None:
     draft = desk.draft
     if rule.until == "answered":
         if answered_at(draft.case, draft.written, contact_id) is not None:
-            return "the answer has come in already"
+            return Said("the answer has come in already")
         if contact_id is not None and not _may_write(desk.contact(contact_id)):
-            return "this person cannot be written to, or does not want it"
+            return Said("this person cannot be written to, or does not want it")
         return None
     contact = desk.contact(contact_id) if rule.link is LinkKind.SURVEY else None
     if contact is not None and contact.opted_out and not (rule.call_title or rule.call_body):
-        return "this person does not want to be written to, and the playbook has no call in its place"
+        return Said("this person does not want to be written to, and the playbook has no call in its place")
     if rule.link is LinkKind.SURVEY and contact_id is not None and contact_id in draft.look.surveyed:
         asked = draft.look.surveyed[contact_id].date().isoformat()
-        return f"they were sent a survey for another case on {asked}, and the rest period is not over"
+        return Said("they were sent a survey for another case on %(day)s, and the rest period is not over", day=asked)
     return None
 
 
@@ -262,7 +263,7 @@ def stop_asking(desk: Desk) -> None:
         contact = desk.contact(step.contact_id)
         if contact is not None and contact.opted_out:
             draft.close(step, wording(_OPTED_OUT, draft.case.language, ("en",)))
-            draft.log("asking ended", "this person has opted out meanwhile", step=step.key)
+            draft.log("asking ended", Said("this person has opted out meanwhile"), step=step.key)
 
 
 def stop_reminders(desk: Desk) -> None:

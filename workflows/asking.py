@@ -23,7 +23,9 @@ from workflows.documents import (
 from workflows.fields import REASON_OPTIONS
 from workflows.questions import Option, Question, Questionnaire
 from workflows.rules import LinkKind
-from workflows.survey import OWN_VIEW_FIELDS, REASON_FILES, OptionDoc, all_texts, check_choices, to_option
+from workflows.said import Said
+from workflows.survey import OWN_VIEW_FIELDS, REASON_FILES, OptionDoc, all_texts, to_option
+from workflows.survey_checks import check_choices
 from workflows.tone import Rule
 from workflows.tone_check import Allowed, Note, check_tone, reason_texts
 
@@ -113,7 +115,7 @@ def parse_reasons(text: str | bytes, file: str) -> tuple[Option, ...]:
         known = {option.value for option in REASON_OPTIONS}
         faults += check_choices(document, ("options",), doc.options, "exit_reason", known)
         if len({option.value for option in doc.options}) < len(doc.options):
-            faults.append(document.fault(("options",), None, "each reason stands here once"))
+            faults.append(document.fault(("options",), None, Said("each reason stands here once")))
     if faults or doc is None:
         raise PlaybookError(sorted(faults, key=lambda fault: fault.line or 0))
     return tuple(to_option(option) for option in doc.options)

@@ -22,6 +22,7 @@ import holidays
 from holidays.registry import COUNTRIES
 
 from workflows.rules import Moment
+from workflows.said import Said
 
 OPENS = time(9)
 """When tasks appear."""
@@ -91,7 +92,7 @@ def _known(code: str, country: str, part: str) -> tuple[str, str | None]:
     """Country and part as the holidays library spells them. ValueError with what is near."""
     country = country.strip().upper()
     if country not in {row[1] for row in COUNTRIES.values()}:
-        raise ValueError(f"no calendar {code!r}: {_near_countries(country)}")
+        raise ValueError(Said("no calendar %(code)s: %(hint)s", code=repr(code), hint=_near_countries(country)))
     if not part:
         return country, None
     parts = getattr(holidays, country).subdivisions
@@ -99,7 +100,16 @@ def _known(code: str, country: str, part: str) -> tuple[str, str | None]:
     if part.casefold() not in spelt:
         near = difflib.get_close_matches(part.casefold(), spelt, n=5, cutoff=0.4)
         shown = ", ".join(f"{country}-{one}" for one in ([spelt[one] for one in near] or parts[:12]))
-        raise ValueError(f"no calendar {code!r}: {f'there are {shown}, and' if shown else 'write'} {country} alone")
+        if not shown:
+            raise ValueError(Said("no calendar %(code)s: write %(country)s alone", code=repr(code), country=country))
+        raise ValueError(
+            Said(
+                "no calendar %(code)s: there are %(parts)s, and %(country)s alone",
+                code=repr(code),
+                parts=shown,
+                country=country,
+            )
+        )
     return country, spelt[part.casefold()]
 
 
@@ -108,8 +118,8 @@ def _near_countries(word: str) -> str:
     by_word |= {name.casefold(): row[1] for row in COUNTRIES.values() for name in row[1:3]}
     word = word.casefold().replace(" ", "_")
     near = dict.fromkeys(by_word[one] for one in difflib.get_close_matches(word, by_word, n=6, cutoff=0.5))
-    hint = f"close to it: {', '.join(near)}" if near else "write a country code"
-    return f"{hint} (two letters, such as FR or US, with a part if need be, such as US-CA)"
+    hint = Said("close to it: %(near)s", near=", ".join(near)) if near else Said("write a country code")
+    return Said("%(hint)s (two letters, such as FR or US, with a part if need be, such as US-CA)", hint=hint)
 
 
 @lru_cache(maxsize=512)
@@ -125,8 +135,12 @@ def zone(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):  # OSError: a name that is a folder of the zone files, such as "Europe"
         near = difflib.get_close_matches(name, available_timezones(), n=5, cutoff=0.5)
-        hint = f"close to it: {', '.join(near)}" if near else "write an IANA name, such as Europe/Paris"
-        raise ValueError(f"no time zone {name!r}: {hint}") from None
+        hint = (
+            Said("close to it: %(near)s", near=", ".join(near))
+            if near
+            else Said("write an IANA name, such as Europe/Paris")
+        )
+        raise ValueError(Said("no time zone %(name)s: %(hint)s", name=repr(name), hint=hint)) from None
 
 
 def zone_or(name: str | None, default: ZoneInfo) -> ZoneInfo:

@@ -19,6 +19,7 @@ from babel import Locale, UnknownLocaleError
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, WithJsonSchema
 
 from workflows.records import Model
+from workflows.said import Said
 
 try:
     from yaml import CSafeLoader as _Base
@@ -67,15 +68,15 @@ _NAME = r"[a-z][a-z0-9]*(-[a-z0-9]+)*"
 
 def _parse_name(text: object) -> str:
     if not isinstance(text, str) or not re.fullmatch(_NAME, text) or len(text) > 40:
-        raise ValueError("write a name of small letters, digits and hyphens, up to 40, such as `tell-them`")
+        raise ValueError(Said("write a name of small letters, digits and hyphens, up to 40, such as `tell-them`"))
     return text
 
 
 def _parse_words(text: object) -> str:
     if not isinstance(text, str):
-        raise ValueError("write a text (in quotes if it looks like a number)")
+        raise ValueError(Said("write a text (in quotes if it looks like a number)"))
     if not text.strip():
-        raise ValueError("this text is empty; write it")
+        raise ValueError(Said("this text is empty; write it"))
     return unicodedata.normalize("NFC", text.strip())
 
 
@@ -168,12 +169,12 @@ def load(text: str | bytes, file: str, *, shipped: bool = False) -> Document:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         problem = getattr(error, "problem", None) or shorten(error)
-        cure = f"this is not YAML: {problem}; look at the indents and quotes near this line"
+        cure = Said("this is not YAML: %(problem)s; look at the indents and quotes near this line", problem=problem)
         line = None if mark is None else mark.line + 1
         raise PlaybookError([Fault(file=file, line=line, key="", cure=cure)]) from None
     if not faults and not isinstance(document.data, dict):
         faults.append(
-            Fault(file=file, line=1, key="", cure="the file must start with its name, such as `playbook: saas`")
+            Fault(file=file, line=1, key="", cure=Said("the file must start with its name, such as `playbook: saas`"))
         )
     if faults:
         raise PlaybookError(faults)
@@ -189,14 +190,16 @@ class _RefusedError(Exception):
 
 
 def _decoded(text: str | bytes) -> str:
-    too_long = _RefusedError(f"the file is longer than {MAX_CHARACTERS:,} characters; split it")
+    too_long = _RefusedError(Said("the file is longer than %(most)s characters; split it", most=f"{MAX_CHARACTERS:,}"))
     if isinstance(text, bytes):
         if len(text) > 4 * MAX_CHARACTERS:
             raise too_long
         try:
             text = text.decode("utf-8-sig")
         except UnicodeDecodeError as error:
-            raise _RefusedError(f"the file is not UTF-8 (byte {error.start + 1}); save it as UTF-8") from None
+            raise _RefusedError(
+                Said("the file is not UTF-8 (byte %(byte)s); save it as UTF-8", byte=error.start + 1)
+            ) from None
     if len(text) > MAX_CHARACTERS:
         raise too_long
     return text
@@ -210,13 +213,15 @@ def _scan(text: str) -> None:
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         documents += isinstance(event, yaml.DocumentStartEvent)
         if depth > MAX_DEPTH:
-            raise _RefusedError(f"the file is nested deeper than {MAX_DEPTH} levels", line)
+            raise _RefusedError(Said("the file is nested deeper than %(most)s levels", most=MAX_DEPTH), line)
         if documents > 1:
-            raise _RefusedError("the file holds more than one document (`---`); put each into its own file", line)
+            raise _RefusedError(Said("the file holds more than one document (`---`); put each into its own file"), line)
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise _RefusedError("anchors (&) and aliases (*) are not taken; write the text out, or quote it", line)
+            raise _RefusedError(
+                Said("anchors (&) and aliases (*) are not taken; write the text out, or quote it"), line
+            )
         if getattr(event, "tag", None):
-            raise _RefusedError("tags (!) are not taken; write the value without it, or quote it", line)
+            raise _RefusedError(Said("tags (!) are not taken; write the value without it, or quote it"), line)
 
 
 def _build(node: yaml.Node, loc: Loc, document: Document, faults: list[Fault]) -> Any:
@@ -234,12 +239,12 @@ def _build_mapping(node: yaml.MappingNode, loc: Loc, document: Document, faults:
         line = name.start_mark.line + 1
         if not isinstance(name, yaml.ScalarNode):
             faults.append(
-                Fault(file=document.file, line=line, key="", cure="a key must be a word, not a list or mapping")
+                Fault(file=document.file, line=line, key="", cure=Said("a key must be a word, not a list or mapping"))
             )
             continue
         key = str(name.value)
         if key in data:
-            cure = f"this key stands here twice (first in line {document.lines[*loc, key]}); keep one"
+            cure = Said("this key stands here twice (first in line %(line)s); keep one", line=document.lines[*loc, key])
             faults.append(Fault(file=document.file, line=line, key=key, cure=cure))
             continue
         data[key] = _build(value, (*loc, key), document, faults)
@@ -296,7 +301,7 @@ def load_all(texts: Mapping[str, str | bytes], parse: Callable[[str | bytes, str
             faults += error.faults
             continue
         if one.key in found:
-            cure = f"{files[one.key]} has this name already; give each its own"
+            cure = Said("%(file)s has this name already; give each its own", file=files[one.key])
             faults.append(Fault(file=file, key=kind, seen=one.key, cure=cure))
         found[one.key], files[one.key] = one, file
     if faults:
@@ -308,7 +313,11 @@ def guess(word: object, known: Iterable[str]) -> str:
     """ "Did you mean …?" with the nearest known word, or the list of them."""
     known = sorted(known)
     near = difflib.get_close_matches(str(word), known, n=1)
-    return f"did you mean {near[0]!r}?" if near else "there are: " + ", ".join(known)
+    return (
+        Said("did you mean %(near)s?", near=repr(near[0]))
+        if near
+        else Said("there are: %(known)s", known=", ".join(known))
+    )
 
 
 def model_faults(document: Document, error: ValidationError, model: type[BaseModel]) -> list[Fault]:
@@ -324,26 +333,28 @@ def model_faults(document: Document, error: ValidationError, model: type[BaseMod
 
 
 _WANTED = {
-    "string_type": "write a text (in quotes if it looks like a number)",
-    "bool_type": "write true or false",
-    "int_type": "write a whole number",
-    "list_type": "write a list, such as [a, b]",
-    "dict_type": "write it by language, such as {en: …, fr: …}",
-    "model_type": "write keys and values",
-    "too_short": "this list is empty; add at least one",
+    "string_type": Said("write a text (in quotes if it looks like a number)"),
+    "bool_type": Said("write true or false"),
+    "int_type": Said("write a whole number"),
+    "list_type": Said("write a list, such as [a, b]"),
+    "dict_type": Said("write it by language, such as {en: …, fr: …}"),
+    "model_type": Said("write keys and values"),
+    "too_short": Said("this list is empty; add at least one"),
 }
 
 
 def _in_words(error: Mapping[str, Any], model: type[BaseModel]) -> tuple[object, str]:
     kind, seen, context = error["type"], error["input"], error.get("ctx", {})
     if kind == "missing":
-        return None, "this key is missing; add it"
+        return None, Said("this key is missing; add it")
     if kind == "extra_forbidden":
-        return seen, f"no such key; {guess(error['loc'][-1], _keys_at(model, error['loc'][:-1]))}"
+        return seen, Said("no such key; %(guess)s", guess=guess(error["loc"][-1], _keys_at(model, error["loc"][:-1])))
     if kind in ("enum", "literal_error"):
-        return seen, f"write one of {context['expected']}"
+        return seen, Said("write one of %(known)s", known=context["expected"])
     if kind in ("greater_than_equal", "less_than_equal"):
-        return seen, f"write {context['ge']} or more" if "ge" in context else f"write {context['le']} or less"
+        return seen, Said("write %(least)s or more", least=context["ge"]) if "ge" in context else Said(
+            "write %(most)s or less", most=context["le"]
+        )
     return seen, str(context["error"]) if kind == "value_error" else _WANTED.get(kind, str(error["msg"]))
 
 
@@ -368,9 +379,11 @@ def language_faults(document: Document) -> Iterator[Fault]:
         try:
             Locale.parse(str(language), sep="-")
         except (UnknownLocaleError, ValueError):
-            yield document.fault(("languages", at), language, "no such language; write a code such as en, fr or pt-BR")
+            yield document.fault(
+                ("languages", at), language, Said("no such language; write a code such as en, fr or pt-BR")
+            )
         if language in languages[:at]:
-            yield document.fault(("languages", at), language, "this language stands here twice; keep one")
+            yield document.fault(("languages", at), language, Said("this language stands here twice; keep one"))
 
 
 def translation_faults(document: Document, located: Iterable[tuple[Loc, dict[str, Any]]]) -> Iterator[Fault]:
@@ -379,8 +392,13 @@ def translation_faults(document: Document, located: Iterable[tuple[Loc, dict[str
     for loc, texts in located:
         for language in languages:
             if language not in texts:
-                yield document.fault((*loc, language), None, f"the text in {language} is missing; add it")
+                yield document.fault(
+                    (*loc, language), None, Said("the text in %(language)s is missing; add it", language=language)
+                )
         for language in texts:
             if languages and language not in languages:
-                cure = f"the file has no such language ({', '.join(languages)}); add it to `languages` or drop it"
+                cure = Said(
+                    "the file has no such language (%(languages)s); add it to `languages` or drop it",
+                    languages=", ".join(languages),
+                )
                 yield document.fault((*loc, language), language, cure)

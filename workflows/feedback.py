@@ -23,7 +23,8 @@ from workflows.heed import Heed
 from workflows.questions import Answer, AnswerValue, Question, Questionnaire, QuestionType
 from workflows.records import Contact, Deal, People, RecordKind, Ref
 from workflows.rules import CaseKind, LinkKind, Texts
-from workflows.survey import FEEDBACK_FIELDS, clean_text, wording
+from workflows.survey import clean_text, wording
+from workflows.survey_checks import FEEDBACK_FIELDS
 from workflows.texts import date_words
 from workflows.writes import CreateNote, FieldValue, UpdateFields, Write
 

@@ -15,6 +15,7 @@ from workflows.cases import Step, StepStatus
 from workflows.dates import zone, zone_or
 from workflows.draft import Draft
 from workflows.records import TaskState
+from workflows.said import Said
 from workflows.texts import shorten
 
 MAX_REASON = 500
@@ -34,7 +35,7 @@ def take_tasks(draft: Draft) -> None:
             continue
         if not state.found:
             draft.put(step, status=StepStatus.DELETED)
-            draft.log("task deleted", "a person deleted the task; it is not made again", step=step.key)
+            draft.log("task deleted", Said("a person deleted the task; it is not made again"), step=step.key)
             continue
         _take_state(draft, step, state)
         if not state.done:
@@ -47,7 +48,7 @@ def _take_state(draft: Draft, step: Step, state: TaskState) -> None:
         if step.status is not StepStatus.NOT_APPLICABLE or reason != step.reason:
             when = step.completed_at or state.completed_at or draft.now
             draft.put(step, status=StepStatus.NOT_APPLICABLE, completed_at=when, reason=reason)
-            draft.log("not applicable", reason or "no reason was given", step=step.key)
+            draft.log("not applicable", reason or Said("no reason was given"), step=step.key)
     elif state.done and step.status is not StepStatus.DONE:
         draft.put(step, status=StepStatus.DONE, completed_at=state.completed_at or draft.now, reason="")
         draft.log("task done", step=step.key)
@@ -71,13 +72,13 @@ def _note_changes(draft: Draft, step: Step, state: TaskState) -> None:
     if owner is None or owner == step.owner_id:
         draft.written.pop(f"owner:{step.key}", None)
     elif draft.once(f"owner:{step.key}", owner):
-        draft.log("owner changed", "a person gave the task to someone else", step=step.key, owner=owner)
+        draft.log("owner changed", Said("a person gave the task to someone else"), step=step.key, owner=owner)
     if same_due(state.due_at, step.due_at):
         draft.written.pop(moving(step.key), None)  # it has arrived
     if is_our_due(draft, step, state):
         draft.written.pop(f"due:{step.key}", None)
     elif draft.once(f"due:{step.key}", due):
-        draft.log("due date changed", "a person changed the due date", step=step.key, due=due)
+        draft.log("due date changed", Said("a person changed the due date"), step=step.key, due=due)
 
 
 def is_our_due(draft: Draft, step: Step, state: TaskState) -> bool:

@@ -25,6 +25,7 @@ from workflows.documents import (
     shipped_texts,
     translation_faults,
 )
+from workflows.said import Said
 from workflows.texts import CONDITION_NAMES, check_text
 
 PAPER_NAMES = (CONDITION_NAMES - {"days_left"}) | {
@@ -56,7 +57,7 @@ class Block(Doc):
     @model_validator(mode="after")
     def _one(self) -> Block:
         if len(self.model_fields_set) != 1:
-            raise ValueError(f"a block is one of: {', '.join(type(self).model_fields)}")
+            raise ValueError(Said("a block is one of: %(known)s", known=", ".join(type(self).model_fields)))
         return self
 
     @property

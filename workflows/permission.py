@@ -22,6 +22,7 @@ from workflows.look import Look
 from workflows.questions import Answer, AnswerValue, Questionnaire
 from workflows.records import Contact, Model, People, RecordKind, Ref
 from workflows.rules import LinkKind, Texts
+from workflows.said import Said
 from workflows.survey import wording
 from workflows.texts import date_words, shorten
 from workflows.writes import CreateNote, UpdateFields
@@ -31,6 +32,8 @@ FARTHEST = timedelta(days=1830)
 """Nobody agrees to hear from us for longer than this."""
 NOBODY = "…"
 """Stands in a form instead of somebody who was erased (P-79); what it says of them is no permission."""
+SOMEBODY = "?"
+"""Stands instead of a name that fitted no contact, where the form says that they refused: that counts as before."""
 _PLACED = "permit:"
 """Before the digest of what was said and the contact's id: the day on which it was noted, and :func:`whose`."""
 _LOST = "permit?"
@@ -38,6 +41,11 @@ _LOST = "permit?"
 _ERASED = "erased"
 TOLD = (":permission:", ":_basis:", ":feedback:")
 """In the keys of those writes that tell people what was agreed, or said in the form."""
+_TROUBLES = {
+    "unknown": Said("no single contact of the deal has this name or address"),
+    "opted_out": Said("the contact is opted out of e-mail in the CRM"),
+}
+"""Why an agreement was not taken over, for the log."""
 _MOST_SAID = 250
 """Shorter than the narrowest text field of a CRM."""
 
@@ -190,9 +198,17 @@ def _place(draft: Draft, said: Permission, people: People) -> None:
         return
     draft.written[f"{_PLACED}{said.digest}:{contact.id}"] = f"{said.noted_on.isoformat()}|{whose(said.who)}"
     draft.written.pop(lost, None)
-    draft.log("permission noted", f"{said.agreed}, until {said.until}", contact=contact.id)
+    draft.log("permission noted", _agreement(said), contact=contact.id)
     if contact.opted_out and said.is_granted:
         _tell(draft, said, "opted_out")
+
+
+def _agreement(said: Permission) -> Said:
+    """What was agreed, for the log: it names nobody."""
+    if said.until is None:
+        return Said("agreed") if said.is_granted else Said("refused")
+    day = said.until.isoformat()
+    return Said("agreed, until %(day)s", day=day) if said.is_granted else Said("refused, until %(day)s", day=day)
 
 
 def is_looked_for(look: Look, case: Case) -> bool:
@@ -217,6 +233,23 @@ def naming(written: Mapping[str, str], contact_ids: Collection[str]) -> set[str]
     """The digests (:func:`whose`) of the words in which forms of this case name these contacts."""
     mine = [name for name in written if name.startswith(_PLACED) and name.split(":")[2] in contact_ids]
     return {written[name].partition("|")[2] for name in mine}
+
+
+def naming_others(written: Mapping[str, str], contact_ids: Collection[str]) -> set[str]:
+    """The same for all other contacts whom forms of this case name."""
+    others = {name.split(":")[2] for name in written if name.startswith(_PLACED)} - set(contact_ids)
+    return naming(written, others)
+
+
+def keys_asked(questionnaires: Mapping[str, Questionnaire]) -> dict[str, tuple[str, str]]:
+    """For each form that asks for a permission, by its key: the questions for who it is, and whether they agreed."""
+    found = {key: {one.field: one.key for one in asked.questions()} for key, asked in questionnaires.items()}
+    return {key: (fields[WHO], fields[ASKED]) for key, fields in found.items() if {WHO, ASKED} <= fields.keys()}
+
+
+def unnamed(agreed: object) -> str:
+    """What stands instead of a name that fits no contact once it may be that of somebody who was erased."""
+    return SOMEBODY if agreed == Agreed.REFUSED else NOBODY
 
 
 def forgotten(written: Mapping[str, str], contact_ids: Collection[str]) -> dict[str, str]:
@@ -246,7 +279,7 @@ def matching(who: str, contacts: Sequence[Contact]) -> Contact | None:
 
 def _tell(draft: Draft, said: Permission, trouble: str) -> None:
     """Name nobody once somebody of this case was erased: it may be them, of whom only an id is known (P-79)."""
-    draft.log("permission not taken over", trouble)
+    draft.log("permission not taken over", _TROUBLES[trouble])
     language = draft.case.language
     who = _say("someone", language) if SOMEONE_ERASED in draft.written else shorten(said.who, 200)
     note = CreateNote(

@@ -35,6 +35,7 @@ from workflows.documents import (
 from workflows.override import overridden
 from workflows.playbook_checks import Placed, check_playbook, raw_steps
 from workflows.rules import Anchor, CaseKind, Linked, LinkKind, Moment, Phase, Playbook, Quiet, Repeat, StepRule
+from workflows.said import Said
 from workflows.survey import shipped_questionnaires
 from workflows.tone_check import Allowed, Note, check_tone, step_texts
 from workflows.writes import DocumentKind, Priority, TaskType
@@ -62,23 +63,26 @@ def parse_moment(text: object) -> Moment:
     match = _MOMENT.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None:
         raise ValueError(
-            "write an anchor (opened, confirmed, contract_end, answered, step:<key>, overdue:<key>) and, if you like, "
-            "an offset in days (d) or business days (bd), such as `contract_end - 30d` or `confirmed + 1bd`"
+            Said(
+                "write an anchor (opened, confirmed, contract_end, answered, step:<key>, overdue:<key>) and, if "
+                "you like, an offset in days (d) or business days (bd), such as `contract_end - 30d` or "
+                "`confirmed + 1bd`"
+            )
         )
     anchor, step, sign, number, unit = match.groups()
     days = int(number or 0) * (-1 if sign == "-" else 1)
     if abs(days) > 1095:
-        raise ValueError("an offset may be up to 1095 days (three years)")
+        raise ValueError(Said("an offset may be up to 1095 days (three years)"))
     return Moment(anchor=Anchor(anchor.partition(":")[0]), step=step, days=days, business=unit == "bd" and days != 0)
 
 
 def _parse_span(text: object) -> timedelta:
     match = _SPAN.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None or int(match[1]) == 0:
-        raise ValueError("write how long before it is due, such as `30m`, `4h` or `1d`")
+        raise ValueError(Said("write how long before it is due, such as `30m`, `4h` or `1d`"))
     span = timedelta(**{{"m": "minutes", "h": "hours", "d": "days"}[match[2]]: int(match[1])})
     if span > timedelta(days=30):
-        raise ValueError("a reminder may come up to 30 days before the task is due")
+        raise ValueError(Said("a reminder may come up to 30 days before the task is due"))
     return span
 
 
@@ -100,7 +104,7 @@ class RepeatDoc(Doc):
 def _parse_quiet(text: object) -> timedelta:
     match = re.fullmatch(r"(\d{1,4})\s*d", text.strip()) if isinstance(text, str) else None
     if match is None:
-        raise ValueError("write how many days after the case has ended, such as `90d`")
+        raise ValueError(Said("write how many days after the case has ended, such as `90d`"))
     return timedelta(days=int(match[1]))
 
 
@@ -126,6 +130,7 @@ class StepDoc(Doc):
     when: str | None = Field(None, description="Only if this condition holds.")
     per_contact: bool = Field(False, description="One task for each contact.")
     per_item: bool = Field(False, description="One task for each day and owner of the inventory's items.")
+    paced: bool = Field(False, description="Stands for status points at the rhythm agreed at the start.")
     document: Annotated[DocumentKind, Field(strict=False)] | None = Field(
         None, description="Attached to the deal: letter, achievements, farewell, case-study, plan or inventory."
     )

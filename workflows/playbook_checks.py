@@ -18,6 +18,7 @@ from workflows.documents import Document, Fault, Loc, as_list, guess, language_f
 from workflows.people import RULES
 from workflows.records import Company, Contact, Deal
 from workflows.rules import RIGHTS_ANCHORS, Anchor, CaseKind, LinkKind, Moment, StepRule
+from workflows.said import Said
 from workflows.texts import CONDITION_NAMES, ITEM_NAMES, TEXT_NAMES, check_expression, check_text
 from workflows.views import Contacts
 from workflows.writes import DocumentKind
@@ -101,7 +102,11 @@ def _doubled_keys(document: Document) -> Faults:
         for loc, item in items:
             key = item.get("key") if isinstance(item, dict) else None
             if isinstance(key, str) and key in seen:
-                cure = f"a {what} with this key stands in line {seen[key]} already; give each its own"
+                cure = Said(
+                    "a %(what)s with this key stands in line %(line)s already; give each its own",
+                    what=what,
+                    line=seen[key],
+                )
                 yield document.fault((*loc, "key"), key, cure)
             elif isinstance(key, str):
                 seen[key] = document.lines.get((*loc, "key"))
@@ -129,18 +134,32 @@ def _moments(document: Document, one: Placed, keys: set[Any]) -> Faults:
         loc = (*one.loc, name)
         if moment.step is not None and moment.step not in keys:
             known = [key for key in keys if isinstance(key, str)]
-            yield document.fault(loc, spell(moment), f"there is no step {moment.step!r}; {guess(moment.step, known)}")
+            yield document.fault(
+                loc,
+                spell(moment),
+                Said("there is no step %(step)s; %(guess)s", step=repr(moment.step), guess=guess(moment.step, known)),
+            )
         if moment.anchor not in AHEAD and moment.days < 0:
-            cure = f"nobody can act before {moment.anchor} has happened; only days that are ahead take a minus"
+            cure = Said(
+                "nobody can act before %(anchor)s has happened; only days that are ahead take a minus",
+                anchor=moment.anchor,
+            )
             yield document.fault(loc, spell(moment), cure)
     yield from _lasting(document, one)
     if rule.due.anchor in (Anchor.STEP, Anchor.OVERDUE, Anchor.ANSWERED) and not _same_anchor(rule.due, rule.release):
-        cure = f"this date is not known when the task appears ({spell(rule.release)}); release it on the same anchor"
+        cure = Said(
+            "this date is not known when the task appears (%(moment)s); release it on the same anchor",
+            moment=spell(rule.release),
+        )
         yield document.fault((*one.loc, "due"), spell(rule.due), cure)
     for name in ("release", "not_before"):
         start: Moment | None = getattr(rule, name)
         if start and _surely_before(rule.due, start):
-            cure = f"it would be due before it appears ({name} is {spell(start)}); make it later"
+            cure = Said(
+                "it would be due before it appears (%(name)s is %(moment)s); make it later",
+                name=name,
+                moment=spell(start),
+            )
             yield document.fault((*one.loc, "due"), spell(rule.due), cure)
 
 
@@ -153,10 +172,13 @@ def _lasting(document: Document, one: Placed) -> Faults:
     rule = one.rule
     if rule.lasting or "lasting" in one.faulty:
         if rule.release.anchor in _LATER and not _same_anchor(rule.due, rule.release):
-            cure = f"count it from {rule.release.anchor} as well: nobody knows before whether it appears at all"
+            cure = Said(
+                "count it from %(anchor)s as well: nobody knows before whether it appears at all",
+                anchor=rule.release.anchor,
+            )
             yield document.fault((*one.loc, "due"), spell(rule.due), cure)
         return
-    cure = "the case would be open for years: write `lasting: true` in its phase"
+    cure = Said("the case would be open for years: write `lasting: true` in its phase")
     if rule.repeat is not None:
         yield document.fault((*one.loc, "repeat"), None, cure)
     if rule.release.anchor in _LATER:
@@ -167,13 +189,13 @@ def _overdue(document: Document, one: Placed) -> Faults:
     """What hangs on a task that is overdue appears some days after that day, and is due later (P-13)."""
     rule = one.rule
     if rule.not_before is not None and rule.not_before.anchor is Anchor.OVERDUE:
-        cure = "`overdue:` says when a step appears at all: write it as `release`"
+        cure = Said("`overdue:` says when a step appears at all: write it as `release`")
         yield document.fault((*one.loc, "not_before"), spell(rule.not_before), cure)
     if rule.release.anchor is Anchor.OVERDUE and rule.release.days <= 0:
-        cure = "say how long after that day, such as `+ 3bd`: on the day itself nothing is overdue yet"
+        cure = Said("say how long after that day, such as `+ 3bd`: on the day itself nothing is overdue yet")
         yield document.fault((*one.loc, "release"), spell(rule.release), cure)
     if rule.release.anchor is Anchor.OVERDUE and rule.per_contact:
-        cure = "a step that watches over another is one task; drop `per_contact`"
+        cure = Said("a step that watches over another is one task; drop `per_contact`")
         yield document.fault((*one.loc, "per_contact"), None, cure)
 
 
@@ -206,15 +228,20 @@ def _calendar_days(moment: Moment) -> tuple[int, int]:
 def _names(document: Document, one: Placed, questionnaires: Mapping[str, LinkKind]) -> Faults:
     rule = one.rule
     if rule.owner == "item" and not rule.per_item:
-        yield document.fault((*one.loc, "owner"), rule.owner, "only a step with `per_item: true` has such an owner")
+        yield document.fault(
+            (*one.loc, "owner"), rule.owner, Said("only a step with `per_item: true` has such an owner")
+        )
     elif rule.owner not in RULES and rule.owner != "item":
-        cure = f"there is no such rule for an owner; {guess(rule.owner, RULES)}"
+        cure = Said("there is no such rule for an owner; %(guess)s", guess=guess(rule.owner, RULES))
         yield document.fault((*one.loc, "owner"), rule.owner, cure)
     if rule.questionnaire is not None and rule.questionnaire not in questionnaires:
-        cure = f"there is no such questionnaire; {guess(rule.questionnaire, questionnaires)}"
+        cure = Said("there is no such questionnaire; %(guess)s", guess=guess(rule.questionnaire, questionnaires))
         yield document.fault((*one.loc, "questionnaire"), rule.questionnaire, cure)
     elif rule.questionnaire and rule.link and questionnaires[rule.questionnaire] != rule.link:
-        cure = f"this questionnaire is for a page of the kind {questionnaires[rule.questionnaire]}; change `link` to it"
+        cure = Said(
+            "this questionnaire is for a page of the kind %(kind)s; change `link` to it",
+            kind=questionnaires[rule.questionnaire],
+        )
         yield document.fault((*one.loc, "questionnaire"), rule.questionnaire, cure)
 
 
@@ -222,33 +249,35 @@ def _links(document: Document, one: Placed) -> Faults:
     rule = one.rule
     moments = [moment for moment in (rule.release, rule.not_before, rule.due) if moment is not None]
     if any(moment.anchor is Anchor.ITEM for moment in moments) and not rule.per_item:
-        yield document.fault((*one.loc, "release"), "item", "only a step with `per_item: true` has days of items")
+        yield document.fault((*one.loc, "release"), "item", Said("only a step with `per_item: true` has days of items"))
     if rule.per_item and rule.per_contact:
-        yield document.fault((*one.loc, "per_item"), "true", "a step is per contact or per item; drop one of them")
+        yield document.fault(
+            (*one.loc, "per_item"), "true", Said("a step is per contact or per item; drop one of them")
+        )
     if rule.link in ASKING and not rule.questionnaire:
-        yield document.fault((*one.loc, "link"), rule.link, "say which `questionnaire` this page asks")
+        yield document.fault((*one.loc, "link"), rule.link, Said("say which `questionnaire` this page asks"))
     if rule.link is LinkKind.DOCUMENT and rule.document is None:
-        cure = f"say which `document` this page shows: {', '.join(DocumentKind)}"
+        cure = Said("say which `document` this page shows: %(known)s", known=", ".join(DocumentKind))
         yield document.fault((*one.loc, "link"), rule.link, cure)
     if rule.questionnaire and not rule.link:
-        cure = "say with `link` which page asks it (survey or interview)"
+        cure = Said("say with `link` which page asks it (survey or interview)")
         yield document.fault((*one.loc, "questionnaire"), rule.questionnaire, cure)
     if rule.link is LinkKind.SURVEY and not rule.per_contact:
-        cure = "a survey is one person's own page; add `per_contact: true`"
+        cure = Said("a survey is one person's own page; add `per_contact: true`")
         yield document.fault((*one.loc, "link"), rule.link, cure)
     for language, text in rule.customer.items():
-        for cure in _cures(text, CUSTOMER_NAMES):
-            yield document.fault((*one.loc, "customer", language), text, cure)
+        for problem in _cures(text, CUSTOMER_NAMES):
+            yield document.fault((*one.loc, "customer", language), text, problem)
     for language, text in rule.body.items() if rule.link else ():
         if not re.search(r"\blink\b", "".join(_EXPRESSION.findall(text))):
-            cure = "the body never shows the link; put {{ link }} where it belongs"
+            cure = Said("the body never shows the link; put {{ link }} where it belongs")
             yield document.fault((*one.loc, "body", language), None, cure)
     for name in ("call_title", "call_body"):
         if rule.link and rule.per_contact and rule.until is None and not getattr(rule, name):
-            cure = "a contact without an e-mail address gets a call instead (P-16); write what to do then"
+            cure = Said("a contact without an e-mail address gets a call instead (P-16); write what to do then")
             yield document.fault((*one.loc, name), None, cure)
         if getattr(rule, name) and not rule.per_contact:
-            cure = "only a step with `per_contact: true` calls people who cannot be written to; drop this text"
+            cure = Said("only a step with `per_contact: true` calls people who cannot be written to; drop this text")
             yield document.fault((*one.loc, name), None, cure)
 
 
@@ -265,7 +294,11 @@ def _templates(document: Document, one: Placed) -> Faults:
             for cure in _cures(text, names):
                 yield document.fault(loc, text, cure)
             if field.endswith("title") and (length := _length(text)) > MAX_TITLE:
-                cure = f"this title takes about {length} characters once it is filled in; keep it under {MAX_TITLE}"
+                cure = Said(
+                    "this title takes about %(length)s characters once it is filled in; keep it under %(most)s",
+                    length=length,
+                    most=MAX_TITLE,
+                )
                 yield document.fault(loc, text, cure)
 
 
@@ -283,7 +316,12 @@ def _wrong_attributes(source: str) -> Iterator[str]:
     for node in _ENVIRONMENT.parse(source).find_all(nodes.Getattr):
         known = _ATTRIBUTES.get(node.node.name) if isinstance(node.node, nodes.Name) else None
         if known is not None and node.attr not in known:
-            yield f"{getattr(node.node, 'name', '')} has no {node.attr!r}; {guess(node.attr, known)}"
+            yield Said(
+                "%(name)s has no %(attr)s; %(guess)s",
+                name=getattr(node.node, "name", ""),
+                attr=repr(node.attr),
+                guess=guess(node.attr, known),
+            )
 
 
 def _length(title: str) -> int:
@@ -303,14 +341,15 @@ def _circles(document: Document, placed: list[Placed]) -> Faults:
             reached |= ahead
             ahead = {then for key in ahead for then in after.get(key, ())} - reached
         if one.rule.key in reached:
-            cure = (
-                "this step waits for itself, through "
-                + ", ".join(sorted(reached))
-                + "; give one of them another anchor"
+            cure = Said(
+                "this step waits for itself, through %(steps)s; give one of them another anchor",
+                steps=", ".join(sorted(reached)),
             )
             yield document.fault((*one.loc, "release"), spell(one.rule.release), cure)
         for key in sorted(after[one.rule.key] & split - ({*split} if one.rule.per_contact else set())):
-            cure = f"{key!r} is one task per contact, so it is not done at one moment; use another anchor"
+            cure = Said(
+                "%(key)s is one task per contact, so it is not done at one moment; use another anchor", key=repr(key)
+            )
             yield document.fault((*one.loc, "release"), spell(one.rule.release), cure)
 
 
@@ -322,7 +361,10 @@ def _reminders(document: Document, placed: list[Placed]) -> Faults:
             continue
         count = reminders[one.rule.questionnaire] = reminders.get(one.rule.questionnaire, 0) + 1
         if count > MAX_REMINDERS:
-            cure = f"this is reminder number {count} of the same survey; there are two reminders at most (P-3A)"
+            cure = Said(
+                "this is reminder number %(count)d of the same survey; there are two reminders at most (P-3A)",
+                count=count,
+            )
             yield document.fault((*one.loc, "until"), one.rule.until, cure)
 
 
@@ -330,7 +372,7 @@ def _conclusions(document: Document, placed: list[Placed]) -> Faults:
     """Only a negotiation is concluded (P-2D)."""
     for one in placed:
         if one.rule.until == "concluded" and document.data.get("kind") != CaseKind.SAVE:
-            cure = "only a negotiation is concluded; leave it out, or write it in a playbook with `kind: save`"
+            cure = Said("only a negotiation is concluded; leave it out, or write it in a playbook with `kind: save`")
             yield document.fault((*one.loc, "until"), one.rule.until, cure)
 
 
@@ -339,7 +381,7 @@ def _early_surveys(document: Document, placed: list[Placed]) -> Faults:
     rules = {one.rule.key: one.rule for one in placed}
     for one in placed:
         if one.dated and one.rule.link is LinkKind.SURVEY and not _after_end(one.rule, rules, frozenset()):
-            cure = "the survey goes out once the contract has ended (P-31); write `contract_end` or later"
+            cure = Said("the survey goes out once the contract has ended (P-31); write `contract_end` or later")
             yield document.fault((*one.loc, "release"), spell(one.rule.release), cure)
 
 

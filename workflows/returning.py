@@ -11,6 +11,7 @@ from workflows.draft import FINISHED, Draft
 from workflows.guard import watch_rule
 from workflows.records import Deal, DealState, RecordKind, Ref
 from workflows.rules import AccountRules, StepRule, Texts
+from workflows.said import Said
 from workflows.survey import wording
 
 SURE_AFTER = timedelta(days=90)
@@ -115,7 +116,7 @@ def close_door(draft: Draft, rules: Mapping[str, StepRule], why: str, deal_id: s
     back = why in ("returned", "renewed")
     if back and draft.once(_RETURNED, deal_id or draft.case.deal_id):
         draft.written[_NOTED_AT] = draft.now.isoformat()
-        draft.log("returned", "the customer is back", deal=deal_id or draft.case.deal_id)
+        draft.log("returned", Said("the customer is back"), deal=deal_id or draft.case.deal_id)
         if not deal_id:
             draft.fields("_returned", Ref(kind=RecordKind.DEAL, id=draft.case.deal_id), {"returned": True})
     for step in list(draft.steps.values()):
@@ -130,7 +131,7 @@ def reopen_door(draft: Draft) -> None:
     """The other deal that brought them back was no return after all: what its news closed goes on, under new keys."""
     if draft.written.get(_RETURNED, draft.case.deal_id) == draft.case.deal_id:
         return
-    draft.log("resumed", "the customer is not back after all", deal=draft.written.pop(_RETURNED))
+    draft.log("resumed", Said("the customer is not back after all"), deal=draft.written.pop(_RETURNED))
     draft.written.pop(_NOTED_AT, None)
     for name in [name for name in draft.written if name.startswith(_CLOSED)]:
         del draft.written[name]
@@ -148,5 +149,5 @@ def unless_renewed(draft: Draft) -> None:
     del draft.written[_NOTED_AT]
     if draft.now <= datetime.fromisoformat(noted_at) + SURE_AFTER:
         del draft.written[_RETURNED]
-        draft.log("back no longer", "the deal is not renewed any more", deal=draft.case.deal_id)
+        draft.log("back no longer", Said("the deal is not renewed any more"), deal=draft.case.deal_id)
         draft.fields("_returned", Ref(kind=RecordKind.DEAL, id=draft.case.deal_id), {"returned": False})

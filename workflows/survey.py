@@ -19,14 +19,10 @@ from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema
 
 from workflows.documents import (
     Doc,
-    Document,
-    Fault,
     Loc,
     Name,
     PlaybookError,
     Wording,
-    as_list,
-    guess,
     language_faults,
     load,
     load_all,
@@ -34,48 +30,15 @@ from workflows.documents import (
     shipped_texts,
     translation_faults,
 )
-from workflows.fields import DEGREE_OPTIONS, PERMISSION_OPTIONS, PURPOSE_OPTIONS, REASON_OPTIONS
+from workflows.fields import REASON_OPTIONS
 from workflows.questions import AnswerValue, Option, Question, Questionnaire, QuestionType, Section
 from workflows.records import Role
 from workflows.rules import Department, LinkKind, Texts
+from workflows.said import Said
+from workflows.survey_checks import check
 from workflows.tone_check import Allowed, Note, check_tone, survey_texts
 
-MAX_REQUIRED = 5
 MAX_LENGTH = 60_000
-FEEDBACK_FIELDS: Mapping[LinkKind, Mapping[str, QuestionType]] = {
-    LinkKind.SURVEY: {
-        "exit_score": QuestionType.SCALE,
-        "exit_reason": QuestionType.CHOICE,
-        "exit_reason_second": QuestionType.CHOICE,
-        "exit_avoidable": QuestionType.CHOICE,
-        "start_score": QuestionType.SCALE,
-        "leaving_score": QuestionType.SCALE,
-    },
-    LinkKind.INTERVIEW: {
-        "exit_reason_interview": QuestionType.CHOICE,
-        "permission": QuestionType.CHOICE,
-        "permission_who": QuestionType.TEXT,
-        "permission_for": QuestionType.CHOICES,
-        "permission_until": QuestionType.DATE,
-    },
-    LinkKind.TEAM: {
-        "exit_reason_team": QuestionType.CHOICE,
-        "team_score": QuestionType.SCALE,
-        "fit": QuestionType.CHOICE,
-    },
-}
-"""The CRM fields that a question may feed, by the page that asks it, and how it must be asked then.
-
-Who said so is told by the field (P-34): the customer's own words never mix with those of our people. Those of a
-permission are no fields of their own: together they give or end an agreement (P-55).
-"""
-_CHOICES: Mapping[str, tuple[Option, ...]] = {
-    "permission": PERMISSION_OPTIONS,
-    "permission_for": PURPOSE_OPTIONS,
-    "exit_avoidable": DEGREE_OPTIONS,
-    "fit": DEGREE_OPTIONS,
-    **dict.fromkeys(("exit_reason", "exit_reason_second", "exit_reason_interview", "exit_reason_team"), REASON_OPTIONS),
-}
 OWN_VIEW_FIELDS = frozenset({"exit_reason_team", "team_score"})
 FieldName = Literal[
     "exit_score",
@@ -100,7 +63,7 @@ _VALUE = r"[a-z][a-z0-9]*([-_][a-z0-9]+)*"
 
 def _parse_value(text: object) -> str:
     if not isinstance(text, str) or not re.fullmatch(_VALUE, text) or len(text) > 40:
-        raise ValueError("write a name of small letters, digits, - and _, up to 40, such as `new-owner`")
+        raise ValueError(Said("write a name of small letters, digits, - and _, up to 40, such as `new-owner`"))
     return text
 
 
@@ -185,7 +148,7 @@ def read_questionnaire(text: str | bytes, file: str) -> tuple[Questionnaire, tup
     except ValidationError as error:
         faults += model_faults(document, error, QuestionnaireDoc)
     if doc is not None:
-        faults += _check(document, doc)
+        faults += check(document, doc)
     threats, notes = check_tone(document, list(survey_texts(document.data)))
     faults += threats
     if faults or doc is None:
@@ -206,83 +169,6 @@ def all_texts(data: Any, loc: Loc) -> Iterator[tuple[Loc, dict[str, Any]]]:
             yield (*loc, name), value
         else:
             yield from all_texts(value, (*loc, name))
-
-
-def _check(document: Document, doc: QuestionnaireDoc) -> Iterator[Fault]:
-    seen: set[str] = set()
-    fields: set[str] = set()
-    required = 0
-    for at, section in enumerate(doc.sections):
-        for number, question in enumerate(section.questions):
-            loc: Loc = ("sections", at, "questions", number)
-            yield from _check_question(document, loc, question, doc)
-            for name, value, known in (("key", question.key, seen), ("field", question.field, fields)):
-                if value in known:
-                    yield document.fault((*loc, name), value, f"two questions have this {name}; keep one")
-                known.update({value} if value else ())
-            required += question.required
-            if question.required and question.roles:
-                cure = "what only some roles are asked cannot be required; drop one of the two"
-                yield document.fault((*loc, "required"), "true", cure)
-            if question.required and section.fold:
-                cure = "nothing in a folded section may be required; people may never open it"
-                yield document.fault((*loc, "required"), "true", cure)
-    if doc.kind is LinkKind.SURVEY and required > MAX_REQUIRED:
-        cure = f"{required} questions are required; a departing customer is asked for {MAX_REQUIRED} clicks at most"
-        yield document.fault(("sections",), None, cure)
-
-
-def _check_question(document: Document, loc: Loc, question: QuestionDoc, doc: QuestionnaireDoc) -> Iterator[Fault]:
-    chooses = question.type in (QuestionType.CHOICE, QuestionType.CHOICES)
-    options = as_list(question.options)
-    values = [option.value for option in options]
-    if chooses and question.options != "reasons" and len(set(values)) < max(2, len(values)):
-        yield document.fault((*loc, "options"), None, "a choice needs two different options or more, each once")
-    if not chooses and question.options:
-        yield document.fault((*loc, "options"), None, f"a {question.type} has no options; drop them")
-    if question.options == "reasons" and not set(doc.languages) <= set(REASON_OPTIONS[0].text):
-        known = ", ".join(REASON_OPTIONS[0].text)
-        cure = f"the common reasons are worded in {known} only; write the options out in your languages"
-        yield document.fault((*loc, "options"), "reasons", cure)
-    if question.ends and (question.type is not QuestionType.SCALE or len(question.ends) != 2):
-        yield document.fault((*loc, "ends"), None, "a scale has two ends, the lowest first; other questions have none")
-    yield from _check_field(document, loc, question, doc.kind)
-
-
-def _check_field(document: Document, loc: Loc, question: QuestionDoc, kind: LinkKind) -> Iterator[Fault]:
-    """Whether the page may feed this field, and the answer can stand there."""
-    if question.field is None:
-        return
-    feeds = FEEDBACK_FIELDS.get(kind, {})
-    wanted = feeds.get(question.field)
-    if wanted is None:
-        cure = f"a page of the kind {kind} feeds no such field; " + (f"it may feed {', '.join(feeds)}" if feeds else "")
-        yield document.fault((*loc, "field"), question.field, cure.rstrip("; "))
-        return
-    if question.type is not wanted:
-        yield document.fault((*loc, "field"), question.field, f"only a {wanted} can feed this field")
-    if wanted is QuestionType.SCALE and (question.low, question.high) != (0, 10):
-        yield document.fault((*loc, "field"), question.field, "this field holds 0 to 10; ask from low: 0 to high: 10")
-    if question.field in _CHOICES:
-        known = {option.value for option in _CHOICES[question.field]}
-        at: Loc = (*loc, "options")
-        if question.options == "reasons" and _CHOICES[question.field] is not REASON_OPTIONS:
-            cure = f"the field {question.field} holds {', '.join(sorted(known))}; write these options out"
-            yield document.fault(at, "reasons", cure)
-        yield from check_choices(document, at, as_list(question.options), question.field, known)
-
-
-def check_choices(
-    document: Document, loc: Loc, options: Sequence[OptionDoc], field: str, known: set[str]
-) -> Iterator[Fault]:
-    """Choices that the CRM field ``field``, which has the ``known`` values, could not hold."""
-    for index, option in enumerate(options):
-        if option.category is not None and option.category not in known:
-            cure = f"the field {field} has no such value; {guess(option.category, known)}"
-            yield document.fault((*loc, index, "category"), option.category, cure)
-        elif option.category is None and option.value not in known:
-            cure = f"the field {field} has no such value; {guess(option.value, known)}, or add a `category` to count it"
-            yield document.fault((*loc, index, "value"), option.value, cure)
 
 
 def _to_questionnaire(doc: QuestionnaireDoc) -> Questionnaire:

@@ -23,6 +23,8 @@ from jinja2.parser import Parser
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from workflows.said import Said
+
 MAX_SOURCE = 20_000
 """Characters of one text in a playbook."""
 MAX_OUTPUT = 30_000
@@ -116,14 +118,14 @@ class _Sandbox(ImmutableSandboxedEnvironment):
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         if isinstance(left, str | list | tuple) or isinstance(right, str | list | tuple):
-            raise TextError(f"only numbers can stand around {operator!r}")
+            raise TextError(Said("only numbers can stand around %(operator)s", operator=repr(operator)))
         return super().call_binop(context, operator, left, right)
 
 
 def _join(items: Iterable[object], between: str = "", attribute: str | None = None) -> str:
     """The filter ``join``, for lists and short separators: joining texts letter by letter is how a text explodes."""
     if isinstance(items, str) or len(between) > 20:
-        raise TextError("`join` takes a list and a separator of up to 20 characters")
+        raise TextError(Said("`join` takes a list and a separator of up to 20 characters"))
     if attribute is not None:
         items = [item.get(attribute, BLANK) if isinstance(item, Mapping) else BLANK for item in items]
     return between.join(str(item) for item in items)
@@ -213,7 +215,9 @@ def holds(expression: str, values: Mapping[str, object]) -> bool:
     except TextError:
         raise
     except Exception as error:  # noqa: BLE001 - a condition may fail in as many ways as Python has
-        raise TextError(f"the condition `{expression}` cannot be told: {_words(error)}") from None
+        raise TextError(
+            Said("the condition `%(expression)s` cannot be told: %(why)s", expression=expression, why=_words(error))
+        ) from None
 
 
 def uses(expression: str, name: str) -> bool:
@@ -234,31 +238,35 @@ def _problem(parse: Callable[[], nodes.Template], allowed: Collection[str]) -> s
         return str(error)
     for name in sorted(meta.find_undeclared_variables(tree)):
         if name not in allowed:
-            return f"nothing is called {name!r} here; there are: {', '.join(sorted(allowed))}"
+            return Said(
+                "nothing is called %(name)s here; there are: %(known)s",
+                name=repr(name),
+                known=", ".join(sorted(allowed)),
+            )
     return None
 
 
 def _parse_text(text: str) -> nodes.Template:
     if len(text) > MAX_SOURCE:
-        raise TextError(f"longer than {MAX_SOURCE:,} characters")
+        raise TextError(Said("longer than %(most)s characters", most=f"{MAX_SOURCE:,}"))
     try:
         tree = _STRICT.parse(text)
     except (TemplateError, RecursionError) as error:
-        raise TextError(f"not understood: {_words(error)}") from None
+        raise TextError(Said("not understood: %(why)s", why=_words(error))) from None
     return _checked(tree)
 
 
 def _parse_expression(expression: str) -> nodes.Template:
     if len(expression) > MAX_SOURCE:
-        raise TextError(f"longer than {MAX_SOURCE:,} characters")
+        raise TextError(Said("longer than %(most)s characters", most=f"{MAX_SOURCE:,}"))
     try:
         parser = Parser(_STRICT, expression, state="variable")
         found = parser.parse_expression()
         rest = None if parser.stream.eos else str(parser.stream.current.value)
     except (TemplateError, RecursionError) as error:
-        raise TextError(f"not understood: {_words(error)}") from None
+        raise TextError(Said("not understood: %(why)s", why=_words(error))) from None
     if rest is not None:
-        raise TextError(f"not understood from {rest!r} on")
+        raise TextError(Said("not understood from %(rest)s on", rest=repr(rest)))
     tree = nodes.Template([nodes.Output([found], lineno=1)], lineno=1)
     return _checked(tree.set_environment(_STRICT))  # type: ignore[arg-type]
 
@@ -269,7 +277,7 @@ def _checked(tree: nodes.Template) -> nodes.Template:
     while waiting:
         node, depth, inside = waiting.pop()
         if depth > MAX_DEPTH:
-            raise TextError("it is nested too deeply")
+            raise TextError(Said("it is nested too deeply"))
         mark = _check_node(node, inside)
         inner = inside | {mark} if mark else inside
         waiting += ((child, depth + 1, inner) for child in node.iter_child_nodes())
@@ -281,26 +289,33 @@ def _check_node(node: nodes.Node, inside: frozenset[str]) -> str | None:
     if not isinstance(node, _ALLOWED):
         raise TextError(_refusal(node))
     if isinstance(node, nodes.Getattr) and node.attr.startswith("_"):
-        raise TextError(f"{node.attr!r} is not for texts")
+        raise TextError(Said("%(attr)s is not for texts", attr=repr(node.attr)))
     if isinstance(node, nodes.For):
         if node.recursive or "for" in inside:
-            raise TextError("a loop inside a loop is not taken")
+            raise TextError(Said("a loop inside a loop is not taken"))
         return "for"
     if isinstance(node, nodes.Filter):
         if node.name not in _FILTERS:
-            raise TextError(f"no filter {node.name!r}; there are: {', '.join(sorted(_FILTERS))}")
+            raise TextError(
+                Said(
+                    "no filter %(name)s; there are: %(known)s", name=repr(node.name), known=", ".join(sorted(_FILTERS))
+                )
+            )
         if node.name == "join" and "join" in inside:
-            raise TextError("`join` inside `join` is not taken")
+            raise TextError(Said("`join` inside `join` is not taken"))
         return "join" if node.name == "join" else None
     return None
 
 
 def _refusal(node: nodes.Node) -> str:
     if isinstance(node, nodes.Call):
-        return "nothing can be called here; leave out the brackets, or use a filter such as `| length`"
+        return Said("nothing can be called here; leave out the brackets, or use a filter such as `| length`")
     if isinstance(node, nodes.Pow):
-        return "`**` is not taken"
-    return f"`{type(node).__name__.lower()}` is not taken here; show values, use `if`, or loop once over a list"
+        return Said("`**` is not taken")
+    return Said(
+        "`%(word)s` is not taken here; show values, use `if`, or loop once over a list",
+        word=type(node).__name__.lower(),
+    )
 
 
 @lru_cache(maxsize=4096)
@@ -328,7 +343,7 @@ def _produce(template: Template, values: Mapping[str, object]) -> str:
     except TextError:
         raise
     except Exception as error:  # noqa: BLE001 - as in holds()
-        raise TextError(f"a value cannot be shown: {_words(error)}") from None
+        raise TextError(Said("a value cannot be shown: %(why)s", why=_words(error))) from None
     return "".join(pieces).strip()
 
 
@@ -336,5 +351,5 @@ def _words(error: Exception) -> str:
     if isinstance(error, UndefinedError):
         return str(error.message).replace("'dict object'", "it")
     if isinstance(error, RecursionError):
-        return "it is nested too deeply"
+        return Said("it is nested too deeply")
     return str(error) or type(error).__name__

@@ -17,6 +17,7 @@ from pydantic import BeforeValidator, WithJsonSchema
 
 from workflows.documents import Document, Fault, Loc, as_list
 from workflows.records import Model
+from workflows.said import Said
 from workflows.tone import LANGUAGES, Finding, Level, Rule, review
 
 ALLOWABLE = tuple(rule.value for rule in Rule if rule is not Rule.THREAT)
@@ -53,14 +54,16 @@ class Spoken:
 
 def _parse_allowed(value: object) -> object:
     if not isinstance(value, dict):
-        raise ValueError("write which rule may be broken here and why, such as {selling: they asked for a quote}")
+        raise ValueError(Said("write which rule may be broken here and why, such as {selling: they asked for a quote}"))
     for rule, reason in value.items():
         if rule == Rule.THREAT:
-            raise ValueError("a threat cannot be allowed; reword the text")
+            raise ValueError(Said("a threat cannot be allowed; reword the text"))
         if rule not in ALLOWABLE:
-            raise ValueError(f"there is no rule {rule!r}; write one of {', '.join(ALLOWABLE)}")
+            raise ValueError(
+                Said("there is no rule %(rule)s; write one of %(known)s", rule=repr(rule), known=", ".join(ALLOWABLE))
+            )
         if not isinstance(reason, str) or not reason.strip():
-            raise ValueError(f"say why {rule} is right here; the reason is kept and listed")
+            raise ValueError(Said("say why %(rule)s is right here; the reason is kept and listed", rule=rule))
     return value
 
 
@@ -161,7 +164,9 @@ def check_tone(document: Document, spoken: Sequence[Spoken]) -> tuple[list[Fault
                 fault = _told(document, loc, one)
                 notes.append(Note(level=level, rule=one.rule, fault=fault, reason=str(reason or "")))
         for rule in part.allowed.keys() & set(ALLOWABLE) - {one.rule.value for _, one in found}:
-            fault = document.fault((*part.owner, "tone_ok", rule), None, f"nothing here reads like {rule}; drop it")
+            fault = document.fault(
+                (*part.owner, "tone_ok", rule), None, Said("nothing here reads like %(rule)s; drop it", rule=rule)
+            )
             notes.append(Note(level="warning", rule=Rule(rule), fault=fault))
     return faults, [*notes, *_without_rules(document, spoken)]
 
@@ -174,5 +179,9 @@ def _without_rules(document: Document, spoken: Sequence[Spoken]) -> Iterator[Not
     languages = {language for part in spoken for _, language, _ in part.texts}
     for language in sorted(code for code in languages if code.replace("_", "-").partition("-")[0] not in LANGUAGES):
         known = ", ".join(sorted(LANGUAGES))
-        cure = f"there are no rules of tone for {language} yet ({known}); have somebody read these texts"
+        cure = Said(
+            "there are no rules of tone for %(language)s yet (%(known)s); have somebody read these texts",
+            language=language,
+            known=known,
+        )
         yield Note(level="warning", fault=document.fault(("languages",), language, cure))
