@@ -32,7 +32,8 @@ class Page:
     """Deals or tasks that changed since the cursor. ``more``: ask again at once with ``cursor``, which is opaque text.
 
     ``stages`` gives the stage of each deal, where the CRM tells it in the same call, so that deals which nobody watches
-    are left alone. What the overlap brings again, unchanged since an earlier page told it, is left out: the cursor
+    are left alone; ``companies`` likewise its company, by which a new deal of a former customer is noticed. What the
+    overlap brings again, unchanged since an earlier page told it, is left out: the cursor
     remembers it.
     """
 
@@ -40,6 +41,7 @@ class Page:
     cursor: str
     more: bool = False
     stages: Mapping[str, str] = field(default_factory=dict)
+    companies: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

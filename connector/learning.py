@@ -111,7 +111,7 @@ class Learning:
             Said(one.answer, asked[one.answer.questionnaire], one.deal_id, one.deal_name, crm.deal_url(one.deal_id))
             for one in rows
             if one.answer.questionnaire in asked
-            and asked[one.answer.questionnaire].kind in (LinkKind.SURVEY, LinkKind.INTERVIEW)
+            and asked[one.answer.questionnaire].kind in (LinkKind.SURVEY, LinkKind.INTERVIEW, LinkKind.TEAM)
         ]
         made = digests(said, local_date(since, tz), rules.language)
         tasks = [task for one in made if (task := self._digest_task(rules, rule, one, due, now)) is not None]

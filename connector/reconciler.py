@@ -27,6 +27,7 @@ from connector.library import Library
 from connector.links import LinkSigner
 from connector.metrics import LOOKS
 from connector.progress import ProgressOnDeals
+from connector.qualifying import tell
 from connector.returns import credit_returns
 from connector.sending import Sender, backoff
 from connector.store import Store, agenda, baselines, cases, door, erasing, intake, intents, inventory, pauses
@@ -159,6 +160,7 @@ class Reconciler:
         observed = crm.observe([row.deal_id for row in rows])
         deals = [one.deal for one in observed.values()]
         unsettled = credit_returns(self._store, self._account.name, self._account.rules(), deals, self._clock.now())
+        tell(self._store, self._account, self._library, deals, self._clock.now())
         survivors = [o.deal.merged_into for o in observed.values() if o.deal.merged_into is not None]
         deal_ids = [*observed, *survivors]
         with self._store.read() as session:

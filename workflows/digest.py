@@ -14,7 +14,7 @@ from datetime import date, datetime, timedelta
 from workflows.figure_tables import reason_words
 from workflows.figures import FEW
 from workflows.questions import Answer, Question, Questionnaire, QuestionType
-from workflows.rules import Department, DigestRule, Texts
+from workflows.rules import Department, DigestRule, LinkKind, Texts
 from workflows.survey import wording
 from workflows.texts import shorten
 
@@ -87,6 +87,11 @@ _WORDS: Mapping[str, Texts] = {
         "fr": "Ce qui est arrivé depuis le {since} et concerne : {department}. À lire, pour choisir une chose à "
         "changer et le dire au responsable du compte : qui est parti aime savoir qu’on l’a entendu.",
     },
+    "title.learned": {
+        "en": "What we learned from those who left, for {department}",
+        "fr": "Ce que nous apprennent les clients partis, pour {department}",
+    },
+    "lessons": {"en": "From our own post-mortems", "fr": "De nos bilans internes"},
     "reasons": {"en": "Reasons that concern you", "fr": "Motifs qui vous concernent"},
     "scores": {"en": "Ratings", "fr": "Notes"},
     "remarks": {"en": "In their words", "fr": "Avec leurs mots"},
@@ -158,28 +163,40 @@ def digests(said: Sequence[Said], since: date, language: str) -> list[Digest]:
         for question in one.questionnaire.questions():
             value = one.answer.values.get(question.key)
             for each in value if isinstance(value, tuple) else () if value in (None, "") else (value,):
-                for department in departments_of(question, each):
+                for department in departments_of(question, each) if _is_told(one.questionnaire, question) else ():
                     found.setdefault(department, []).append(_Item(one, question, each))
     made = (_digest(department, found.get(department, []), since, language) for department in Department)
     return [one for one in made if one is not None]
 
 
-def _digest(department: Department, items: Sequence[_Item], since: date, language: str) -> Digest | None:
+def _is_told(questionnaire: Questionnaire, question: Question) -> bool:
+    """Of our own people's answers, departments are told what a question asks for them by name (P-43)."""
+    return questionnaire.kind is not LinkKind.TEAM or question.department is not None
+
+
+def _digest(department: Department, given: Sequence[_Item], since: date, language: str) -> Digest | None:
     from workflows.texts import date_words
 
+    items = [item for item in given if item.said.questionnaire.kind is not LinkKind.TEAM]
+    learned = [item for item in given if item.said.questionnaire.kind is LinkKind.TEAM and _is_remark(item)]
     reasons, ratings, remarks = _reasons(items, language), _ratings(items, language), _remarks(items, language)
-    if not reasons and not ratings and not remarks:
+    lessons = _remarks(learned, language)
+    if not reasons and not ratings and not remarks and not lessons:
         return None
     told = [item for item in items if item.question.field in _REASON_FIELDS or _is_rating(item) or _is_remark(item)]
     answers = len({id(item.said) for item in told})
     name = say(department, language)
     body = [say("intro", language, since=date_words(since, language), department=name)]
-    for heading, lines in (("reasons", reasons), ("scores", ratings), ("remarks", remarks)):
+    parts = (("lessons", lessons), ("reasons", reasons), ("scores", ratings), ("remarks", remarks))
+    for heading, lines in parts:
         if lines:
             body += ["", say(heading, language), *lines]
-    body += ["", say("deals", language), *_deals(told, language)]
-    title = say("title" if answers != 1 else "title.one", language, department=name, answers=answers)
-    return Digest(department, title, "\n".join(body), told[-1].said.deal_id)
+    body += ["", say("deals", language), *_deals([*told, *learned], language)]
+    title = {0: "title.learned", 1: "title.one"}.get(answers, "title")
+    newest = max([*told, *learned], key=lambda item: item.said.answer.at)
+    return Digest(
+        department, say(title, language, department=name, answers=answers), "\n".join(body), newest.said.deal_id
+    )
 
 
 def _reasons(items: Iterable[_Item], language: str) -> list[str]:
@@ -236,7 +253,7 @@ def _remarks(items: Iterable[_Item], language: str) -> list[str]:
     for item in told[-MOST_REMARKS:]:
         said, text = item.said, shorten(str(item.value), MOST_WORDS)
         company = said.deal_name or said.deal_id
-        if said.answer.by != "customer":
+        if said.answer.by == "csm":
             company = say("interviewer", language, company=company)
         line = say("remark", language, company=company, text=text)
         by_question.setdefault(_asked(item.question, said.questionnaire, language), []).append(line)

@@ -27,6 +27,9 @@ STAGES_A_SEARCH = 50
 MOST_REMEMBERED = 2_000
 CHANGED = "hs_lastmodifieddate"
 ID = "hs_object_id"
+COMPANY = "hs_primary_associated_company"
+"""The id of the deal's primary company. Where an account does not tell it, new deals of former customers are told of
+only once they are looked at for another reason."""
 
 Filter = Mapping[str, Any]
 
@@ -93,18 +96,24 @@ def changed(client: Client, op: Op, text: str, overlap_seconds: int, more: Seque
     """One page of what changed; one call."""
     cursor = Cursor.parse(text)
     sort = ID if cursor.tie is not None else CHANGED
-    answer = search(client, op, [*cursor.filters(), *more], sort, [CHANGED, "dealstage"])
-    rows, stages = [], {}
+    answer = search(client, op, [*cursor.filters(), *more], sort, [CHANGED, "dealstage", COMPANY])
+    rows, stages, companies = [], {}, {}
     for record in _results(answer):
         record_id, values = str(record["id"]), properties_of(record)
         moment = parse_moment(values.get(CHANGED) or record.get("updatedAt"))
         rows.append((record_id, _ms(moment) if moment else cursor.floor))
         if "dealstage" in values:
             stages[record_id] = values["dealstage"]
+        if values.get(COMPANY):
+            companies[record_id] = values[COMPANY]
     fresh = tuple(dict.fromkeys(record_id for record_id, at in rows if cursor.told.get(record_id) != at))
     then, goes_on = cursor.after(rows, _ms(answer.date), overlap_seconds * 1000)
     return Page(
-        fresh, then.text(), goes_on, {record_id: stages[record_id] for record_id in fresh if record_id in stages}
+        fresh,
+        then.text(),
+        goes_on,
+        {record_id: stages[record_id] for record_id in fresh if record_id in stages},
+        {record_id: companies[record_id] for record_id in fresh if record_id in companies},
     )
 
 

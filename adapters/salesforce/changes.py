@@ -110,6 +110,7 @@ def _changes(client: Client, operation: str, fields: list[str], source: str, tex
         cursor=cursor.advance(result.rows, result.at, more=more).dump(),
         more=more,
         stages={row["Id"]: row["StageName"] for row in news if row.get("StageName")},
+        companies={row["Id"]: row["AccountId"] for row in news if row.get("AccountId")},
     )
 
 

@@ -33,7 +33,7 @@ def leavers_answers(session: Session, account: str, since: datetime, until: date
     """Answers in offboardings that reached us after ``since`` and up to ``until``, in the order in which they did.
 
     A survey tool of the account's own may bring an answer days after it was given (P-38), so that its own moment
-    would put it into a digest that is out already. Those of our own team are left out, and cases whose deal has gone.
+    would put it into a digest that is out already. Those of cases whose deal has gone are left out.
     At most :data:`MOST_ANSWERS`: the rest comes after the last of them.
     """
     rows = session.execute(
@@ -43,7 +43,7 @@ def leavers_answers(session: Session, account: str, since: datetime, until: date
             AnswerRow.account == account,
             AnswerRow.received_at > since,
             AnswerRow.received_at <= until,
-            AnswerRow.by.in_(("customer", "csm")),
+            AnswerRow.by.in_(("customer", "csm", "team")),
             CaseRow.kind == CaseKind.OFFBOARDING.value,
             CaseRow.status != CaseStatus.STOPPED.value,
         )

@@ -148,7 +148,8 @@ _STANDARD: dict[str, dict[str, tuple[str, str]]] = {
     "0-3": {
         "dealname": _TEXT, "dealstage": ("enumeration", "radio"), "pipeline": _SELECT, "closedate": _TIME,
         "amount": _NUMBER, "deal_currency_code": _SELECT, "dealtype": ("enumeration", "radio"), "description": _AREA,
-        "closed_lost_reason": _AREA, "closed_won_reason": _AREA, "hs_all_collaborator_owner_ids": _TEXT, **_OWNED,
+        "closed_lost_reason": _AREA, "closed_won_reason": _AREA, "hs_all_collaborator_owner_ids": _TEXT,
+        "hs_primary_associated_company": _NUMBER, **_OWNED,
     },
     "0-27": {
         "hs_task_subject": _TEXT, "hs_task_body": _HTML, "hs_task_status": _SELECT, "hs_task_priority": _SELECT,
@@ -178,7 +179,7 @@ _LABELS = {
     "hs_language": "Preferred language", "createdate": "Create Date", "lastmodifieddate": "Last Modified Date",
     "firstname": "First Name", "lastname": "Last Name", "jobtitle": "Job Title", "deal_currency_code": "Currency",
 }  # fmt: skip
-_SET_BY_HUBSPOT = {"hs_task_completion_date", "hs_created_by_user_id"}
+_SET_BY_HUBSPOT = {"hs_task_completion_date", "hs_created_by_user_id", "hs_primary_associated_company"}
 FREE_CHECKS = {"hs_attachment_ids", "hs_merged_object_ids"}
 
 

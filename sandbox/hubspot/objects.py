@@ -12,7 +12,7 @@ from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
 from sandbox.hubspot.access import grant, need
-from sandbox.hubspot.definitions import CONTACT, DEAL, ObjectType, object_type
+from sandbox.hubspot.definitions import COMPANY, CONTACT, DEAL, PRIMARY, ObjectType, object_type
 from sandbox.hubspot.errors import ApiError, bad_json, invalid, missing_objects, not_found
 from sandbox.hubspot.values import iso
 from sandbox.hubspot.web import (
@@ -54,7 +54,7 @@ def show(world: World, record: Record, view: View) -> dict[str, Any]:
     known = [name for name in dict.fromkeys(names) if world.schema.find(kind, name)]
     told: dict[str, Any] = {
         "id": record.id,
-        "properties": {name: record.value(name, view.seen) for name in known},
+        "properties": {name: _value(world, record, name, view.seen) for name in known},
         "createdAt": iso(record.created_at),
         "updatedAt": iso(record.updated_at),
         "archived": record.archived_at is not None,
@@ -66,6 +66,15 @@ def show(world: World, record: Record, view: View) -> dict[str, Any]:
         told["propertiesWithHistory"] = {name: _versions(record, name, view.seen) for name in asked}
         told["properties"] |= {name: record.value(name, view.seen) for name in asked}
     return told
+
+
+def _value(world: World, record: Record, name: str, seen: datetime | None) -> str | None:
+    """The value of a property. A deal's first company is its primary one, unless another was made that."""
+    if name != "hs_primary_associated_company":
+        return record.value(name, seen)
+    links = list(world.associations.of((record.kind.id, record.id), COMPANY.id, seen))
+    primary = (each for each, types in links if any(one.label in PRIMARY for one in types))
+    return next(primary, links[0][0] if links else None)
 
 
 def _versions(record: Record, name: str, seen: datetime | None) -> list[dict[str, Any]]:

@@ -167,6 +167,17 @@ def test_pipelines_name_the_stages_and_which_are_lost(rig: Rig, desk: Desk) -> N
     assert all(stage.label for stage in stages.values())
 
 
+def test_a_changed_deal_is_told_with_its_company(rig: Rig, desk: Desk) -> None:
+    cursor = desk.crm.start_cursor()
+    rig.advance(SOON)
+    company = rig.add_company("Northwind")
+    mine, nobodys = rig.add_deal("Again", company_id=company), rig.add_deal("Alone")
+    rig.advance(SOON)
+    page = desk.crm.changed_deals(cursor)
+    assert {*page.ids} >= {mine, nobodys}
+    assert page.companies == {mine: company}
+
+
 def test_a_change_is_told_once_with_its_stage_and_the_cursor_is_text(rig: Rig, desk: Desk) -> None:
     deal_id, other = deals(rig, 2)
     rig.advance(timedelta(hours=1))

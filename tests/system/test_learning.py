@@ -282,7 +282,7 @@ def test_how_people_wanted_to_work_comes_back_in_the_transition_plan(system: Any
 
 
 @pytest.mark.row("P-42", "P-43")
-@pytest.mark.parametrize("account_settings", [{}], indirect=True)
+@pytest.mark.parametrize("account_settings", [{"digest": {"every": "weekly"}}], indirect=True)
 def test_the_post_mortem_begins_with_what_is_known_and_its_outcome_is_kept(system: Any) -> None:
     company = system.rig.add_company("Northwind", owner_id=system.rig.users[0])
     set_size(system, company, 120)
@@ -302,12 +302,32 @@ def test_the_post_mortem_begins_with_what_is_known_and_its_outcome_is_kept(syste
     for part in ("1. The relation", "2. The work", "3. What follows", "/team/", "An export to Excel", "from 120 to 30"):
         assert part in agenda
     assert agenda.index("Price or value") < agenda.index("Something missing in the product"), "our own view first"
-    answer(system, deal, "postmortem", by="team", fit="no", decisions="Ask for the number of users first. Ana, May.")
+    answer(system, deal, "postmortem", by="team", fit="no", decisions="Ask for the number of users first. Ana, May.",
+           qualify="How many use it?")  # fmt: skip
     system.signal(deal)
     system.work()
     assert system.rig.value(RecordKind.DEAL, deal, "fit") == "no"
     assert system.rig.value(RecordKind.COMPANY, company, "fit") == "no"
     assert any("Ask for the number of users first" in note.body for note in system.rig.notes(deal))
+
+    again = system.rig.add_deal("Northwind, once more", company_id=company, owner_id=system.rig.users[0])
+    other = system.rig.add_deal("Somebody else", owner_id=system.rig.users[0])
+    for _ in range(3):
+        system.rig.advance(timedelta(minutes=15))
+        system.work(poll=True)
+    [note] = system.rig.notes(again)
+    for part in (
+        "a fit? no",
+        "Why they left, in their own answer: Something missing in the product",
+        "How many use it?",
+    ):
+        assert part in note.body
+    assert system.rig.value(RecordKind.DEAL, again, "fit") == "no"
+    assert system.rig.notes(other) == []
+    system.rig.advance(timedelta(days=7))
+    system.work()
+    [told] = [task for task in system.rig.tasks(deal) if "for sales" in task.subject and "post-mortems" in task.body]
+    assert "How many use it?" in told.body
 
 
 @pytest.mark.row("P-54", "P-24")
