@@ -123,10 +123,26 @@ def _write(draft: Draft, questionnaire: Questionnaire, answer: Answer, *, late: 
         name=contact.name if contact is not None else None,
         start=start_score(draft.look.people, contact),
         late=late,
+        among=_colleagues(draft, questionnaire, answer),
         heed=Heed(draft, only=(answer.contact_id or "") if _is_overtaken(draft, answer) else None),
     )
     if is_own_view(questionnaire):
         draft.written[late_mark(answer)] = "yes" if late else "no"
+
+
+def _colleagues(draft: Draft, questionnaire: Questionnaire, answer: Answer) -> list[Answer]:
+    """What others of the team said on the same page before, newest first; none where each speaks for themselves."""
+    if questionnaire.kind is not LinkKind.TEAM:
+        return []
+    others = [
+        one
+        for one in draft.look.answers
+        if (one.case_id, one.questionnaire, one.by) == (answer.case_id, answer.questionnaire, answer.by)
+        and one.author != answer.author
+        and one.at <= answer.at
+        and draft.written.get(late_mark(one)) != "yes"
+    ]
+    return sorted(others, key=lambda one: one.at, reverse=True)
 
 
 def _is_overtaken(draft: Draft, answer: Answer) -> bool:

@@ -10,9 +10,11 @@ import hashlib
 import json
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import accumulate
+from math import floor
 
 from workflows.asking import author_id, is_farewell, is_own_view
 from workflows.cases import Case
@@ -85,6 +87,7 @@ def feedback_writes(
     name: str | None = None,
     start: int | None = None,
     late: bool = False,
+    among: Sequence[Answer] = (),
     heed: Heed | None = None,
 ) -> tuple[Write, ...]:
     """The keyed writes that bring one answer onto contact, company and deal; none for an answer without values.
@@ -92,7 +95,8 @@ def feedback_writes(
     ``name`` is the contact's, where known, ``start`` the score that the relation began with (P-33). ``late``: the team
     rated itself when answers were in already (P-39). The same answer always gives the same keys; an edited one gives
     new keys, so that its note is added beside the former one and its values take the place of the former. Deal and
-    company hold the newest answer. An answer dated after ``now`` counts as given now. ``heed`` leaves out
+    company hold the newest answer, or what it comes to with those of other colleagues, ``among`` which it is, the
+    newest first (:func:`_together`). An answer dated after ``now`` counts as given now. ``heed`` leaves out
     what people have changed in the CRM since, and the note then tells of it (P-7B).
     """
     if not answer.values:
@@ -113,7 +117,8 @@ def feedback_writes(
     records = ((RecordKind.CONTACT, answer.contact_id), (RecordKind.COMPANY, company_id), (RecordKind.DEAL, deal.id))
     fields = []
     for kind, record_id in records:
-        values = {**({} if late else _values(questionnaire, answer, kind)), **_beginning(kind, start), **told}
+        said = {} if late else _values(questionnaire, (answer, *among), kind)
+        values = {**said, **_beginning(kind, start), **told}
         if record_id is None or not values:
             continue
         target = Ref(kind=kind, id=record_id)
@@ -187,12 +192,13 @@ def _digest(answer: Answer) -> str:
 _SPEAKERS = {LinkKind.SURVEY: "customer", LinkKind.INTERVIEW: "csm", LinkKind.TEAM: "team"}
 
 
-def _values(questionnaire: Questionnaire, answer: Answer, kind: RecordKind) -> dict[str, FieldValue]:
-    """The values for reports.
+def _values(questionnaire: Questionnaire, answers: Sequence[Answer], kind: RecordKind) -> dict[str, FieldValue]:
+    """The values for reports, of the first of these answers, or of all together where several are of one kind.
 
     On the person's own record an answer taken back empties the field; on company and deal it stays, since what stands
     there may be somebody else's.
     """
+    answer = answers[0]
     if answer.by != _SPEAKERS.get(questionnaire.kind):
         return {}
     values: dict[str, FieldValue] = {}
@@ -211,8 +217,21 @@ def _values(questionnaire: Questionnaire, answer: Answer, kind: RecordKind) -> d
             if value is not None and value not in counted:
                 continue  # a choice of an older version, which the CRM's field may not know
             value = counted.get(str(value))
+        if len(answers) > 1 and value is not None:
+            value = _together(question, answers)
         values[question.field] = value if isinstance(value, int | str) else None
     return values
+
+
+def _together(question: Question, answers: Sequence[Answer]) -> int | str | None:
+    """What colleagues say as one: the rounded mean of their scores, or what most of them chose; else the newest's."""
+    said = [value for one in answers if (value := one.values.get(question.key)) is not None]
+    scores = [value for value in said if isinstance(value, int)]
+    if question.type is QuestionType.SCALE and scores:
+        return floor(sum(scores) / len(scores) + 0.5)
+    counted = {option.value: option.category or option.value for option in question.options}
+    chosen = Counter(counted[str(value)] for value in said if str(value) in counted)
+    return chosen.most_common(1)[0][0] if chosen else str(said[0])
 
 
 def _has(kind: RecordKind, name: str) -> bool:

@@ -402,16 +402,27 @@ def test_both_sides_stand_beside_each_other_as_soon_as_both_have_spoken(leaving:
 
 
 @pytest.mark.row("P-39", "P-42")
-def test_each_of_the_team_keeps_a_view_of_their_own_and_all_are_shown_with_their_mean(leaving: Any) -> None:
+def test_each_of_the_team_keeps_a_view_of_their_own_and_all_are_shown_with_their_mean(
+    leaving: Any, fields_of: Callable[..., Any]
+) -> None:
     told = {"key": "team", "by": "team"}
-    for name, score in (("Ana", 9), ("Ben", 6)):
-        (note,) = notes(said(leaving, None, {"recommend": score, "reason": "price"}, author=name, **told))
+    for name, score, reason, on_deal in (
+        ("Ana", 9, "price", {"team_score": 9, "exit_reason_team": "price"}),
+        ("Dora", 9, "results", {"team_score": 9, "exit_reason_team": "results"}),
+        ("Eve", 9, "price", {"team_score": 9, "exit_reason_team": "price"}),
+        ("Ben", 3, "results", {"team_score": 8, "exit_reason_team": "results"}),
+        ("Dora", 5, "price", {"team_score": 7, "exit_reason_team": "price"}),
+    ):
+        leaving.now += timedelta(minutes=1)
+        written = said(leaving, None, {"recommend": score, "reason": reason}, author=name, **told)
+        (note,) = notes(written)
         assert note.title == f"Account team: its own view ({name})"
+        assert fields_of(written)["deal:d1"] == on_deal, "the mean of the scores, and what most of them chose"
     leaving.now += timedelta(hours=1)
-    text = sides(said(leaving, "p1", {"recommend": 3, "reason": "results"}))
+    text = sides(said(leaving, "p1", {"recommend": 2, "reason": "results"}))
     assert "- Ana (The account's team, before any answer): 9 expected" in text
-    assert "- Ben (The account's team, before any answer): 6 expected" in text
-    assert "- The team on average: 7.5 expected (6 to 9)" in text
+    assert "- Ben (The account's team, before any answer): 3 expected" in text
+    assert "- The team on average: 6.5 expected (3 to 9)" in text
     assert "another score than the customer gave" in text
     assert "Ana" not in str(leaving.case.written), "names stand in the answers alone, where erasing finds them"
     leaving.now += timedelta(days=4)
