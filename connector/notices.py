@@ -19,6 +19,7 @@ from adapters.errors import AurevoirError
 from connector import outbox
 from connector.account import Account
 from connector.clock import Clock
+from connector.sentences import told
 from connector.store import Store, cases, failed, intents, notices
 from connector.store.database import AWAY
 from connector.store.failed import Failed, FailedKind
@@ -121,7 +122,8 @@ class Notices:
     def _words(self, trouble: Trouble) -> tuple[str, str]:
         language = self._account.config.language
         company = shorten(trouble.deal_name or trouble.deal_id, 120)
-        lines = [f"- {one.what}: {one.reason}" for one in trouble.failures[:MOST_LINES]]
+        shown = trouble.failures[:MOST_LINES]
+        lines = [f"- {told(one.what, language)}: {told(one.reason, language)}" for one in shown]
         left = len(trouble.failures) - MOST_LINES
         if left > 0:
             lines.append(say("notice.more", language, count=left))

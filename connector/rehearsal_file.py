@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
-from babel.dates import format_date
 from babel.numbers import format_currency, format_decimal
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
@@ -25,6 +24,7 @@ from connector.web import languages
 from workflows.dates import zone
 from workflows.plan import PlannedStep, Timeline, by_day
 from workflows.rehearsal import Rehearsed
+from workflows.texts import date_words
 
 MOST_PLANS = 1_000
 """A page shows so many plans; more would be no page. The other files have all."""
@@ -63,7 +63,7 @@ class View:
             moment = date.fromisoformat(moment)
         if isinstance(moment, datetime):
             moment = moment.astimezone(zone(self.rehearsal.time_zone)).date()
-        return str(format_date(moment, format="medium", locale=self.language))
+        return date_words(moment, self.language, "medium")
 
     def money(self, one: Rehearsed) -> str:
         """The deal's amount, in its own currency."""

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from adapters.errors import Fault
 from workflows.said import Said
+from workflows.texts import date_words
 from workflows.wording import endings
 
 FOLDER = Path(__file__).parent / "translations"
@@ -79,12 +80,10 @@ def _value(value: object, language: str) -> object:
     """What stands in a gap: a sentence of ours, a day or a moment in this language, all else as it is."""
     if not isinstance(value, str):
         return value
-    from babel.dates import format_date
-
     if _DAY.fullmatch(value) and (day := _as_day(value)) is not None:
-        return format_date(day, "medium", locale=language.replace("-", "_"))
+        return date_words(day, language, "medium")
     if (found := _MOMENT.fullmatch(value)) and (day := _as_day(found[1])) is not None:
-        return f"{format_date(day, 'medium', locale=language.replace('-', '_'))} {found[2]} UTC"
+        return f"{date_words(day, language, 'medium')} {found[2]} UTC"
     return told(value, language)
 
 

@@ -144,9 +144,11 @@ def _shown(context: Context, value: object) -> object:
 
 
 @lru_cache(maxsize=4096)
-def date_words(day: date, language: str) -> str:
-    """The day as people of this language write it, such as ``31 mars 2026``."""
-    return str(format_date(day, format="long", locale=locale_of(language)))
+def date_words(day: date, language: str, length: str = "long") -> str:
+    """The day as people of this language write it, such as ``31 mars 2026`` (``medium``: shorter, for tables)."""
+    locale = locale_of(language)
+    words = str(format_date(day, format=length, locale=locale))
+    return f"1er{words[1:]}" if locale.language == "fr" and words.startswith("1 ") else words
 
 
 @lru_cache(maxsize=4096)

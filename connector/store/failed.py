@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from connector.store.accounts import UNBOUND
 from connector.store.tables import AccountRow, AgendaRow, BadEventRow, CaseRow, IntentRow, IntentState, StepRow
 from workflows.cases import OPEN_STATUSES, StepStatus
+from workflows.said import Said
 
 
 class FailedKind(StrEnum):
@@ -69,7 +70,7 @@ def _accounts(session: Session, account: str | None) -> Iterator[Failed]:
     for row in session.scalars(query if account is None else query.where(AccountRow.name == account)):
         since = row.trouble_at or row.worked_at or row.started_at
         if since is not None:
-            yield Failed(FailedKind.ACCOUNT, row.name, since, "all work", row.trouble or "", again=True)
+            yield Failed(FailedKind.ACCOUNT, row.name, since, Said("all work"), row.trouble or "", again=True)
 
 
 def _writes(session: Session, account: str | None) -> Iterator[Failed]:
@@ -96,9 +97,16 @@ def _writes(session: Session, account: str | None) -> Iterator[Failed]:
 
 def _said(row: IntentRow) -> str:
     """Which write it is, in words: task thanks, fields of the contact."""
+    name = _name(row)
     if row.kind == "fields":
-        return f"fields of the {_name(row)}"
-    return f"{'change of the task' if row.kind == 'update_task' else row.kind} {_name(row)}".strip()
+        return Said("fields of the %(name)s", name=name)
+    if row.kind in ("task", "update_task"):
+        return (
+            Said("change of the task %(name)s", name=name)
+            if row.kind == "update_task"
+            else Said("task %(name)s", name=name)
+        )
+    return f"{row.kind} {name}".strip()
 
 
 def _name(row: IntentRow) -> str:
@@ -132,8 +140,8 @@ def _steps(session: Session, account: str | None) -> Iterator[Failed]:
             FailedKind.STEP,
             step.account,
             case.confirmed_at or case.opened_at,
-            f"task {step.key}",
-            "the CRM refused its task, and it was left at that",
+            Said("task %(name)s", name=step.key),
+            Said("the CRM refused its task, and it was left at that"),
             key=step.key,
             deal_id=case.deal_id,
             deal_name=case.deal_name,
@@ -160,7 +168,7 @@ def _looks(session: Session, account: str | None) -> Iterator[Failed]:
             FailedKind.LOOK,
             row.account,
             row.troubled_at or row.due_at,
-            "work on the deal",
+            Said("work on the deal"),
             row.trouble or "",
             deal_id=row.deal_id,
             deal_name=deal_name or "",
@@ -172,4 +180,6 @@ def _looks(session: Session, account: str | None) -> Iterator[Failed]:
 def _events(session: Session, account: str | None) -> Iterator[Failed]:
     query = select(BadEventRow)
     for row in session.scalars(query if account is None else query.where(BadEventRow.account == account)):
-        yield Failed(FailedKind.EVENT, row.account or "", row.at, "a delivery's event", row.reason, key=str(row.id))
+        yield Failed(
+            FailedKind.EVENT, row.account or "", row.at, Said("a delivery's event"), row.reason, key=str(row.id)
+        )

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from babel.dates import format_date, format_time, format_timedelta
+from babel.dates import format_time, format_timedelta
 from flask import Blueprint, Flask, abort, flash, make_response, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_limiter import Limiter
@@ -38,6 +38,7 @@ from connector.web import event_words, languages
 from connector.web.brake import Brake, KnownBrowsers
 from connector.web.console_known import Offers
 from workflows.dates import zone
+from workflows.texts import date_words
 
 SIGN_INS = "60 per minute"
 """Tries to sign in from one sender, which may be a proxy: a password takes a while to check."""
@@ -167,7 +168,7 @@ def guard(blueprint: Blueprint, console: Console) -> Blueprint:
             "day_there": _day_in(console),
             "zone_of": lambda name: _zone_of(console, name),
             "kept_steps": lambda name: _kept_steps(console.runtime, name),
-            "day": lambda at: format_date(at, "medium", locale=languages.current()) if at else "",
+            "day": lambda at: date_words(at, languages.current(), "medium") if at else "",
             "ago": lambda at: _ago(at, console.runtime.clock.now()),
             "told": languages.told,
             "happened": event_words.happened,
@@ -209,7 +210,7 @@ def _moment_in(console: Console) -> Callable[..., Markup]:
         found = console.runtime.accounts.get(account) if account else None
         there = at.astimezone(zone(found.config.time_zone) if found is not None else UTC)
         spoken = languages.current()
-        text = f"{format_date(there, 'medium', locale=spoken)} {format_time(there, 'short', locale=spoken)}"
+        text = f"{date_words(there, spoken, 'medium')} {format_time(there, 'short', locale=spoken)}"
         name = "" if found is not None and not named else f" {there.tzname()}"
         return Markup('<time datetime="{}">{}{}</time>').format(at.isoformat(), text, name)
 
@@ -250,7 +251,7 @@ def _day_in(console: Console) -> Callable[[datetime, str], str]:
     def day_there(at: datetime, account: str) -> str:
         found = console.runtime.accounts.get(account)
         there = at.astimezone(zone(found.config.time_zone) if found is not None else UTC)
-        return str(format_date(there, "medium", locale=languages.current()))
+        return date_words(there, languages.current(), "medium")
 
     return day_there
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from babel.numbers import format_currency, format_decimal
 from flask import Blueprint, Response, abort, request
 from flask.typing import ResponseReturnValue
 
@@ -14,6 +16,7 @@ from connector.web import languages
 from connector.web.console import Console, guard, known_account
 from workflows.dates import zone
 from workflows.fields import REASON_OPTIONS
+from workflows.texts import locale_of
 
 if TYPE_CHECKING:  # what counts is loaded when somebody looks: a start does without
     from workflows.figures import Figures
@@ -45,6 +48,7 @@ def make_blueprint(console: Console) -> Blueprint:
             few=FEW,
             shown=found,
             reasons=_reasons(found),
+            money=_money,
             scores=[(str(score), found.start.counts[score], found.end.counts[score]) for score in range(11)],
             tables=[one for one in tables(found, languages.current()) if one.rows],
         )
@@ -72,6 +76,17 @@ def _figures(console: Console, name: str, since: date | None, until: date | None
     tz = zone(account.config.time_zone)
     with runtime.store.read() as db:
         return gather(db, name, runtime.library.questionnaires, runtime.clock.now(), tz, since, until)
+
+
+def _money(amount: Decimal, currency: str | None) -> str:
+    """An amount without its cents, as people of the page's language write it."""
+    language = languages.current()
+    locale = locale_of(language)
+    if not currency:
+        none = languages.say("(no currency)")
+        return f"{format_decimal(round(amount), locale=locale)} {none}"
+    whole = str(locale.currency_formats["standard"].pattern).replace(".00", "")
+    return str(format_currency(round(amount), currency, whole, locale=locale, currency_digits=False))
 
 
 def _day(key: str) -> date | None:

@@ -9,10 +9,9 @@ import re
 from collections.abc import Mapping
 from datetime import date
 
-from babel.dates import format_date
-
 from connector.web.languages import current, say, told
 from workflows.cases import Case
+from workflows.texts import date_words
 from workflows.wording import ending
 
 _KINDS = ("task", "update_task", "fields", "note", "file", "document")
@@ -65,7 +64,7 @@ def _moment(written: str) -> str:
 
 
 def _day(written: str) -> str:
-    return str(format_date(date.fromisoformat(written), "medium", locale=current()))
+    return date_words(date.fromisoformat(written), current(), "medium")
 
 
 def for_people(data: Mapping[str, str]) -> dict[str, str]:
@@ -138,6 +137,7 @@ def _of_cases() -> Mapping[str, str]:
         "contact_erased": say("The CRM erased a person"),
         "person erased": say("A person was erased"),
         "returned": say("The customer came back"),
+        "name taken out": say("A name was taken out of a form"),
         "back no longer": say("It turned out that the customer is not back"),
         "completed": say("The case was completed"),
         "cancelled": say("The case was cancelled"),
