@@ -16,6 +16,7 @@ from connector.account import Account
 from connector.clock import Clock, SystemClock
 from connector.door import Movers
 from connector.engine import Engine, LocalEngine, Round, work_lock
+from connector.erasure import Erasure
 from connector.forgetting import Forgetter
 from connector.heartbeat import Heartbeat
 from connector.learning import Learning
@@ -267,7 +268,7 @@ def _rounds(
                 Notices(account, store, clock, links.public_url).tell,
                 Learning(account, store, library, clock).run,
                 Movers(account, store, clock).run,
-                Forgetter(account, store, links, clock).look,
+                Forgetter(account, store, Erasure(links, library.questionnaires), clock).look,
                 reconciler.progress.run,
             ),
         )

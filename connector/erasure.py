@@ -7,7 +7,7 @@ by a keyed digest, so that a late signal does not bring them back and no page or
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -17,14 +17,20 @@ from sqlalchemy.orm import Session
 from adapters.errors import AurevoirError
 from connector import outbox
 from connector.links import LinkSigner
-from connector.store import Store, agenda, cases, erasing
+from connector.store import Store, agenda, cases, erasing, mentions
 from workflows.cases import Event
+from workflows.permission import keys_asked
+from workflows.questions import Questionnaire
 from workflows.records import People
 from workflows.wording import say
 
 _NOT_ASKED = (
-    "Not finished: the CRM did not answer when asked who has this address. Erased is what we knew by ourselves; erase "
+    "Not finished: the CRM did not answer when asked who this is. Erased is what we knew by ourselves; erase "
     "again once `aurevoir check` says that it answers."
+)
+_UNPLACED = (
+    "somebody of the case was erased, and the form named somebody who fits no contact: if that was somebody else, open "
+    "the form again and write the name anew"
 )
 
 
@@ -36,6 +42,8 @@ class Unknown(AurevoirError):
 class Receipt:
     """The confirmation. ``stays``: what is left, in sentences; ``back_ups``: files that still hold what was removed.
 
+    ``to_look_at``: where a part of the name stands, which may be anybody's; ``forms_without_a_name``: cases whose forms
+    named somebody who fits no contact, which is gone as well.
     ``crm_away``: the CRM could not be asked who has the address, so contacts that only it knows of were not found.
     """
 
@@ -54,16 +62,19 @@ class Receipt:
     back_ups: tuple[str, ...]
     already: str | None = None
     crm_away: bool = False
+    to_look_at: tuple[mentions.Place, ...] = ()
+    forms_without_a_name: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """For scripts, with the sentences."""
-        return asdict(self) | {"stays": self.stays}
+        """For scripts, with the sentences; it quotes and names nobody."""
+        return asdict(self) | {"stays": self.stays, "to_look_at": [one.as_json() for one in self.to_look_at]}
 
     @property
     def found(self) -> bool:
         """Whether anything of them was here, now or when they were erased before."""
         now = self.cases, self.answers_removed, self.texts_emptied, self.writes_withdrawn, self.links_closed
-        return self.already is not None or any(now) or bool(self.tasks_closed or self.raw_events_removed)
+        more = self.tasks_closed or self.raw_events_removed or self.to_look_at
+        return self.already is not None or any(now) or bool(more)
 
     @property
     def stays(self) -> list[str]:
@@ -78,6 +89,17 @@ class Receipt:
                 f"In the CRM, made by us: {len(self.tasks_in_crm)} tasks and {len(self.notes_in_crm)} notes of the "
                 "deals concerned, whose texts may hold the name. They are listed by id: delete them if they must go."
             )
+        if self.forms_without_a_name:
+            cases_told = ", ".join(one[:8] for one in self.forms_without_a_name)
+            told.append(
+                f"A name that fits no contact was taken out of forms of these cases, since it may have been theirs: "
+                f"{cases_told}. If it was somebody else's, open the form again and write it anew."
+            )
+        if self.to_look_at:
+            told.append(
+                f"Here, in {_at_least(len(self.to_look_at))} texts: a part of the name, which may be anybody's. They "
+                "are listed with their places: look at them, and erase again by the words that must go."
+            )
         told.append("Here: the CRM's id of the person in keys and in the log. It names nobody without the CRM.")
         told.append("Here: a keyed digest, so that they are not taken in again.")
         if self.back_ups:
@@ -89,8 +111,8 @@ class Receipt:
 class Erasure:
     """Forgets people, in the caller's transaction."""
 
-    def __init__(self, links: LinkSigner) -> None:
-        self._links = links
+    def __init__(self, links: LinkSigner, questionnaires: Mapping[str, Questionnaire]) -> None:
+        self._links, self._asked = links, keys_asked(questionnaires)
 
     def erase(
         self,
@@ -107,11 +129,18 @@ class Erasure:
         said = [*contact_ids, *(word for word in words if "@" in word)]
         digests = {one: self._links.who(account, one) for one in said}
         before = erasing.known(session, account, [digest for all_of in digests.values() for digest in all_of])
-        done = erasing.erase(session, account, contact_ids, now, words=words, note=say("close.erased", language))
+        own = erasing.cases_of(session, account, contact_ids)
+        note = say("close.erased", language)
+        done = erasing.erase(session, account, contact_ids, now, words=words, note=note, asked=self._asked)
+        left = mentions.places(session, account, {*own, *done.cases}, words) if words else []
+        for case in done.unplaced:
+            told = Event(what="name taken out", detail=_UNPLACED)
+            cases.log(session, account, [told], now, case_id=case.id, deal_id=case.deal_id)
         for case_id, write in done.closing:
             outbox.put(session, account, [write], now, case_id=case_id, why="someone was erased")
         agenda.put(session, account, [agenda.Entry(one, now, "someone was erased") for one in sorted(done.deals)])
-        receipt = _receipt(account, done, now, back_ups, before.at.isoformat() if before is not None else None)
+        already = before.at.isoformat() if before is not None else None
+        receipt = _receipt(account, done, now, back_ups, already=already, left=left)
         first = receipt.as_json() if before is None else dict(before.receipt)
         erasing.remember(session, account, [all_of[0] for all_of in digests.values()], first, now)
         if done.anything or before is None:
@@ -133,8 +162,18 @@ class Erasure:
         return people if len(kept) == len(people.contacts) else people.model_copy(update={"contacts": kept})
 
 
+def _at_least(count: int) -> str:
+    return f"at least {count}" if count >= mentions.MOST_PLACES else str(count)
+
+
 def _receipt(
-    account: str, done: erasing.Erased, now: datetime, back_ups: Sequence[str], already: str | None
+    account: str,
+    done: erasing.Erased,
+    now: datetime,
+    back_ups: Sequence[str],
+    *,
+    already: str | None,
+    left: Sequence[mentions.Place],
 ) -> Receipt:
     return Receipt(
         account=account,
@@ -151,6 +190,8 @@ def _receipt(
         notes_in_crm=tuple(sorted(done.left_notes)),
         back_ups=tuple(back_ups),
         already=already,
+        to_look_at=tuple(left[: mentions.MOST_PLACES]),
+        forms_without_a_name=tuple(sorted({case.id for case in done.unplaced})),
     )
 
 

@@ -13,7 +13,6 @@ from adapters.offers import Forgetting
 from connector.account import Account
 from connector.clock import Clock
 from connector.erasure import Erasure
-from connector.links import LinkSigner
 from connector.store import Store, erasing
 
 log = structlog.get_logger(__name__)
@@ -24,9 +23,8 @@ LOOK_EVERY = timedelta(hours=24)
 class Forgetter:
     """Looks after the people of one account's cases. Call it under the account's lock of work."""
 
-    def __init__(self, account: Account, store: Store, links: LinkSigner, clock: Clock) -> None:
-        self._account, self._store, self._clock = account, store, clock
-        self._erasure = Erasure(links)
+    def __init__(self, account: Account, store: Store, erasure: Erasure, clock: Clock) -> None:
+        self._account, self._store, self._erasure, self._clock = account, store, erasure, clock
         self._looked_at: datetime | None = None
 
     def look(self) -> None:

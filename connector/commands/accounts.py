@@ -111,25 +111,33 @@ def erase_command(
     email: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Their e-mail address.")] = None,
     name: Annotated[str | None, typer.Option(metavar="NAME", help="Their name, to find it in texts.")] = None,
     account: AccountName = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what was found.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before.")] = False,
     as_json: AsJson = False,
     config: Config = None,
 ) -> None:
-    """Forget one person here, and say what was removed and what stays.
+    """Forget one person here, and say what was removed and what stays. What was found is shown before.
 
     May be repeated: what is gone stays gone. The receipt names nobody. Ends with 1 if nothing was found of them.
     """
-    from connector.commands.print_operations import print_receipt
-    from connector.erase_by_hand import erase_by_hand
+    from connector.commands.print_operations import print_foreseen, print_receipt
+    from connector.erase_by_hand import erase_by_hand, foresee
 
+    whom = {"contact_id": contact, "email": email, "name": name}
     with short_runtime(context, config) as runtime:
         names = chosen(runtime, account)
-        if not yes:
+        found = [foresee(runtime, one, **whom) for one in names] if dry_run or not yes else []
+        if not as_json:
+            for one in found:
+                print_foreseen(one)
+        if not yes and not dry_run:
             typer.confirm(
                 f"Remove what is stored of this person in {', '.join(names)}? It cannot be undone", abort=True
             )
-        receipts = [erase_by_hand(runtime, one, contact_id=contact, email=email, name=name) for one in names]
-    if as_json:
+        receipts = [one.receipt for one in found] if dry_run else [erase_by_hand(runtime, one, **whom) for one in names]
+    if dry_run and not as_json:
+        typer.echo("Nothing was changed.")
+    elif as_json:
         print_json([receipt.as_json() for receipt in receipts])
     else:
         for receipt in receipts:

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from connector.commands.print import moment_text, plain_table, terminal
+from connector.erase_by_hand import Foreseen
 from connector.erasure import Receipt
 from connector.operations import Standing
 from connector.store.failed import Failed, FailedKind
+from connector.store.mentions import MOST_PLACES
 from connector.uninstall import Uninstalled
 
 
@@ -63,6 +65,36 @@ def print_failed(found: Sequence[Failed]) -> None:
         out.print("When it need not be written any more: aurevoir cases leave CASE")
 
 
+def print_foreseen(found: Foreseen) -> None:
+    """What an erasure would remove, and where to look: for the admin alone, since it quotes people."""
+    out, receipt = terminal(), found.receipt
+    counts = (
+        (receipt.answers_removed, "answers"),
+        (receipt.texts_emptied, "texts"),
+        (receipt.writes_withdrawn, "planned writes"),
+        (receipt.links_closed, "links"),
+        (receipt.tasks_closed, "open tasks"),
+        (receipt.raw_events_removed, "unreadable events"),
+    )
+    told = ", ".join(f"{count} {what}" for count, what in counts if count) or "nothing"
+    out.print(Text(f"Found of this person in {receipt.account}: {told}", style="bold"))
+    if receipt.crm_away:
+        out.print("The CRM does not answer: contacts whom only it knows were not found.")
+    for whole, what in ((True, "The name or address goes from:"), (False, "A part of the name stays, to look at:")):
+        places = [one for one in found.places if one.whole is whole]
+        if places:
+            out.print(what)
+        for place in places[:MOST_PLACES]:
+            out.print(Text(f"  - {place}: {place.words}"))
+        if len(places) > MOST_PLACES:
+            out.print(f"  and {len(places) - MOST_PLACES} more")
+    if receipt.forms_without_a_name:
+        out.print("A name that fits no contact, and may be theirs, goes from forms of these cases:")
+        out.print(Text(f"  {', '.join(one[:8] for one in receipt.forms_without_a_name)}"))
+    if found.namesakes:
+        out.print(Text(f"Contacts of this name, whose answers stay: {', '.join(found.namesakes)} (--contact ID)"))
+
+
 def print_receipt(receipt: Receipt) -> None:
     """The confirmation of an erasure: fit to be kept, and to be sent to whoever asked."""
     out = terminal()
@@ -84,6 +116,8 @@ def print_receipt(receipt: Receipt) -> None:
     out.print("What stays:")
     for sentence in receipt.stays:
         out.print(Text(f"  - {sentence}"))
+    for place in receipt.to_look_at:
+        out.print(Text(f"  To look at: {place}"))
     for what, ids in (("Tasks", receipt.tasks_in_crm), ("Notes", receipt.notes_in_crm)):
         if ids:
             out.print(Text(f"  {what} in the CRM: {', '.join(ids)}"))

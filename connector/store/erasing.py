@@ -1,15 +1,16 @@
 """Forgetting a person (P-79): what is stored of them is removed or emptied, and they are recognised afterwards.
 
-What goes: their answers, and what colleagues noted of talks with them; texts of tasks, notes and documents of their
-cases, which may hold their name; fields that were written from their answers; raw events that mention them. Their links
-stay known, closed, so that the page says so kindly. What stays of them is the CRM's id in keys of steps and lines of
-the log: a number that names nobody without the CRM.
+What goes: their answers; their name and address in what others wrote, and names in forms of their cases that fit no
+contact, which may be theirs; texts of tasks, notes and documents of their cases, which may hold their name; fields that
+were written from their answers; raw events that mention them. Their links stay known, closed, so that the page says so
+kindly. What stays of them is the CRM's id in keys of steps and lines of the log: a number that names nobody without
+the CRM.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -18,6 +19,7 @@ from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from connector.store import jobs
+from connector.store import mentions as found_in
 from connector.store.database import insert_or
 from connector.store.tables import (
     AnswerRow,
@@ -32,10 +34,21 @@ from connector.store.tables import (
     LinkRow,
     StepRow,
     WhereaboutsRow,
+    WishRow,
 )
 from workflows.cases import OPEN_STATUSES, StepStatus
 from workflows.draft import SOMEONE_ERASED
-from workflows.permission import NOBODY, TOLD, forgotten, naming, whose, words_of
+from workflows.permission import (
+    NOBODY,
+    SOMEBODY,
+    TOLD,
+    forgotten,
+    naming,
+    naming_others,
+    unnamed,
+    whose,
+    words_of,
+)
 from workflows.writes import UpdateTask
 
 SCRUB = SOMEONE_ERASED
@@ -53,7 +66,10 @@ _EMPTY: dict[str, dict[str, Any]] = {
 
 @dataclass
 class Erased:
-    """What was removed. ``left_tasks`` and ``left_notes`` are records in the CRM that we do not change, by id."""
+    """What was removed. ``left_tasks`` and ``left_notes`` are records in the CRM that we do not change, by id.
+
+    ``unplaced``: cases whose forms named somebody who fits no contact; that name is gone, since it may be theirs.
+    """
 
     answers: int = 0
     texts: int = 0
@@ -65,6 +81,7 @@ class Erased:
     closing: list[tuple[str, UpdateTask]] = field(default_factory=list)
     left_tasks: set[str] = field(default_factory=set)
     left_notes: set[str] = field(default_factory=set)
+    unplaced: list[CaseRow] = field(default_factory=list)
 
     @property
     def anything(self) -> bool:
@@ -105,17 +122,26 @@ def contacts_known(session: Session, account: str) -> list[str]:
 
 
 def erase(
-    session: Session, account: str, contact_ids: Collection[str], now: datetime, *, words: Sequence[str] = (), note: str
+    session: Session,
+    account: str,
+    contact_ids: Collection[str],
+    now: datetime,
+    *,
+    words: Sequence[str] = (),
+    note: str,
+    asked: Mapping[str, tuple[str, str]],
 ) -> Erased:
     """Remove what is stored of these contacts, and wherever one of these ``words`` (name, address) stands.
 
-    ``note`` is what their open tasks are closed with; those writes are handed back, to be planned.
+    ``note`` is what their open tasks are closed with; those writes are handed back, to be planned. ``asked``: which
+    questions of a form say who agreed, and whether (:func:`workflows.permission.keys_asked`).
     """
     done = Erased()
-    cases = _cases(session, account, contact_ids, words)
+    own = cases_of(session, account, contact_ids)
+    cases = _cases(session, account, own, words)
     done.cases = [case.id for case in cases]
     done.deals = {case.deal_id for case in cases}
-    names = [name for case in cases for name in _permissions(session, case, contact_ids, done)]
+    names = [name for case in cases if case.id in own for name in _permissions(session, case, contact_ids, done, asked)]
     _answers(session, account, contact_ids, words, done)
     for case in cases:
         _steps(session, case, contact_ids, note, done)
@@ -139,6 +165,7 @@ def erase(
     )
     for word in words:
         _inventory(session, account, word)
+    _wishes(session, account, words)
     jobs.forget_ended(session, account)  # a rehearsal names people, and can be made again
     return done
 
@@ -146,8 +173,8 @@ def erase(
 # --- what belongs to them -------------------------------------------------------------------------------------------
 
 
-def _cases(session: Session, account: str, contact_ids: Collection[str], words: Sequence[str]) -> list[CaseRow]:
-    """Cases that the person has a part in, or whose name or texts mention them."""
+def cases_of(session: Session, account: str, contact_ids: Collection[str]) -> set[str]:
+    """The ids of the cases that the person has a part in."""
     ids: set[str] = set()
     for table in (StepRow, LinkRow, AnswerRow):
         query = select(table.case_id).where(table.account == account, table.contact_id.in_(contact_ids))
@@ -156,6 +183,15 @@ def _cases(session: Session, account: str, contact_ids: Collection[str], words: 
     for case_id, contacts, written in session.execute(known):
         if set(contacts) & set(contact_ids) or any(_names(name, contact_ids) for name in written):
             ids.add(case_id)
+    return ids
+
+
+def _cases(session: Session, account: str, own: Collection[str], words: Sequence[str]) -> list[CaseRow]:
+    """Those cases, and others whose name, texts or answers mention the person."""
+    ids = set(own)
+    if words:
+        answers = session.scalars(select(AnswerRow).where(AnswerRow.account == account))
+        ids |= {row.case_id for row in answers if _without(row, words) != (row.author, row.given)}
     for word in words:
         named = select(CaseRow.id).where(CaseRow.account == account, CaseRow.deal_name.icontains(word, autoescape=True))
         ids |= set(session.scalars(named))
@@ -169,26 +205,45 @@ def _mentioning(session: Session, account: str, word: str) -> Iterable[IntentRow
 
 
 def _answers(session: Session, account: str, contact_ids: Collection[str], words: Sequence[str], done: Erased) -> None:
+    """What they answered goes; out of what others answered, their name."""
     query = select(AnswerRow).where(AnswerRow.account == account)
-    theirs = [
-        row
-        for row in session.scalars(query if words else query.where(AnswerRow.contact_id.in_(contact_ids)))
-        if row.contact_id in contact_ids
-        or any(word.casefold() in f"{row.author} {row.given}".casefold() for word in words)
-    ]
-    for row in theirs:
-        session.delete(row)
-    done.answers += len(theirs)
+    for row in session.scalars(query if words else query.where(AnswerRow.contact_id.in_(contact_ids))):
+        if row.contact_id in contact_ids:
+            session.delete(row)
+            done.answers += 1
+        elif _without(row, words) != (row.author, row.given):
+            row.author, row.given = _without(row, words)
+            done.texts += 1
 
 
-def _permissions(session: Session, case: CaseRow, contact_ids: Collection[str], done: Erased) -> list[str]:
-    """Take their names out of forms that say what they agreed to; gives the names, as they stood there (P-55)."""
-    theirs, names = naming(case.written, contact_ids), []
+def _without(row: AnswerRow, words: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    """The answer's author and what it says, without these names."""
+    return found_in.without(words, row.author), found_in.in_answer(row.given, words)
+
+
+def _permissions(
+    session: Session,
+    case: CaseRow,
+    contact_ids: Collection[str],
+    done: Erased,
+    asked: Mapping[str, tuple[str, str]],
+) -> list[str]:
+    """Take their names out of forms that say what they agreed to; gives the names, as they stood there (P-55).
+
+    A name there that fits no contact may be theirs as well, and goes too.
+    """
+    theirs, others, names = naming(case.written, contact_ids), naming_others(case.written, contact_ids), []
     answers = select(AnswerRow).where(AnswerRow.case_id == case.id, AnswerRow.by == "csm")
-    for row in session.scalars(answers) if theirs else ():
+    for row in session.scalars(answers):
         given = {key: text for key, text in row.given.items() if isinstance(text, str) and whose(text) in theirs}
+        instead = dict.fromkeys(given, NOBODY)
+        who, agreed = asked.get(row.questionnaire, ("", ""))
+        name = row.given.get(who)
+        if isinstance(name, str) and name not in (NOBODY, SOMEBODY) and whose(name) not in theirs | others:
+            given, instead = given | {who: name}, instead | {who: unnamed(row.given.get(agreed))}
+            done.unplaced.append(case)
         if given:
-            row.given = row.given | dict.fromkeys(given, NOBODY)
+            row.given = row.given | instead
             names += [words_of(text) for text in given.values()]
             done.texts += 1
     return names
@@ -333,6 +388,12 @@ def _inventory(session: Session, account: str, word: str) -> None:
         for column in ("title", "place", "evidence", "received_by"):
             if word.casefold() in getattr(row, column).casefold():
                 setattr(row, column, re.sub(re.escape(word), "…", getattr(row, column), flags=re.IGNORECASE))
+
+
+def _wishes(session: Session, account: str, words: Sequence[str]) -> None:
+    """A line of the ledger is in a colleague's words, and may name who wished for it."""
+    for row in session.scalars(select(WishRow).where(WishRow.account == account)) if words else ():
+        row.text, row.note = found_in.without(words, row.text), found_in.without(words, row.note)
 
 
 def _baselines(session: Session, account: str, contact_ids: Collection[str]) -> None:

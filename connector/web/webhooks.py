@@ -84,7 +84,8 @@ def _receive(runtime: Runtime, adapter: Adapter, crm: str, secret: str | None) -
 
 def _erase(runtime: Runtime, session: Session, account: str, contact_ids: Sequence[str], now: datetime) -> None:
     config = runtime.accounts[account].config
-    Erasure(runtime.links).erase(session, account, contact_ids, now, language=config.language)
+    erasure = Erasure(runtime.links, runtime.library.questionnaires)
+    erasure.erase(session, account, contact_ids, now, language=config.language)
 
 
 def _refuse(crm: str, status: int, text: str, error: Exception) -> Response:

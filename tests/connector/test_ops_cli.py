@@ -112,6 +112,9 @@ def test_erasing_says_what_stays_and_wants_to_know_whom(run: Run) -> None:
     assert code == 1, "as all commands that find something amiss: it may be misspelled"
     assert "Nothing of this person was stored here: is it written as in the CRM" in told
     assert "nobody@example.com" not in told, "the receipt names nobody"
+    code, told = run("erase", "--name", "Nobody Here", "--dry-run")
+    assert "Found of this person in acme: nothing" in told
+    assert "Nothing was changed." in told
 
 
 def test_a_set_up_is_exported_and_imported_again_without_a_change(run: Run, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from adapters.offers import Forgetting
 from adapters.signals import Receipt as Delivered
 from adapters.signals import Signal, SignalKind
 from connector import outbox
-from connector.erase_by_hand import erase_by_hand
+from connector.erase_by_hand import erase_by_hand, foresee
 from connector.erasure import Erasure, Unknown
 from connector.receiver import take_in
 from connector.store import cases, intake
@@ -64,6 +64,22 @@ def answered(system: Any) -> tuple[str, str, str]:
     return deal, contact, path
 
 
+def note_form(system: Any, deal: str, **said: Any) -> None:
+    """A colleague fills in the interview form of this deal's case."""
+    case, links, now = system.case(deal), system.runtime.links, system.rig.now()
+    link = LinkRow(
+        id=links.link_id(LinkKind.INTERVIEW, case.id, None, "interview"), account="acme", case_id=case.id,
+        kind="interview", questionnaire="interview", language="en", made_at=now,
+    )  # fmt: skip
+    values = {name.replace("_", "-"): value for name, value in said.items()}
+    form = Answer(
+        case_id=case.id, contact_id=None, questionnaire="interview", by="csm", language="en", at=now, values=values
+    )
+    with system.runtime.store.write() as session:
+        intake.keep_link(session, link)
+        intake.save_answer(session, link, form)
+
+
 def plan_note(system: Any, deal: str, key: str, body: str) -> None:
     """A note that is planned, and not sent yet."""
     note = CreateNote(key=key, deal_id=deal, title="Agreed", body=body, at=system.rig.now())
@@ -79,8 +95,14 @@ def on_disk(system: Any) -> bytes:
 @pytest.mark.row("P-79")
 def test_an_erased_person_leaves_nothing_in_any_file_and_the_receipt_names_nobody(system: Any) -> None:
     deal, _, path = answered(system)
+    nuance = f"{MARK.upper()} wept. Zephyrine is like that."
+    note_form(system, deal, nuance=nuance, permission="refused", permission_who="Zef Q.")
     assert SAID.encode() in on_disk(system)
     assert MARK.encode() in on_disk(system)
+    found = foresee(system.runtime, "acme", email=MAIL)
+    assert found.receipt.answers_removed == 1
+    assert nuance in [place.words for place in found.places if place.whole]
+    assert sorted(row.by for row in rows(system, AnswerRow)) == ["csm", "customer"], "only shown"
     receipt = erase_by_hand(system.runtime, "acme", email=MAIL)
     assert receipt.answers_removed == 1
     assert receipt.texts_emptied > 0
@@ -89,7 +111,11 @@ def test_an_erased_person_leaves_nothing_in_any_file_and_the_receipt_names_nobod
         assert secret.encode() not in on_disk(system)
         assert secret not in told
     assert system.web.get(path).status_code == 410, "their link says kindly that it is closed"
-    assert rows(system, AnswerRow) == []
+    (form,) = rows(system, AnswerRow)
+    assert form.given["nuance"] == "… wept. Zephyrine is like that.", "a part of a name may be anybody's"
+    assert [one.what for one in receipt.to_look_at] == ["the question nuance in an answer to interview"]
+    assert form.given["permission-who"] == "?", "it fits no contact, and may be them; the refusal stays everybody's"
+    assert receipt.forms_without_a_name == (system.case(deal).id,)
     assert receipt.notes_in_crm, "what stays in the CRM is said"
     assert system.case(deal).is_open, "the customer's goodbye goes on without them"
 
@@ -143,7 +169,7 @@ def test_the_crms_privacy_event_erases_at_once_and_may_come_twice(system: Any) -
     deal, contact, path = answered(system)
     now = system.rig.now()
     event = Delivered(signals=(Signal("acme", SignalKind.CONTACT_ERASED, contact, now),) * 2)
-    erasure = Erasure(system.runtime.links)
+    erasure = Erasure(system.runtime.links, system.runtime.library.questionnaires)
     for _ in range(2):
         taken = take_in(
             event,
@@ -170,22 +196,8 @@ def test_what_someone_agreed_to_in_the_conversation_is_forgotten_with_them_by_th
     deal, contact, _ = answered(system)
     case, links, now = system.case(deal), system.runtime.links, system.rig.now()
     until = (now + timedelta(days=90)).date().isoformat()
-    said = {
-        "permission": "granted",
-        "permission-who": f" {MARK}",
-        "permission-for": ["news"],
-        "permission-until": until,
-    }
-    link = LinkRow(
-        id=links.link_id(LinkKind.INTERVIEW, case.id, None, "interview"), account="acme", case_id=case.id,
-        kind="interview", questionnaire="interview", language="en", made_at=now,
-    )  # fmt: skip
-    form = Answer(
-        case_id=case.id, contact_id=None, questionnaire="interview", by="csm", language="en", at=now, values=said
-    )
-    with system.runtime.store.write() as session:
-        intake.keep_link(session, link)
-        intake.save_answer(session, link, form)
+    said = {"permission_who": f" {MARK}", "permission_for": ("news",), "permission_until": until}
+    note_form(system, deal, permission="granted", **said)
     system.signal(deal)
     system.work()
     company = case.company_id
@@ -193,7 +205,7 @@ def test_what_someone_agreed_to_in_the_conversation_is_forgotten_with_them_by_th
     told = len([one for one in system.rig.notes(deal) if MARK in str(one)])
     plan_note(system, deal, f"{case.id}:permission:again", MARK)
     plan_note(system, deal, f"{case.id}:feedback:again", MARK)
-    erasure = Erasure(links)
+    erasure = Erasure(links, system.runtime.library.questionnaires)
     with system.runtime.store.write() as session:
         erasure.erase(session, "acme", [contact], now, language="en")
     for _ in range(2):
