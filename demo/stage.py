@@ -212,67 +212,71 @@ def _connector(folder: Path, clock: Clock, crms: tuple[Crm, ...]) -> Iterator[tu
 
 def _settings(port: int, folder: Path, crms: tuple[Crm, ...]) -> dict[str, Any]:
     hubspot, salesforce = crms
-    people = {"acme": hubspot.pages.people(), "globex": salesforce.pages.people()}
     return {
         "server": {"listen": f"127.0.0.1:{port}", "public_url": f"http://127.0.0.1:{port}"},
         "database_url": f"sqlite:///{folder / 'demo.db'}",
         "secret_key": secrets.token_urlsafe(48),
-        "accounts": {
-            "acme": {
-                "crm": "hubspot",
-                "account_id": hubspot.sandbox.account,
-                "api_url": hubspot.server.url,
-                "access_token": TOKEN,
-                "client_secret": SECRET,
-                "company": "Acme",
-                "time_zone": "Europe/Paris",
-                "language": "fr",
-                "calendar": "FR",
-                "watch": [
-                    {
-                        "pipeline": "Renewals",
-                        "negotiating": ["Negotiation"],
-                        "not_renewing": ["Not renewing"],
-                        "renewed": ["Renewed"],
-                    }
-                ],
-                "fields": {"contract_end": "contract_end_date", "exit_reason": "exit_reason"},
-                "people": {
-                    "neutral_pool": [people["acme"][3].email, people["acme"][4].email],
-                    "manager": people["acme"][0].email,
-                },
-                "poll_every": "2d",
-                **MORE,
-            },
-            "globex": {
-                "crm": "salesforce",
-                "account_id": salesforce.sandbox.world.org_id,
-                "login_url": salesforce.server.url,
-                "client_id": salesforce.sandbox.client.id,
-                "client_secret": salesforce.sandbox.client.secret,
-                "webhook_secret": secrets.token_urlsafe(32),
-                "company": "Globex",
-                "time_zone": "Europe/London",
-                "language": "en",
-                "calendar": "GB",
-                "watch": [
-                    {
-                        "pipeline": "Renewal",
-                        "negotiating": ["Negotiation/Review"],
-                        "not_renewing": ["Not Renewing"],
-                        "renewed": ["Closed Won"],
-                    }
-                ],
-                "fields": {
-                    "contract_end": "Contract_End__c",
-                    "exit_reason": "Exit_Reason__c",
-                    "language": "Language__c",
-                },
-                "people": {"manager": "nadia.benali@globex.example"},
-                "poll_every": "2d",
-                **MORE,
-            },
+        "accounts": {"acme": _acme(hubspot), "globex": _globex(salesforce)},
+    }
+
+
+def _acme(hubspot: Crm) -> dict[str, Any]:
+    """A French portal, with people of their own for exit conversations."""
+    people = hubspot.pages.people()
+    return {
+        "crm": "hubspot",
+        "account_id": hubspot.sandbox.account,
+        "api_url": hubspot.server.url,
+        "access_token": TOKEN,
+        "client_secret": SECRET,
+        "company": "Acme",
+        "time_zone": "Europe/Paris",
+        "language": "fr",
+        "calendar": "FR",
+        "watch": [
+            {
+                "pipeline": "Renewals",
+                "negotiating": ["Negotiation"],
+                "not_renewing": ["Not renewing"],
+                "renewed": ["Renewed"],
+            }
+        ],
+        "fields": {"contract_end": "contract_end_date", "exit_reason": "exit_reason"},
+        "people": {"neutral_pool": [people[3].email, people[4].email], "manager": people[0].email},
+        "poll_every": "2d",
+        **MORE,
+    }
+
+
+def _globex(salesforce: Crm) -> dict[str, Any]:
+    """A British org, whose contacts have a language of their own."""
+    return {
+        "crm": "salesforce",
+        "account_id": salesforce.sandbox.world.org_id,
+        "login_url": salesforce.server.url,
+        "client_id": salesforce.sandbox.client.id,
+        "client_secret": salesforce.sandbox.client.secret,
+        "webhook_secret": secrets.token_urlsafe(32),
+        "company": "Globex",
+        "time_zone": "Europe/London",
+        "language": "en",
+        "calendar": "GB",
+        "watch": [
+            {
+                "pipeline": "Renewal",
+                "negotiating": ["Negotiation/Review"],
+                "not_renewing": ["Not Renewing"],
+                "renewed": ["Closed Won"],
+            }
+        ],
+        "fields": {
+            "contract_end": "Contract_End__c",
+            "exit_reason": "Exit_Reason__c",
+            "language": "Language__c",
         },
+        "people": {"manager": "nadia.benali@globex.example"},
+        "poll_every": "2d",
+        **MORE,
     }
 
 

@@ -344,6 +344,14 @@ def control(sandbox: Controlled) -> Blueprint:
             error, KeyError
         ) else 400
 
+    _time_and_faults(routes, sandbox)
+    _records(routes, sandbox)
+    return routes
+
+
+def _time_and_faults(routes: Blueprint, sandbox: Controlled) -> None:
+    """The clock, what goes wrong with calls, and which were made."""
+
     @routes.route("/clock", methods=["GET", "POST"])
     def clock() -> ResponseReturnValue:
         if request.method == "POST":
@@ -377,6 +385,10 @@ def control(sandbox: Controlled) -> Blueprint:
         sandbox.ledger.reset()
         return jsonify(sandbox.ledger.as_json())
 
+
+def _records(routes: Blueprint, sandbox: Controlled) -> None:
+    """The records, and where webhooks go."""
+
     @routes.post("/seed")
     def seed() -> ResponseReturnValue:
         return jsonify(sandbox.seed(request.get_json()))
@@ -393,5 +405,3 @@ def control(sandbox: Controlled) -> Blueprint:
     @routes.post("/webhooks")
     def webhooks() -> ResponseReturnValue:
         return jsonify(sandbox.point_webhooks(request.get_json()))
-
-    return routes

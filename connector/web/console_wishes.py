@@ -35,58 +35,68 @@ def make_blueprint(console: Console) -> Blueprint:
 
     @blueprint.post("/<name>/gather")
     def gather(name: str) -> ResponseReturnValue:
-        from connector.door import NoSuchWish, add
-        from connector.door import gather as join
-
-        account, now = known_account(console, name), runtime.clock.now()
-        voices, wish = _chosen(console, name), request.form.get("wish", NEW)
-        text = clean_text(request.form.get("text", ""))[:MOST_TEXT]
-        if wish == NEW and not text:
-            problem = languages.say("Write what they asked for, as customers will read it.")
-            return _page(console, name, list(runtime.accounts), problem=problem), 422
-        if wish != NEW and not voices:
-            problem = languages.say("Choose the words that ask for this wish.")
-            return _page(console, name, list(runtime.accounts), problem=problem), 422
-        try:
-            if wish == NEW:
-                number = add(runtime.store, name, text, voices, now)
-            else:
-                number = int(wish) if wish.isdecimal() else 0
-                join(runtime.store, name, number, voices, now)
-                runtime.engine.nudge(account.name)
-        except NoSuchWish:
-            abort(404)
-        console.note("words gathered into a wish", str(number), account=name)
-        flash(languages.say("The wish is in the ledger."))
-        return redirect(_address(name, number), 303)
+        return _gather(console, name)
 
     @blueprint.post("/<name>/<int:wish>/<any(built, declined):what>")
     def settle(name: str, wish: int, what: str) -> ResponseReturnValue:
-        from connector.door import NoSuchWish, decline, deliver
-
-        account, now = known_account(console, name), runtime.clock.now()
-        note = clean_text(request.form.get("note", ""))
-        today = local_date(now, zone(account.config.time_zone))
-        on = day_said(request.form.get("on", ""))
-        if on is None or on > today:
-            problem = languages.say("Give the day, today or before: customers are told once it is there.")
-            return _page(console, name, list(runtime.accounts), problem=problem, troubled=wish), 422
-        try:
-            if what == "built":
-                deals = deliver(runtime.store, name, wish, now, on=on, note=note)
-                runtime.engine.nudge(name)
-                told = languages.say("It is noted. Customers whose owner gets a task to tell them: %(num)d.")
-                flash(told % {"num": len(deals)})
-            elif decline(runtime.store, name, wish, now, on=on, note=note):
-                flash(languages.say("It is noted as declined. Nobody is told, and it may still be built one day."))
-            else:
-                flash(languages.say("It is there already, and customers were told."), "trouble")
-        except NoSuchWish:
-            abort(404)
-        console.note(f"wish marked as {what}", str(wish), account=name)
-        return redirect(_address(name, wish), 303)
+        return _settle(console, name, wish, what)
 
     return blueprint
+
+
+def _gather(console: Console, name: str) -> ResponseReturnValue:
+    """Words that were ticked become a new wish, or join one that there is."""
+    from connector.door import NoSuchWish, add, gather
+
+    runtime = console.runtime
+    account, now = known_account(console, name), runtime.clock.now()
+    voices, wish = _chosen(console, name), request.form.get("wish", NEW)
+    text = clean_text(request.form.get("text", ""))[:MOST_TEXT]
+    if wish == NEW and not text:
+        problem = languages.say("Write what they asked for, as customers will read it.")
+        return _page(console, name, list(runtime.accounts), problem=problem), 422
+    if wish != NEW and not voices:
+        problem = languages.say("Choose the words that ask for this wish.")
+        return _page(console, name, list(runtime.accounts), problem=problem), 422
+    try:
+        if wish == NEW:
+            number = add(runtime.store, name, text, voices, now)
+        else:
+            number = int(wish) if wish.isdecimal() else 0
+            gather(runtime.store, name, number, voices, now)
+            runtime.engine.nudge(account.name)
+    except NoSuchWish:
+        abort(404)
+    console.note("words gathered into a wish", str(number), account=name)
+    flash(languages.say("The wish is in the ledger."))
+    return redirect(_address(name, number), 303)
+
+
+def _settle(console: Console, name: str, wish: int, what: str) -> ResponseReturnValue:
+    """A wish was built, or declined, on a day that is not to come."""
+    from connector.door import NoSuchWish, decline, deliver
+
+    runtime = console.runtime
+    account, now = known_account(console, name), runtime.clock.now()
+    note = clean_text(request.form.get("note", ""))
+    on = day_said(request.form.get("on", ""))
+    if on is None or on > local_date(now, zone(account.config.time_zone)):
+        problem = languages.say("Give the day, today or before: customers are told once it is there.")
+        return _page(console, name, list(runtime.accounts), problem=problem, troubled=wish), 422
+    try:
+        if what == "built":
+            deals = deliver(runtime.store, name, wish, now, on=on, note=note)
+            runtime.engine.nudge(name)
+            told = languages.say("It is noted. Customers whose owner gets a task to tell them: %(num)d.")
+            flash(told % {"num": len(deals)})
+        elif decline(runtime.store, name, wish, now, on=on, note=note):
+            flash(languages.say("It is noted as declined. Nobody is told, and it may still be built one day."))
+        else:
+            flash(languages.say("It is there already, and customers were told."), "trouble")
+    except NoSuchWish:
+        abort(404)
+    console.note(f"wish marked as {what}", str(wish), account=name)
+    return redirect(_address(name, wish), 303)
 
 
 def _address(name: str, wish: int) -> str:
