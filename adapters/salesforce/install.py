@@ -74,17 +74,19 @@ class PushParts:
         rows = self._tooling("look for the flows", soql)
         return {str(row["DeveloperName"]): row.get("ActiveVersionId") is not None for row in rows}
 
-    def sites(self) -> dict[str, tuple[str, bool]]:
-        """The sites that are entered under our name, by their type: the address, and whether an admin switched it on.
+    def site(self, kind: str) -> tuple[str, bool] | None:
+        """The site of this type that is entered under our name: its address, and whether an admin switched it on.
 
+        Orgs show these objects over the Tooling API, some of them over the other one as well or only; what both refuse
+        raises :class:`~adapters.errors.Permanent`.
         https://developer.salesforce.com/docs/atlas.en-us.api_tooling.meta/api_tooling/tooling_api_objects_remoteproxy.htm
         """
-        found: dict[str, tuple[str, bool]] = {}
-        for kind, query in _SITES.items():
-            soql = format_soql(query, parts.SITE)
-            for row in self._tooling(f"look for {shown(kind, parts.SITE)}", soql):
-                found[kind] = str(row["EndpointUrl"]), bool(row["IsActive"])
-        return found
+        soql, operation = format_soql(_SITES[kind], parts.SITE), f"look for {shown(kind, parts.SITE)}"
+        try:
+            rows = self._tooling(operation, soql)
+        except Permanent:
+            rows = self.client.query(operation, soql)
+        return next(((str(row["EndpointUrl"]), bool(row["IsActive"])) for row in rows), None)
 
     def _tooling(self, operation: str, soql: str) -> Sequence[Mapping[str, Any]]:
         answer = self.client.get(operation, f"tooling/query/?q={quote(soql)}")
@@ -196,31 +198,39 @@ class Install:
 
         Deployed anew, they would be switched off again (P-7B).
         """
-        ours = {piece.kind for piece in package.pieces} & set(_SITES)
-        if not ours:
-            return package
+        kinds = sorted({piece.kind for piece in package.pieces} & set(_SITES))
+        stay = {kind for kind in kinds if self._stays(kind)}
+        return replace(package, pieces=tuple(piece for piece in package.pieces if piece.kind not in stay))
+
+    def _stays(self, kind: str) -> bool:
+        """Whether the site of this type is left as it is: there with our address, or not to be seen by us."""
+        part, address = shown(kind, parts.SITE), parts.site_address(self._url())
         try:
-            found = PushParts(self.client).sites()
+            found = PushParts(self.client).site(kind)
         except Permanent as error:
             self.notes.append(
-                Said("the remote and trusted site are left as they are: %(message)s", message=error.message)
+                Said(
+                    "%(part)s is left as it is: %(message)s. If your own part needs it, enter %(address)s in Setup by "
+                    "hand",
+                    part=part,
+                    message=error.message,
+                    address=address,
+                )
             )
-            stay = ours
-        else:
-            address = parts.site_address(self._url())
-            stay = {kind for kind in ours if kind in found and _same_site(found[kind][0], address)}
-            for kind, (former, active) in found.items():
-                if active and kind in ours - stay:
-                    self.notes.append(
-                        Said(
-                            "%(part)s was switched on for %(former)s; it names %(address)s now and is switched off: "
-                            "tick Active there again if your own part needs it",
-                            part=shown(kind, parts.SITE),
-                            former=former,
-                            address=address,
-                        )
-                    )
-        return replace(package, pieces=tuple(piece for piece in package.pieces if piece.kind not in stay))
+            return True
+        if found is None or _same_site(found[0], address):
+            return found is not None
+        if found[1]:
+            self.notes.append(
+                Said(
+                    "%(part)s was switched on for %(former)s; it names %(address)s now and is switched off: "
+                    "tick Active there again if your own part needs it",
+                    part=part,
+                    former=found[0],
+                    address=address,
+                )
+            )
+        return False
 
     def _missing(self, push: Sequence[Piece]) -> bool:
         """Whether a part that matters has gone since, or never came."""

@@ -99,6 +99,22 @@ def test_sites_that_an_admin_switched_on_stay_on_until_our_address_changes(org: 
     assert sum(f"was switched on for {URL}" in note for note in moved.notes) == 2
 
 
+@pytest.mark.row("P-7B")
+def test_a_site_that_an_org_does_not_show_is_left_alone_and_told_while_the_other_is_made(org: Any) -> None:
+    org.provision()
+    world = org.sandbox.world
+    hidden = world.schema.objects.pop("CspTrustedSite")  # sObject type 'CspTrustedSite' is not supported
+    made = install(org)
+    assert [row["EndpointUrl"] for row in world.tables["RemoteProxy"].values()] == [URL]
+    assert not world.tables["CspTrustedSite"]
+    assert not any("trusted site" in part for part in made.created)
+    (note,) = [note for note in made.notes if "left as it is" in note]
+    assert note.startswith("the trusted site")
+    assert f"enter {URL} in Setup by hand" in note
+    world.schema.objects["CspTrustedSite"] = hidden
+    assert any("trusted site" in part for part in install(org).created), "once it is shown, it is made"
+
+
 def test_a_dry_run_is_a_check_that_leaves_nothing_even_before_the_fields_are_there(org: Any) -> None:
     made = install(org, dry_run=True)
     assert made.refused == {}
