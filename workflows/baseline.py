@@ -8,6 +8,7 @@ holds; later playbooks of the same company show it as ``frame``.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from workflows.cases import Baseline, StartingFigure, StartingPerson
 from workflows.draft import Draft
@@ -21,6 +22,9 @@ FRAME = "frame"
 """The questionnaire whose answers are the working frame."""
 FRAME_KEYS = ("rhythm", "form", "channel", "urgent", "validates", "stands_in", "silence")
 """What texts can always show of it, empty while it is not known."""
+_RHYTHM = "rhythm"
+_PACES = {"weekly": timedelta(days=7), "fortnightly": timedelta(days=14)}
+"""Rhythms that lay out status points of their own; slower ones have the plan's fixed ones."""
 _IN_A_LINE = (("who", "validates", "stands_in"), ("how", "channel", "urgent"), ("when", "rhythm", "form"))
 _WORDS: Mapping[str, Texts] = {
     "who": {"en": "who validates: {value}", "fr": "qui valide : {value}"},
@@ -67,10 +71,19 @@ def take_start(draft: Draft) -> None:
         )
 
 
+def pace_of(baseline: Baseline | None) -> timedelta | None:
+    """How often the customer wants a status point, where that is often enough to matter in a transition."""
+    said = baseline.frame.get(_RHYTHM) if baseline is not None else None
+    return _PACES.get(said) if isinstance(said, str) else None
+
+
 def frame_view(
     baseline: Baseline | None, questionnaires: Mapping[str, Questionnaire], language: str
 ) -> Mapping[str, str]:
-    """The working frame as texts show it: by question, in words, empty where it is open. ``agreed``: all in a line."""
+    """The working frame as texts show it: by question, in words, empty where it is open.
+
+    ``agreed``: all in a line. ``pace``: the value of ``rhythm``, such as ``weekly``, for conditions.
+    """
     said = baseline.frame if baseline is not None else {}
     form = questionnaires.get(FRAME)
     questions = {question.key: question for question in form.questions()} if form is not None else {}
@@ -78,7 +91,7 @@ def frame_view(
     shown = dict.fromkeys((*FRAME_KEYS, *(_name(key) for key in questions)), "")
     for key, value in said.items():
         shown[_name(key)] = _told(questions.get(key), value, language, languages)
-    return {**shown, "agreed": _agreed(shown, language)}
+    return {**shown, "agreed": _agreed(shown, language), "pace": str(said.get(_RHYTHM, ""))}
 
 
 def _agreed(shown: Mapping[str, str], language: str) -> str:

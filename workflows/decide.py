@@ -23,6 +23,7 @@ from workflows.inventory import show_inventory
 from workflows.look import Decision, Links, Look
 from workflows.lookback import look_back_at
 from workflows.loop import moving, take_tasks
+from workflows.pace import keep_pace
 from workflows.quiet import is_quiet, keep_quiet
 from workflows.records import DealState, RecordKind, Ref
 from workflows.returning import close_door, unless_renewed
@@ -334,6 +335,7 @@ def _run(desk: Desk) -> datetime | None:
     take_reason(desk)
     take_contract_end(desk)
     follow_scope(desk)
+    keep_pace(desk)
     recall(desk)
     stop_asking(desk)
     stop_reminders(desk)

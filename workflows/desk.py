@@ -150,15 +150,16 @@ class Desk(Timing):
         if self._values is None:
             look, case = self.draft.look, self.draft.case
             contacts = self.contacts()
+            frame = frame_view(look.baseline, look.questionnaires, self.language)
             self._values = {
                 "deal": deal_view(look.deal),
                 "company": company_view(self.people.company, look.deal, self.language),
-                "contacts": Contacts(contacts, self.language),
+                "contacts": Contacts(contacts, self.language, frame["validates"]),
                 "first": contact_view(contacts[0] if contacts else None),
                 "case": case_view(case, self.tz),
                 "days_left": None if case.contract_end is None else (case.contract_end - self.today).days,
                 **door_values(look, case, self.language),
-                "frame": frame_view(look.baseline, look.questionnaires, self.language),
+                "frame": frame,
                 "learned": self._learned(),
             }
         own = contact_id is not None and not is_group(contact_id)

@@ -15,6 +15,7 @@ from workflows.draft import Draft
 from workflows.exit_rights import hangs_on_rights, rights_of
 from workflows.family import fitting_playbook, language_of, negotiation_before
 from workflows.look import Links, Look
+from workflows.pace import paced
 from workflows.people import Choice
 from workflows.records import Model, User
 from workflows.rules import CaseKind, LinkKind, Playbook, StepRule
@@ -77,7 +78,7 @@ def preview(look: Look, links: Links, *, left_out: bool = True) -> tuple[Planned
     rights = rights_of(look.rules, look.deal, draft.written)
     for phase in look.playbook.phases:
         title = desk.text(phase.title)
-        for rule in [rule for rule in phase.steps if rule.key in desk.rules]:
+        for rule in paced(desk, [rule for rule in phase.steps if rule.key in desk.rules]):
             if rights is None and hangs_on_rights(rule):
                 continue
             for contact_id in _contact_ids(desk, rule):

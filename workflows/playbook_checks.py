@@ -146,6 +146,7 @@ def _moments(document: Document, one: Placed, keys: set[Any]) -> Faults:
             )
             yield document.fault(loc, spell(moment), cure)
     yield from _lasting(document, one)
+    yield from _paced(document, one)
     if rule.due.anchor in (Anchor.STEP, Anchor.OVERDUE, Anchor.ANSWERED) and not _same_anchor(rule.due, rule.release):
         cure = Said(
             "this date is not known when the task appears (%(moment)s); release it on the same anchor",
@@ -183,6 +184,19 @@ def _lasting(document: Document, one: Placed) -> Faults:
         yield document.fault((*one.loc, "repeat"), None, cure)
     if rule.release.anchor in _LATER:
         yield document.fault((*one.loc, "release"), spell(rule.release), cure)
+
+
+def _paced(document: Document, one: Placed) -> Faults:
+    """Status points are counted back from a day that is known, and each is one task (P-61)."""
+    rule = one.rule
+    if not rule.paced:
+        return
+    if rule.due.anchor is not Anchor.CONTRACT_END:
+        cure = Said("status points are counted back from the contract's end: write `contract_end`, less some days")
+        yield document.fault((*one.loc, "due"), spell(rule.due), cure)
+    for name in ("per_contact", "per_item", "repeat", "document"):
+        if getattr(rule, name):
+            yield document.fault((*one.loc, name), None, Said("a paced step is one plain task each time: leave it out"))
 
 
 def _overdue(document: Document, one: Placed) -> Faults:

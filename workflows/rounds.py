@@ -17,6 +17,8 @@ from workflows.timetable import timetable
 NEWS_ANCHORS = {Anchor.WISH: NewsKind.WISH, Anchor.MOVED: NewsKind.MOVED}
 """Steps that hang on one of these come once for each piece of news of that kind."""
 _DOT = "."
+_NOTICE = 3
+"""Days between a status point's appearing and its due day."""
 _ROOM = 7
 """Days to do a step that comes again, where its first dates do not say."""
 
@@ -41,11 +43,19 @@ def all_rules(playbook: Playbook, steps: Iterable[Step], account: AccountRules) 
 
 
 def nth(rule: StepRule, mark: str) -> StepRule:
-    """The rule of one of several: ``mark`` is the number of the round, from 2, or the id of the news."""
+    """The rule of one of several.
+
+    ``mark`` is the number of the round, from 2, or the id of the news; of a paced step, how many days before its due
+    day the point is due.
+    """
     changes: dict[str, object] = {"key": f"{rule.key}{_DOT}{mark}"}
     if rule.release.anchor in NEWS_ANCHORS:
         changes["release"] = rule.release.model_copy(update={"step": mark})
         changes["due"] = rule.due.model_copy(update={"step": mark})
+    elif rule.paced:
+        due = rule.due.model_copy(update={"days": rule.due.days - int(mark)})
+        release = due.model_copy(update={"days": due.days - _NOTICE})
+        changes |= {"due": due, "release": release, "not_before": None, "paced": False}
     elif rule.repeat is not None:
         before = rule.key if mark == "2" else f"{rule.key}{_DOT}{int(mark) - 1}"
         release = Moment(anchor=Anchor.STEP, step=before, days=rule.repeat.days)

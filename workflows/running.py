@@ -142,6 +142,8 @@ def _advance(desk: Desk, step: Step) -> bool:
     rule = desk.rules.get(step.rule)
     if rule is None:
         return _skip(draft, step, "the playbook no longer has this step")
+    if rule.paced:
+        return False  # it stands for its points
     if rule.per_contact and step.contact_id is None and _follow_contacts(desk, step, rule):
         return True
     release = desk.release(rule, step.contact_id)

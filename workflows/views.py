@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from zoneinfo import ZoneInfo
 
@@ -39,10 +40,12 @@ class Contacts(list[View]):
     NAMES = frozenset({"deciders", "users", "influencers", "counterparts", "counterpart", "unknown", "map"})
     """What a text may ask of it besides its items."""
 
-    def __init__(self, contacts: Iterable[Contact], language: str) -> None:
+    def __init__(self, contacts: Iterable[Contact], language: str, validator: str = "") -> None:
         people = list(contacts)
         super().__init__(contact_view(one) for one in people)
         self._people, self._language = people, language
+        words = re.findall(r"[^\s,;()<>]+", validator.casefold())
+        self._validator = f" {' '.join(words)} "
 
     @property
     def deciders(self) -> list[View]:
@@ -61,8 +64,13 @@ class Contacts(list[View]):
 
     @property
     def counterparts(self) -> list[View]:
-        """Who says "received" for the handover."""
-        return self._with(Role.COUNTERPART)
+        """Who says "received" for the handover: who is marked for it, or else who was agreed to validate (P-61)."""
+        return self._with(Role.COUNTERPART) or [view for view in self if self._is_validator(view)]
+
+    def _is_validator(self, view: View) -> bool:
+        """Whether what was agreed at the start names them, by their whole name or their address."""
+        names = (" ".join(str(view.get(key) or "").casefold().split()) for key in ("name", "email"))
+        return any(f" {name} " in self._validator for name in names if name)
 
     @property
     def counterpart(self) -> View:

@@ -255,7 +255,7 @@ def test_first_figures_and_the_map_of_people_are_kept_from_the_start(system: Any
     assert len(kept.people) == 1
 
 
-@pytest.mark.row("P-61")
+@pytest.mark.row("P-61", "P-13")
 @pytest.mark.parametrize("account_settings", [{"baseline_playbook": "baseline", "figures": False}], indirect=True)
 def test_how_people_wanted_to_work_comes_back_in_the_transition_plan(system: Any) -> None:
     [(deal, company)] = customers(system, 1, 100)
@@ -264,7 +264,7 @@ def test_how_people_wanted_to_work_comes_back_in_the_transition_plan(system: Any
     system.advance(days=4)
     [asked] = [task for task in system.rig.tasks(deal) if task.subject.startswith("Agree with")]
     assert "/interview/" in asked.body
-    answer(system, deal, "frame", by="csm", rhythm="monthly", channel="Phone", validates="Zoe Hill")
+    answer(system, deal, "frame", by="csm", rhythm="fortnightly", channel="Phone", validates="Zoe Hill")
     system.signal(deal)
     system.work()
     assert any("How we work together" in note.body and "Zoe Hill" in note.body for note in system.rig.notes(deal))
@@ -272,13 +272,14 @@ def test_how_people_wanted_to_work_comes_back_in_the_transition_plan(system: Any
     system.lose(renewal)
     system.advance(days=3)
     [task] = [task for task in system.rig.tasks(renewal) if "one counterpart" in task.subject]
-    agreed = "who validates: Zoe Hill; channel: Phone; status: every month"
+    agreed = "who validates: Zoe Hill; channel: Phone; status: every two weeks"
     assert agreed in task.body
-    system.rig.advance(timedelta(days=14))
-    while system.work():
-        pass
-    [status] = [task for task in system.rig.tasks(renewal) if "a short status" in task.subject]
-    assert agreed in status.body, "and the rhythm of the short status points"
+    system.go_on(days=40)
+    points = [task for task in system.rig.tasks(renewal) if "the next short status" in task.subject]
+    first, second = sorted(date.fromisoformat(f"{task.due:%Y-%m-%d}") for task in points)[:2]
+    assert second - first == timedelta(days=14), "the rhythm of the short status points"
+    assert "every two weeks, by Phone" in points[0].body
+    assert "Zoe Hill validates on their side" in points[0].body
 
 
 @pytest.mark.row("P-42", "P-43")

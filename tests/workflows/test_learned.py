@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 
 from workflows.baseline import FRAME_KEYS, frame_view, take_start
-from workflows.cases import Baseline
+from workflows.cases import Baseline, StepStatus
 from workflows.draft import Draft
 from workflows.learned import MOST_LINES, learned_view
 from workflows.lookback import LOOK_BACK
+from workflows.plan import preview
+from workflows.playbook import shipped_playbooks
 from workflows.questions import Answer
 from workflows.records import Company, Contact, People, Role
 from workflows.rules import CaseKind
@@ -127,3 +129,53 @@ def test_an_offboarding_takes_no_beginning(world: Any) -> None:
     draft = Draft(world.seen(people=PEOPLE), world.case)
     take_start(draft)
     assert draft.starting is None
+
+
+@pytest.fixture
+def paced(world: Any) -> Any:
+    """A goodbye to a customer who once said how they want to work, 120 days before the contract ends."""
+    world.playbook = shipped_playbooks()["saas"]
+    world.questionnaires = dict(shipped_questionnaires())
+    world.baseline = Baseline(frame={"rhythm": "fortnightly", "channel": "Teams", "validates": "Zoe Hill"})
+    return world
+
+
+def status_days(world: Any) -> list[date]:
+    return [task.due_at.date() for key, task in world.made.items() if key.startswith("case-1:status.")]
+
+
+@pytest.mark.row("P-61", "P-13", "P-21")
+def test_the_rhythm_of_the_start_lays_out_status_points_with_channel_and_who_validates(paced: Any, links: Any) -> None:
+    paced.change(contract_end=date(2026, 4, 30))
+    paced.enter("lost")
+    paced.look()
+    planned = preview(paced.seen(people=paced.people), links)
+    foreseen = [one.due_at.date() for one in planned if one.rule.startswith("status.") and one.due_at]
+    paced.wait(days=70)
+    days = status_days(paced)
+    assert days == [date(2026, 3, 26), date(2026, 4, 9), date(2026, 4, 23)], "every two weeks, back from the last"
+    assert foreseen == days
+    body = paced.made["case-1:status.14"].body
+    assert "every two weeks, by Teams" in body
+    assert "Zoe Hill validates on their side" in body
+    assert not {"case-1:status-60", "case-1:status-30", "case-1:mark-counterpart"} & paced.made.keys()
+
+
+@pytest.mark.row("P-61", "P-07")
+def test_status_points_follow_the_contracts_end_and_a_new_rhythm(paced: Any) -> None:
+    paced.change(contract_end=date(2026, 4, 30))
+    paced.enter("lost")
+    paced.look()
+    paced.wait(days=26)
+    assert status_days(paced) == [date(2026, 3, 26)]
+    paced.change(contract_end=date(2026, 5, 14))
+    paced.look()
+    paced.wait(days=30)
+    assert len(status_days(paced)) == len({*status_days(paced)}), "no point of the same day twice"
+    paced.baseline = Baseline(frame={"rhythm": "when-needed"})
+    paced.look()
+    assert {one.status for one in paced.case.steps if one.rule.startswith("status.")} <= {
+        StepStatus.OPEN, StepStatus.SKIPPED,
+    }  # fmt: skip
+    paced.wait(days=30)
+    assert max(status_days(paced)) <= date(2026, 5, 1), "who wants fewer gets no more"

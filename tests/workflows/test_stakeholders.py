@@ -6,8 +6,12 @@ from typing import Any
 
 import pytest
 
+from workflows.cases import StepStatus
+from workflows.dates import calendar
+from workflows.playbook import shipped_playbooks
 from workflows.records import Contact, Role
 from workflows.roles import USUAL_ROLES
+from workflows.survey import shipped_questionnaires
 from workflows.texts import holds, render
 from workflows.views import Contacts
 from workflows.writes import TaskType
@@ -82,8 +86,6 @@ def test_the_usual_names_of_roles_are_known_in_both_languages() -> None:
 def test_the_plan_asks_for_more_voices_and_for_their_roles(
     world: Any, contacts: tuple[Contact, ...], asked: str | None
 ) -> None:
-    from workflows.playbook import shipped_playbooks
-
     world.playbook = shipped_playbooks()["saas"]
     world.people = world.people.model_copy(update={"contacts": contacts})
     world.enter("lost")
@@ -101,8 +103,6 @@ def test_the_plan_asks_for_more_voices_and_for_their_roles(
 def test_every_goodbye_looks_for_further_voices_where_one_or_none_is_known(
     world: Any, playbook: str, contacts: tuple[Contact, ...], asked: bool
 ) -> None:
-    from workflows.playbook import shipped_playbooks
-
     world.playbook = shipped_playbooks()[playbook]
     world.people = world.people.model_copy(update={"contacts": contacts})
     world.enter("lost")
@@ -142,8 +142,6 @@ def test_who_cannot_be_written_to_gets_a_call(world: Any, make_rule: Any, make_b
 
 @pytest.mark.row("P-13")
 def test_the_plan_asks_to_mark_a_counterpart_only_while_nobody_is(world: Any) -> None:
-    from workflows.playbook import shipped_playbooks
-
     world.playbook = shipped_playbooks()["saas"]
     for contacts, expected in (((BOB,), True), ((BOB, ANN), False)):
         other = type(world)()
@@ -156,3 +154,38 @@ def test_the_plan_asks_to_mark_a_counterpart_only_while_nobody_is(world: Any) ->
         other.look()
         other.wait(days=4)
         assert ("case-1:mark-counterpart" in other.made) is expected
+
+
+RECEIPTS = {"saas": "receipt", "agency": "files", **dict.fromkeys(("light", "vendor-ended", "partial"), "handover")}
+"""In every goodbye that ships: the step that ends with the customer's “received”."""
+
+
+@pytest.mark.row("P-13")
+@pytest.mark.parametrize("key", sorted(key for key, one in shipped_playbooks().items() if one.kind == "offboarding"))
+def test_every_goodbye_says_who_validates_and_what_follows_when_no_answer_comes(world: Any, key: str) -> None:
+    world.playbook, receipt = shipped_playbooks()[key], RECEIPTS[key]
+    world.questionnaires = dict(shipped_questionnaires())
+    world.people = world.people.model_copy(update={"contacts": (BOB, ANN)})
+    world.enter("lost")
+    world.look()
+    world.wait(days=150)
+    made = {name.partition(":")[2]: task for name, task in world.made.items()}
+    assert "Ann" in made[receipt].body
+    assert all(words in made[receipt].body for words in ("three business days", "your manager"))
+    due, days = made[receipt].due_at.date(), calendar("FR")
+    reminder, manager = made[f"{receipt}-reminder"], made["escalate"]
+    assert "Ann Lee" in reminder.body
+    assert (reminder.owner_id, manager.owner_id) == ("u2", "u5")
+    assert reminder.due_at.date() == days.add_business_days(due, 4)
+    assert manager.due_at.date() == days.add_business_days(due, 6)
+    world.finish(receipt)
+    world.look()
+    assert world.step("escalate").status is StepStatus.CLOSED, "their “received” settles it"
+
+
+@pytest.mark.row("P-61", "P-13")
+def test_who_was_agreed_on_at_the_start_validates_unless_somebody_is_marked() -> None:
+    people = [BOB, ANN.model_copy(update={"roles": (Role.DECIDER,)})]
+    for said, expected in (("Bob Ray (operations)", "Bob Ray"), ("Bobby Rayner", None), ("", None)):
+        assert Contacts(people, "en", said).counterpart.get("name") == expected
+    assert Contacts([BOB, ANN], "en", "Bob Ray").counterpart["name"] == "Ann Lee"
