@@ -76,6 +76,7 @@ def _offer_stages(_console: Console, account: Account, raw: setup.Raw) -> dict[s
     entries = setup.watched(raw, pipelines)
     likely = next((one for one in pipelines if _LIKELY.search(one.label)), pipelines[0]) if pipelines else None
     first = likely.id if likely is not None and not entries else None
+    won = "renewed" if likely is not None and _LIKELY.search(likely.label) else "won"
     numbers = {id(entry): number for number, entry in enumerate(raw.get("watch") or ())}
     return {
         "pipelines": pipelines,
@@ -83,7 +84,7 @@ def _offer_stages(_console: Console, account: Account, raw: setup.Raw) -> dict[s
         "number": {pipeline_id: numbers[id(entry)] for pipeline_id, entry in entries.items()},
         "unknown": setup.unknown_watches(raw, pipelines),
         "meaning": lambda entry, stage, pipeline: (
-            setup.meaning(entry, stage, pipeline) or ("won" if pipeline.id == first and stage.won else "")
+            setup.meaning(entry, stage, pipeline) or (won if pipeline.id == first and stage.won else "")
         ),
         "opened": lambda pipeline: pipeline.id in entries or len(pipelines) == 1 or pipeline.id == first,
         "nobody_leaves": bool(entries) and not any(entry.get("not_renewing") for entry in entries.values()),

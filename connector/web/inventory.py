@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
+from datetime import date
 from typing import Any
 from uuid import uuid4
 
@@ -23,6 +24,7 @@ from connector.web.runtime import Runtime
 from workflows.cases import Event, InventoryItem
 from workflows.inventory import KINDS, MAX_ITEMS, hand_over_day, suggestions
 from workflows.rules import LinkKind
+from workflows.texts import date_words
 
 log = structlog.get_logger(__name__)
 
@@ -169,10 +171,26 @@ class InventoryDesk:
             kinds={kind.value: texts.get(language, texts["en"]) for kind, texts in KINDS.items()},
             colleagues=sorted((user for user in page.users.values() if user.active and user.email), key=_by_name),
             lengths=LENGTHS,
+            first_blank=next((line.id for line in lines if line.is_empty), None),
+            summed_up=_summed_up,
             seal=self._runtime.links.form_seal(page.link.id),
             address=url_for(".form", token=page.token),
         )
         return html, status
+
+
+def _summed_up(line: Line) -> list[str]:
+    """What stands beside a folded line: received, or by when, and who hands it over."""
+    received, due = (_day(line.texts[name]) for name in ("received_on", "due_on"))
+    when = languages.say("received on %s") % received if received else languages.say("by %s") % due if due else ""
+    return [one for one in (when, line.texts["owner"]) if one]
+
+
+def _day(text: str) -> str:
+    try:
+        return date_words(date.fromisoformat(text), languages.current(), "medium") if text else ""
+    except ValueError:
+        return text
 
 
 def make_inventory(runtime: Runtime) -> tuple[InventoryDesk, Blueprint]:

@@ -248,7 +248,7 @@ def choose_stages(keys: Keys, desk: kit.Desk) -> None:
     pipelines = desk.runtime.accounts["acme"].pipelines()
     chosen = next(one for one in pipelines if one.id == (rig.pipeline_id or ""))
     stage = next(one for one in chosen.stages if one.id == rig.not_renewing)
-    if pipelines[0].id != chosen.id:
+    if keys.page.locator(f'[id="card-{chosen.id}"]').get_attribute("open") is None:
         keys.press(chosen.label, stays=True)  # unfolds it
     keys.page.locator(f'[id="stage:{chosen.id}:{stage.id}"]').focus()
     keys.page.keyboard.type("ended")
