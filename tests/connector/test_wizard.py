@@ -391,7 +391,7 @@ def test_the_switch_on_installs_the_whole_app_and_says_what_is_left_to_the_admin
         assert {rig.not_renewing} <= {one.value for flow in rig.sandbox.hooks.flows.values() for one in flow.filters}
         for part in ("the outbound message", "the flow", "the report", "the list view", "the part for the record page"):
             assert f"<li>{part} " in html
-        assert "activate Aurevoir_Deal_Created and Aurevoir_Stage_Moved" in left
+        assert "activate Aurevoir_Deal_Created, Aurevoir_Stage_Moved" in left
     else:
         assert "hs project upload" in left
     desk.sign_in()
