@@ -24,7 +24,7 @@ from workflows.people import Choice, Staff, choose, is_open_choice
 from workflows.records import Contact, People, Role
 from workflows.rounds import all_rules
 from workflows.rules import Linked, LinkKind, Playbook, StepRule, Texts
-from workflows.texts import TextError, holds, render, render_anyway, shorten, uses
+from workflows.texts import BLANK, TextError, holds, render, render_anyway, shorten, uses
 from workflows.timing import StepDone, Timing, Waiting
 from workflows.views import Contacts, case_view, company_view, contact_view, deal_view
 from workflows.wording import say
@@ -212,7 +212,8 @@ class Desk(Timing):
         unseen = call and bool(rule.call_body) and not any(uses(text, "link") for text in rule.call_body.values())
         link = self.link(rule, contact_id) if not unseen else None  # a page that nobody is shown was not given out
         news = news_of(self.draft.look, rule.release)
-        values = self.values(contact_id, link=link or "", why=why, news=news.text if news is not None else "")
+        values = self.values(contact_id, link=link or "", why=why, news=news.text if news is not None else BLANK)
+        values["neutral"] = self._is_neutral(rule, contact_id)
         if any(_shows_touch(text) for text in rule.body.values()):
             values[TOUCH] = self.touch_link(contact_id)
         if any(uses(text, "timeline") for text in (*rule.body.values(), *rule.call_body.values())):
@@ -225,6 +226,11 @@ class Desk(Timing):
             body += "\n\n" + why
         shown = link if link and (not call or link in body) else None
         return Wording(shorten(title, MAX_SUBJECT), body.strip(), TaskType.CALL if call else rule.type, shown)
+
+    def _is_neutral(self, rule: StepRule, contact_id: str | None) -> bool:
+        """Whether whoever gets the step was chosen as neutral, and is (P-10); drafts may say so only then."""
+        choice = self.owner(rule, contact_id) if rule.owner == "neutral" else None
+        return choice is not None and self.staff.is_neutral(choice.user)
 
     def link(self, rule: StepRule, contact_id: str | None) -> str | None:
         """The address of the page that the step links to."""

@@ -73,6 +73,10 @@ class Staff:
         tie = self.ties.get(user.id)
         return tie.weight if tie is not None else 0
 
+    def is_neutral(self, user: User) -> bool:
+        """Whether it may be said to the customer that this person had no part: a member of the pool, without a tie."""
+        return user.id in self.rule.neutral_pool and self.involvement(user) == 0
+
     def speaks(self, user: User) -> bool:
         """Whether the CRM or the settings say that this person speaks the customer's language."""
         known = (*self.rule.languages.get(user.id, ()), user.language or "")

@@ -35,7 +35,7 @@ CONDITION_NAMES = frozenset({"deal", "company", "contact", "contacts", "case", "
 """What a step's condition may ask about."""
 ITEM_NAMES = frozenset({"count", "item", "items"})
 """What the texts of a step for items of the inventory may show besides (P-22)."""
-TEXT_NAMES = CONDITION_NAMES | {"exit_rights", "learned", "link", "news", "timeline", "touch", "why"}
+TEXT_NAMES = CONDITION_NAMES | {"exit_rights", "learned", "link", "neutral", "news", "timeline", "touch", "why"}
 """What a step's texts may show."""
 ONLY_IF_NAMES = frozenset({"deal"})
 """What an account's ``only_if`` may ask about."""
