@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from workflows.cases import CaseStatus, StepStatus
+from workflows.cases import CaseStatus, Step, StepStatus
 from workflows.playbook import PlaybookError, parse_playbook, shipped_playbooks
 from workflows.questions import Answer, AnswerValue, Questionnaire
 from workflows.records import Contact, People, Role
@@ -184,8 +184,25 @@ def test_a_low_score_at_the_start_is_cared_for_as_well(world: Any, late: bool) -
         over = {"status": CaseStatus.COMPLETED, "outcome": "completed", "closed_at": world.now, "steps": tuple(rest)}
         world.cases[-1] = world.case.model_copy(update=over)
     made_now = made(said(world, "p1", {"recommend": 4, "worry": "Will it last?"}, key="start"))
-    assert {"low-start@p1"} | (set() if late else {"answer-worry"}) <= made_now.keys()
+    assert {"low-start@p1"} | (set() if late else {"answer-worry@p1"}) <= made_now.keys()
     assert made_now["low-start@p1"].subject == "Call Zoe Hill yourself: a first score of 4"
+
+
+@pytest.mark.row("P-10", "P-37")
+@pytest.mark.parametrize("book", ["saas", "agency"])
+def test_everybody_who_answers_is_thanked_by_name_and_nobody_for_anothers_answer(leaving: Any, book: str) -> None:
+    thanks = next(rule for rule in shipped_playbooks()[book].steps() if rule.key == "thank-for-answer")
+    phase = leaving.playbook.phases[0]
+    phases = (phase.model_copy(update={"steps": (*phase.steps, thanks)}),)
+    leaving.playbook = leaving.playbook.model_copy(update={"phases": phases, "version": "2-test"})
+    leaving.cases[-1] = leaving.case.model_copy(
+        update={"steps": (*leaving.case.steps, Step(key=thanks.key, rule=thanks.key))}
+    )
+    first = made(said(leaving, "p2", {"recommend": 8, "reason": "results"}))
+    assert first.keys() == {"thank-for-answer@p2"}
+    assert first["thank-for-answer@p2"].contact_ids == ("p2",)
+    assert "Sam Low" in first["thank-for-answer@p2"].subject
+    assert made(said(leaving, "p1", {"recommend": 9, "reason": "results"})).keys() == {"thank-for-answer@p1"}
 
 
 @pytest.mark.row("P-37")
