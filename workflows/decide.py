@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 
@@ -59,7 +61,7 @@ def decide(look: Look, links: Links) -> Decision:
         if leftover is not None:
             return leftover
     begun = _begin(look, links)
-    return begun if begun.case is not None or later is None else begun.model_copy(update={"next_look": later})
+    return begun if begun.case is not None or later is None else replace(begun, next_look=later)
 
 
 def cancel(look: Look, outcome: str = BY_HAND) -> Decision:
@@ -300,8 +302,7 @@ def _start_plan(desk: Desk) -> None:
     draft.set(status=CaseStatus.ACTIVE, confirmed_at=draft.now)
     _choose_playbook(desk)
     draft.log("plan started", f"playbook {draft.case.playbook} {draft.case.playbook_version}")
-    for key in desk.rules:
-        draft.put(_first_step(key))
+    draft.lay_out(_first_steps(tuple(desk.rules)))
     take_contract_end(desk)
     if draft.case.contract_end is None and hangs_on_end(desk.rules.values()):
         ask(desk, CONTRACT_END)
@@ -319,9 +320,9 @@ def _choose_playbook(desk: Desk) -> None:
         desk.follow(playbook, language_of(playbook, draft.look.rules))
 
 
-@lru_cache(maxsize=1024)
-def _first_step(key: str) -> Step:
-    return Step(key=key, rule=key)
+@lru_cache(maxsize=256)
+def _first_steps(keys: Sequence[str]) -> Mapping[str, Step]:
+    return {key: Step(key=key, rule=key) for key in keys}
 
 
 def _run(desk: Desk) -> datetime | None:

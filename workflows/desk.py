@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import cast
 
 from workflows.answers import scores
@@ -60,6 +60,7 @@ class Desk(Timing):
         look = draft.look
         self.links = links
         self.people = look.people or People()
+        self._contacts = _addressed(self.people.contacts)
         self.language = draft.case.language
         self.staff = Staff(
             deal=look.deal,
@@ -68,7 +69,7 @@ class Desk(Timing):
             users=look.users,
             load=look.load,
             language=self.language,
-            spoken=next((one.language for one in self.contacts() if one.language), self.language),
+            spoken=next((one.language for one in self._contacts if one.language), self.language),
             involved=look.involved or (),
             negotiating=frozenset().union(*(rule.negotiating for rule in look.rules.watch)),
             tz=self.tz,
@@ -82,13 +83,6 @@ class Desk(Timing):
     def contacts(self) -> list[Contact]:
         """Whom per-contact steps address: each e-mail address once, the most important first."""
         return list(self._contacts)
-
-    @cached_property
-    def _contacts(self) -> tuple[Contact, ...]:
-        found: dict[str, Contact] = {}
-        for contact in sorted(self.people.contacts, key=_importance):
-            found.setdefault((contact.email or contact.id).casefold(), contact)
-        return tuple(found.values())
 
     def contact(self, contact_id: str | None) -> Contact | None:
         """The contact with this id, as the CRM has them now."""
@@ -160,7 +154,6 @@ class Desk(Timing):
                 "days_left": None if case.contract_end is None else (case.contract_end - self.today).days,
                 **door_values(look, case, self.language),
                 "frame": frame,
-                "learned": self._learned(),
             }
         own = contact_id is not None and not is_group(contact_id)
         contact = contact_view(self.contact(contact_id)) if own else self._values["first"]
@@ -218,6 +211,8 @@ class Desk(Timing):
             values[TOUCH] = self.touch_link(contact_id)
         if any(uses(text, "timeline") for text in (*rule.body.values(), *rule.call_body.values())):
             values["timeline"] = self.timeline()
+        if any(uses(text, "learned") for text in _texts(rule)):
+            values["learned"] = self._learned()
         title = self._text(rule.call_title if call and rule.call_title else rule.title, rule, values)
         body = self._text(rule.call_body if call and rule.call_body else rule.body, rule, values)
         if link and link not in body and not call:
@@ -297,6 +292,18 @@ def reachable(contact: Contact) -> bool:
 def _shows_touch(text: str) -> bool:
     """Whether the text shows the address of the page where a former customer chooses what to hear."""
     return _SHOWS_TOUCH.search(text) is not None
+
+
+def _texts(rule: StepRule) -> Iterator[str]:
+    for texts in (rule.title, rule.body, rule.call_title, rule.call_body):
+        yield from texts.values()
+
+
+def _addressed(contacts: Iterable[Contact]) -> Sequence[Contact]:
+    found: dict[str, Contact] = {}
+    for contact in sorted(contacts, key=_importance):
+        found.setdefault((contact.email or contact.id).casefold(), contact)
+    return tuple(found.values())
 
 
 def _importance(contact: Contact) -> tuple[bool, int, str]:

@@ -8,6 +8,7 @@ news now and then, only what they asked for, or nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
@@ -23,7 +24,7 @@ from workflows.permission import Agreed, Permission, Purpose, is_looked_for, pla
 from workflows.questions import Answer, QuestionType
 from workflows.records import Contact, Model, RecordKind, Ref
 from workflows.returning import close_door, reopen_door
-from workflows.rounds import NEWS_ANCHORS, mark_of, next_budget_year, nth
+from workflows.rounds import NEWS_ANCHORS, first_of, mark_of, next_budget_year, nth
 from workflows.rules import Anchor, CaseKind, DoorRules, LinkKind, Moment, StepRule
 from workflows.texts import shorten
 from workflows.writes import DocumentKind
@@ -75,6 +76,8 @@ def chosen(case: Case, look: Look) -> dict[str, Chosen]:
 
     That is what they chose last on their own page, or else what a colleague noted that they said (P-55).
     """
+    if not look.answers:
+        return {}
     found = _chosen_themselves(case, look.answers)
     told, peace = standing(look, case)
     said = {
@@ -115,16 +118,20 @@ def _hear(value: object) -> Hear | None:
     return Hear(value) if isinstance(value, str) and value in tuple(Hear) else None
 
 
-class Heard(Model):
+@dataclass(frozen=True, slots=True)
+class Heard:
     """What the answers of a case come to: reasons (the customer's first), scores by contact, and words."""
 
     reasons: tuple[str, ...] = ()
-    scores: Mapping[str, int] = {}
+    scores: Mapping[str, int] = field(default_factory=dict)
     words: tuple[str, ...] = ()
 
 
 def heard(look: Look, case: Case) -> Heard:
     """From the customer's and the interviewer's answers, and the reason on the deal."""
+    told = (category(case.reason),) if case.reason else ()
+    if not look.answers:
+        return Heard(reasons=told)
     by_customer: list[str] = []
     by_us: list[str] = []
     scores: dict[str, int] = {}
@@ -141,8 +148,7 @@ def heard(look: Look, case: Case) -> Heard:
                 scores.setdefault(answer.contact_id or "", value)
             elif question.type is QuestionType.TEXT and isinstance(value, str) and answer.by == "customer":
                 words.append(value)
-    told = [category(case.reason)] if case.reason else []
-    return Heard(reasons=tuple(by_customer + by_us + told), scores=scores, words=tuple(words))
+    return Heard(reasons=(*by_customer, *by_us, *told), scores=scores, words=tuple(words))
 
 
 def left_content(said: Heard, low_score: int) -> bool:
@@ -303,8 +309,7 @@ def _add_news(draft: Draft, rules: dict[str, StepRule], rule: StepRule) -> None:
 
 def _add_round(draft: Draft, rules: dict[str, StepRule], rule: StepRule, end: date | None, tz: ZoneInfo) -> None:
     """The next round of a step, once the last one is done, unless that would be too late or nobody wants it."""
-    own = rule.key + "."
-    rounds = [step for key in rules if key == rule.key or key.startswith(own) for step in draft.of_rule(key)]
+    rounds = [step for step in draft.steps.values() if first_of(step.rule) == rule.key]
     last = max(rounds, key=lambda step: int(mark_of(step.rule) or 1), default=None)
     if last is None or last.status not in FINISHED:
         return

@@ -60,9 +60,7 @@ class Draft:
         self.now: datetime = look.now
         self.case = case
         self.steps: dict[str, Step] = {step.key: step for step in case.steps}
-        self._keys_of: dict[str, list[str]] = {}
-        for step in case.steps:
-            self._keys_of.setdefault(step.rule, []).append(step.key)
+        self._keys_of: dict[str, list[str]] | None = None
         self.written: dict[str, str] = dict(case.written)
         self.writes: list[Write] = []
         self.withdrawn: list[str] = []
@@ -98,20 +96,27 @@ class Draft:
         """Keep the step, with these changes."""
         step = step.model_copy(update=changes) if changes else step
         if step.key not in self.steps:
-            self._keys_of.setdefault(step.rule, []).append(step.key)
+            self._keys_of = None
         self.steps[step.key] = step
         return step
+
+    def lay_out(self, steps: Mapping[str, Step]) -> None:
+        """Add these steps, by their keys."""
+        self.steps |= steps
+        self._keys_of = None
 
     def replace(self, key: str, steps: list[Step]) -> None:
         """Put these steps in the place of the one with this key."""
         old = list(self.steps.values())
-        self.steps, self._keys_of = {}, {}
-        for one in old:
-            for step in steps if one.key == key else [one]:
-                self.put(step)
+        self.steps = {step.key: step for one in old for step in (steps if one.key == key else [one])}
+        self._keys_of = None
 
     def of_rule(self, rule: str | None) -> list[Step]:
         """The steps that follow this rule, in the plan's order."""
+        if self._keys_of is None:
+            self._keys_of = {}
+            for step in self.steps.values():
+                self._keys_of.setdefault(step.rule, []).append(step.key)
         return [self.steps[key] for key in self._keys_of.get(rule or "", ())]
 
     def with_task(self) -> list[Step]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from pydantic import AwareDatetime, Field
@@ -68,7 +70,8 @@ class Look(Model):
     news: tuple[News, ...] = ()
 
 
-class Decision(Model):
+@dataclass(frozen=True, slots=True)
+class Decision:
     """What follows from a look.
 
     ``needs_people``, ``needs_involved``, ``needs_tasks``: nothing is decided yet; read the people, who else took
@@ -89,7 +92,7 @@ class Decision(Model):
     case: Case | None = None
     writes: tuple[Write, ...] = ()
     withdraw: tuple[str, ...] = ()
-    next_look: AwareDatetime | None = None
+    next_look: datetime | None = None
     events: tuple[Event, ...] = ()
     close_links: bool = False
     starting: Baseline | None = None

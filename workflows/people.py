@@ -13,7 +13,7 @@ from functools import cached_property
 from babel.core import Locale, UnknownLocaleError
 
 from workflows.involvement import Tie, away, ties
-from workflows.records import Company, Deal, Involvement, Model, User
+from workflows.records import Company, Deal, Involvement, User
 from workflows.rules import Absence, PeopleRule
 from workflows.texts import date_words
 from workflows.wording import say
@@ -23,7 +23,8 @@ RULES = ("deal_owner", "company_owner", "neutral", "manager", "csm")
 _MOST_NAMED = 3
 
 
-class Choice(Model):
+@dataclass(frozen=True, slots=True)
+class Choice:
     """Someone for a task, and the reason in words."""
 
     user: User
@@ -104,7 +105,7 @@ def choose(
     fallbacks come the manager and the pool, so that no task goes unowned (P-14).
     """
     found = _Chooser(staff, tuple(days)).choose(rule, keep, handed)
-    return found and found.model_copy(update={"why": found.why[:1].upper() + found.why[1:]})
+    return found and Choice(found.user, found.why[:1].upper() + found.why[1:])
 
 
 def is_open_choice(rule: str, staff: Staff, keep: str | None, handed: str | None) -> bool:

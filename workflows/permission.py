@@ -98,6 +98,8 @@ def _short(text: str) -> str:
 
 def noted(look: Look, case: Case) -> tuple[Permission, ...]:
     """What the interview forms of this case say, the newest last."""
+    if not look.answers:
+        return ()
     found = (
         _read(asked, answer, look)
         for answer in sorted(look.answers, key=lambda one: one.at)
@@ -169,6 +171,8 @@ def place(draft: Draft) -> None:
     id, so that it goes when that person is erased.
     """
     said = [one for one in noted(draft.look, draft.case) if one.is_whole or (one.who and not one.is_granted)]
+    if not said and not any(name.startswith(_PLACED) for name in draft.written):
+        return
     for one in said:
         before = draft.written.get(f"{_LOST}{one.digest}", "")
         if before == _ERASED or _owners(draft.written, one.digest):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date, datetime, timedelta
 
 from workflows.answers import needless
@@ -20,6 +21,7 @@ from workflows.records import RecordKind, Ref
 from workflows.rules import Anchor, CaseKind, LinkKind, StepRule
 from workflows.said import Said
 from workflows.texts import TextError, uses
+from workflows.timetable import timetable
 from workflows.timing import Base, Waiting
 from workflows.wording import say
 from workflows.writes import UpdateTask
@@ -253,9 +255,9 @@ def _follow_contacts(desk: Desk, step: Step, rule: StepRule) -> bool:
     draft = desk.draft
     if rule.release.anchor not in (Anchor.STEP, Anchor.ANSWERED):
         return False
-    leads = {rule.release.step}
+    leads: Collection[str | None] = (rule.release.step,)
     if rule.release.anchor is Anchor.ANSWERED:
-        leads = {key for key, one in desk.rules.items() if one.link is LinkKind.SURVEY and one.until is None}
+        leads = timetable(draft.look.playbook).surveys
     followed = dict.fromkeys(one.contact_id for one in draft.steps.values() if one.rule in leads and one.contact_id)
     if followed:
         made = [Step(key=f"{rule.key}@{one}", rule=rule.key, contact_id=one) for one in followed]
@@ -357,13 +359,11 @@ def next_look(desk: Desk) -> datetime | None:
     moments.append(items_over(desk))
     for step in draft.steps.values():
         rule = desk.rules.get(step.rule)
-        if step.status is not StepStatus.WAITING or rule is None:
-            continue
-        release = desk.release(rule, step.contact_id)
-        if isinstance(release, Waiting):
-            continue
-        held = draft.written.get(f"hold:{step.key}")
-        moments.append(release if held is None else _held_until(held))
+        if step.status is StepStatus.WAITING and rule is not None:
+            release = desk.release(rule, step.contact_id)
+            if not isinstance(release, Waiting):
+                held = draft.written.get(f"hold:{step.key}")
+                moments.append(release if held is None else _held_until(held))
     return min((moment for moment in set(moments) if moment is not None and desk.is_ahead(moment)), default=None)
 
 

@@ -337,7 +337,7 @@ def _condition(expression: str) -> Callable[[Mapping[str, object]], object]:
 def _produce(template: Template, values: Mapping[str, object]) -> str:
     pieces, room = [], MAX_OUTPUT
     try:
-        for piece in template.generate(values):
+        for piece in template.root_render_func(template.new_context(dict(values), shared=True)):
             pieces.append(piece[:room])
             room -= len(piece)
             if room <= 0:

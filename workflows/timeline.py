@@ -17,6 +17,7 @@ from workflows.look import Look
 from workflows.records import Deal, Model, RecordKind, Ref, User
 from workflows.rules import AccountRules, CaseKind, LinkKind, Playbook, StepRule
 from workflows.texts import TextError, render
+from workflows.timetable import timetable
 from workflows.timing import Waiting
 
 _NEAR = frozenset({"csm", "deal_owner", "company_owner"})
@@ -48,7 +49,7 @@ class Milestone(Model):
 
 def has_timeline(playbook: Playbook, case: Case) -> bool:
     """Whether there is anything to show a customer."""
-    return case.kind is CaseKind.OFFBOARDING and any(rule.customer for rule in playbook.steps())
+    return case.kind is CaseKind.OFFBOARDING and timetable(playbook).has_timeline
 
 
 def show_timeline(desk: Desk) -> None:

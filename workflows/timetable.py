@@ -36,16 +36,21 @@ class Row:
     is_survey: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Timetable:
-    """The rules of a playbook by key, those left where an account keeps no exit-rights clock, and all plain days."""
+    """The rules of a playbook by key, those left where an account keeps no exit-rights clock, and all plain days.
+
+    Steps that wait for any answer wait for one to ``surveys``.
+    """
 
     playbook: Playbook
     rules: dict[str, StepRule]
     without_clock: dict[str, StepRule]
     rows: tuple[Row, ...]
     days: frozenset[Day]
-    anchors: frozenset[Anchor]
+    anchors: tuple[Anchor, ...]
+    surveys: frozenset[str]
+    has_timeline: bool
 
 
 _KNOWN: dict[tuple[str, str], Timetable] = {}
@@ -70,7 +75,9 @@ def _timetable(playbook: Playbook) -> Timetable:
         without_clock={key: rule for key, rule in rules.items() if not hangs_on_rights(rule)},
         rows=rows,
         days=days,
-        anchors=frozenset(day.anchor for day in days) | {row.due for row in rows},
+        anchors=tuple(sorted({day.anchor for day in days} | {row.due for row in rows})),
+        surveys=frozenset(key for key, rule in rules.items() if rule.link is LinkKind.SURVEY and rule.until is None),
+        has_timeline=any(rule.customer for rule in rules.values()),
     )
 
 

@@ -7,14 +7,17 @@ start, an answer, a step that is done), at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from functools import lru_cache
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from workflows.answers import answered_at
 from workflows.cases import Step, StepStatus
-from workflows.dates import calendar, counted, day_of, due_time, in_utc, local_date, opening, zone, zone_or
+from workflows.dates import Calendar, calendar, counted, day_of, due_time, in_utc, local_date, opening, zone, zone_or
 from workflows.door import news_of, win_back_day
 from workflows.draft import FINISHED, Draft, delay_of
 from workflows.exit_rights import exit_days, rights_of
@@ -23,7 +26,7 @@ from workflows.loop import due_of
 from workflows.records import User
 from workflows.rounds import NEWS_ANCHORS, all_rules
 from workflows.rules import RIGHTS_ANCHORS, Anchor, CaseKind, LinkKind, Moment, StepRule
-from workflows.timetable import PLAIN, Day, day_of_moment, timetable
+from workflows.timetable import PLAIN, Day, Timetable, day_of_moment, timetable
 
 _LATE_ROOM = 2
 _DAY_AFTER = Moment(anchor=Anchor.CONTRACT_END, days=1)
@@ -47,12 +50,19 @@ class Waiting(StrEnum):
     """The step that it follows was left out, or the one that it watches over is done: it will not come."""
 
 
-@dataclass(frozen=True)
-class Base:
+class Base(NamedTuple):
     """An anchor that is known: the day, and the exact moment where it is one."""
 
     day: date
     moment: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reckoned:
+    """When the steps of a playbook appear that hang on plain days alone, by rule; ``known``: those moments in UTC."""
+
+    plain: Mapping[str, datetime | Waiting]
+    known: Sequence[tuple[str, datetime]]
 
 
 StepDone = Callable[[str, str | None], "datetime | Waiting"]
@@ -72,7 +82,7 @@ class Timing:
         self.today = local_date(draft.now, self.tz)
         self.rules = all_rules(look.playbook, draft.steps.values(), look.rules)
         self.done = done or self._done
-        self._plain: dict[str, datetime | Waiting] | None = None
+        self._plain: Mapping[str, datetime | Waiting] | None = None
         self._later: frozenset[str] = frozenset()
         self._bases: dict[Anchor, Base | Waiting] = {}
         self._releases: dict[tuple[str, str | None], datetime | Waiting] = {}
@@ -178,25 +188,12 @@ class Timing:
         """Whether this moment is still to come."""
         return in_utc(moment) > self.draft.now
 
-    def _reckon_plain(self) -> dict[str, datetime | Waiting]:
-        """When all steps appear that hang on plain days alone, by rule; their days are shared, so all is cheap."""
-        table = timetable(self.draft.look.playbook)
-        bases = {anchor: self._plain_base(anchor) for anchor in table.anchors}
-        morning = {day: self._morning(day, bases[day.anchor]) for day in table.days}
-        effective = self.effective_end()
-        plain = {
-            row.rule: _together(
-                morning[row.first],
-                bases[row.due],
-                morning[row.second] if row.second is not None else None,
-                effective if row.is_survey else None,
-            )
-            for row in table.rows
-            if row.rule in self.rules
-        }
-        later = (key for key, known in plain.items() if not isinstance(known, Waiting) and self.is_ahead(known))
-        self._plain, self._later = plain, frozenset(later)
-        return plain
+    def _reckon_plain(self) -> Mapping[str, datetime | Waiting]:
+        table, now = timetable(self.draft.look.playbook), self.draft.now
+        bases = tuple(map(self._plain_base, table.anchors))
+        found = _reckoned(table, bases, self.effective_end(), self.days, self.tz)
+        self._plain, self._later = found.plain, frozenset(rule for rule, moment in found.known if moment > now)
+        return found.plain
 
     def _release(self, rule: StepRule, contact_id: str | None) -> datetime | Waiting:
         first = self._appears(rule.release, contact_id)
@@ -207,15 +204,7 @@ class Timing:
         return _together(first, due, second, self.effective_end() if rule.link is LinkKind.SURVEY else None)
 
     def _appears(self, moment: Moment, contact_id: str | None) -> datetime | Waiting:
-        return self._morning(day_of_moment(moment), self.base(moment, contact_id))
-
-    def _morning(self, day: Day, base: Base | Waiting) -> datetime | Waiting:
-        """At nine of this day; with no offset from an exact moment, that moment."""
-        if isinstance(base, Waiting):
-            return base
-        if base.moment is not None and day.days == 0:
-            return base.moment
-        return opening(counted(day.days, day.business, base.day, self.days), self.tz)
+        return _morning(day_of_moment(moment), self.base(moment, contact_id), self.days, self.tz)
 
     # --- when it is due ---------------------------------------------------------------------------------------------
 
@@ -237,6 +226,35 @@ class Timing:
     def next_morning(self) -> datetime:
         """09:00 of the next business day, in the account's zone."""
         return opening(self.days.add_business_days(self.today, 1), self.tz)
+
+
+@lru_cache(maxsize=1024)
+def _reckoned(
+    table: Timetable, bases: Sequence[Base | Waiting], effective: datetime | None, days: Calendar, tz: ZoneInfo
+) -> Reckoned:
+    """Kept, since a case's days are the same at each look, and those of many cases at one. ``bases``: by anchor."""
+    of = dict(zip(table.anchors, bases, strict=True))
+    morning = {day: _morning(day, of[day.anchor], days, tz) for day in table.days}
+    plain = {
+        row.rule: _together(
+            morning[row.first],
+            of[row.due],
+            morning[row.second] if row.second is not None else None,
+            effective if row.is_survey else None,
+        )
+        for row in table.rows
+    }
+    known = [(rule, in_utc(moment)) for rule, moment in plain.items() if not isinstance(moment, Waiting)]
+    return Reckoned(plain, known)
+
+
+def _morning(day: Day, base: Base | Waiting, days: Calendar, tz: ZoneInfo) -> datetime | Waiting:
+    """At nine of this day; with no offset from an exact moment, that moment."""
+    if isinstance(base, Waiting):
+        return base
+    if base.moment is not None and day.days == 0:
+        return base.moment
+    return opening(counted(day.days, day.business, base.day, days), tz)
 
 
 def _together(
