@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from zoneinfo import ZoneInfo
 
-from workflows.cases import Case, StepStatus
+from workflows.asks import ASKS
+from workflows.cases import DEALT_WITH, Case, StepStatus
 from workflows.look import Look
 from workflows.records import Deal
-from workflows.rules import AccountRules, CaseKind, Playbook
+from workflows.rules import AccountRules, Anchor, CaseKind, Playbook, StepRule
 from workflows.texts import TextError, holds
 from workflows.views import case_view, deal_view
 
 WHEN_NAMES = frozenset({"deal", "case"})
 """What conditions of the account's ``playbooks`` may ask about; ``case`` also has what :func:`_case_view` adds."""
-_SAVE_STEPS = "save_steps"
+_SAVE_STEPS, _SAVE_LEFT, _SAVE_SEEN_TO = "save_steps", "save_left", "save_seen_to"
 _ALL_DONE = frozenset({StepStatus.DONE, StepStatus.NOT_APPLICABLE, StepStatus.SKIPPED})
 
 
@@ -49,7 +50,8 @@ def negotiation_before(look: Look) -> Mapping[str, str]:
     """What a new offboarding keeps of the deal's last case, to tell later how thorough the negotiation was (P-2D).
 
     A save plan that ended with a renewal belongs to another year. A case that was dismissed hands on what it knew.
-    Steps that the end of the negotiation itself makes needless count for nothing.
+    Steps that the end of the negotiation itself makes needless count for nothing, nor do those that only watched over
+    another, or asked for what was missing; one that somebody set aside as not applicable is seen to (P-2E).
     """
     last = look.last
     if last is None:
@@ -58,17 +60,25 @@ def negotiation_before(look: Look) -> Mapping[str, str]:
         if last.outcome == "saved":
             return {}
         book = look.playbooks.get(last.playbook)
-        needless = {rule.key for rule in book.steps() if rule.until == "concluded"} if book is not None else set()
-        done = all(step.status in _ALL_DONE for step in last.steps if step.rule not in needless)
-        return {_SAVE_STEPS: "done" if done else "open"}
-    known = last.written.get(_SAVE_STEPS)
-    return {_SAVE_STEPS: known} if known is not None and last.confirmed_at is None else {}
+        needless = {rule.key for rule in book.steps() if _is_needless(rule)} if book is not None else set()
+        asked = [step for step in last.steps if step.rule not in needless and step.rule not in ASKS]
+        left = sum(step.status not in _ALL_DONE for step in asked)
+        seen_to = ",".join(step.rule for step in last.steps if step.status in DEALT_WITH)
+        return {_SAVE_STEPS: "open" if left else "done", _SAVE_LEFT: str(left), _SAVE_SEEN_TO: seen_to}
+    kept = (_SAVE_STEPS, _SAVE_LEFT, _SAVE_SEEN_TO)
+    return {name: last.written[name] for name in kept if name in last.written} if last.confirmed_at is None else {}
+
+
+def _is_needless(rule: StepRule) -> bool:
+    return rule.until == "concluded" or rule.release.anchor is Anchor.OVERDUE
 
 
 def _case_view(look: Look, case: Case, tz: ZoneInfo) -> Mapping[str, object]:
     return {
         **case_view(case, tz),
         "save_steps_done": case.written.get(_SAVE_STEPS) == "done",
+        "save_steps_left": int(case.written.get(_SAVE_LEFT) or (0 if case.written.get(_SAVE_STEPS) == "done" else 99)),
+        "save_steps_seen_to": tuple(case.written.get(_SAVE_SEEN_TO, "").split(",")),
         "days_negotiated": days_negotiated(look.rules, look.deal),
     }
 

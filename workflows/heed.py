@@ -18,6 +18,7 @@ from workflows.draft import Draft
 from workflows.fields import ANSWERS, field, named_in
 from workflows.records import RecordKind, Ref
 from workflows.rules import Texts
+from workflows.signs import number
 from workflows.survey import wording
 from workflows.writes import FieldValue
 
@@ -144,8 +145,9 @@ def _text(value: FieldValue) -> str:
 
 
 def _digest(text: str) -> str:
-    """Of letters and figures alone: CRMs change line ends, blanks and signs of what they are given."""
-    letters = re.sub(r"\W+", "", text)
+    """Of letters and figures alone: CRMs change line ends, blanks and signs, and write numbers as they like."""
+    value = number(text)
+    letters = format(value.normalize(), "f") if value is not None else re.sub(r"\W+", "", text)
     return hashlib.sha256(letters.encode()).hexdigest()[:8] if letters else ""
 
 

@@ -98,7 +98,8 @@ class StepRule(Model):
     of the inventory's items that are not received yet (P-22). ``document`` is attached to the deal when the step
     appears. A ``paced`` step stands for status points at the rhythm that was agreed at the start, from its release
     until its due day (P-61). ``customer`` is what the customer reads of the step on their page; without it, they see
-    nothing (P-2A). A ``lasting`` step does not hold up the end of the case, and may still appear after it (P-51 … P-56).
+    nothing (P-2A). A ``lasting`` step does not hold up the end of the case, and may still appear after it (P-51 to
+    P-56).
     ``until`` says what makes the step needless, such as a reminder once the contact has answered (P-3A): it is left out
     then, or its open task is closed. ``concluded``, in a save plan: the end of the negotiation does, so that nobody is
     asked to have done it before (P-2D).

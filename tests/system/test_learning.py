@@ -31,6 +31,8 @@ def account_settings(request: pytest.FixtureRequest, rig: Any) -> dict[str, Any]
         rig.sandbox.world.settings.tracked["Account"].add(SIZE[rig.name])
     size = f"company.{SIZE[rig.name]}"
     given = dict(request.param)
+    if given.get("early_signs", {}).get("stalling"):
+        given["early_signs"] = given["early_signs"] | {"stalling": [size]}
     fields = {"contract_end": rig.contract_end_field, "exit_reason": rig.exit_reason_field}
     if given.pop("figures", True):
         fields["figures"] = [size]
@@ -175,12 +177,20 @@ def test_looking_back_is_one_read_for_a_whole_batch(system: Any, monkeypatch: py
 
 
 @pytest.mark.row("P-62")
-@pytest.mark.parametrize("account_settings", [{"early_signs": {}}], indirect=True)
-def test_a_customers_falling_figure_is_told_once_while_it_can_help(system: Any) -> None:
-    made = customers(system, 8, 100)
-    system.rig.advance(timedelta(days=30))
+@pytest.mark.parametrize(
+    "account_settings", [{"early_signs": {"stalling": True, "stalls_after": "25d"}}], indirect=True
+)
+def test_what_falls_or_stands_still_at_a_customers_is_told_once_while_it_can_help(system: Any) -> None:
+    made = customers(system, 8, 95)
+    system.rig.advance(timedelta(days=15))
+    falling, leaving, still = made[0], made[1], made[2]
+    for _, company in made:
+        set_size(system, company, 95 if company == still[1] else 100)
+    system.rig.advance(timedelta(days=15))
     system.work()
-    falling, leaving = made[0], made[1]
+    [stands] = [task for task in system.rig.tasks(still[0]) if task.subject.startswith("Early sign")]
+    assert "has stood still at 95 since" in stands.subject
+    assert stands.owner_id == system.rig.users[0]
     for _, company in (falling, leaving):
         set_size(system, company, 40)
     system.lose(leaving[0])
@@ -189,12 +199,11 @@ def test_a_customers_falling_figure_is_told_once_while_it_can_help(system: Any) 
     [sign] = [task for task in system.rig.tasks(falling[0]) if task.subject.startswith("Early sign")]
     assert sign.subject.endswith("fell from 100 to 40")
     assert sign.owner_id == system.rig.users[0]
-    assert not [one for deal, _ in made[1:] for one in subjects(system, deal, "Early sign")], (
-        "who leaves is no customer"
-    )
+    others = [deal for deal, _ in made if deal not in (falling[0], still[0])]
+    assert not [one for deal in others for one in subjects(system, deal, "Early sign")], "who leaves is no customer"
     system.restart()
     system.advance(days=3)
-    assert len(subjects(system, falling[0], "Early sign")) == 1
+    assert [len(subjects(system, deal, "Early sign")) for deal in (falling[0], still[0])] == [1, 1]
 
 
 @pytest.mark.row("P-62")

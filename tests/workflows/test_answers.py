@@ -534,3 +534,62 @@ def test_the_teams_questions_are_the_customers_so_that_they_can_be_compared() ->
     team, customer = scales(shipped_questionnaires()["team"]), scales(shipped_questionnaires()["exit"])
     assert len(team) >= 9
     assert team.items() <= customer.items()
+
+
+# --- what people correct (P-7B) -------------------------------------------------------------------------------------
+
+
+def stand(world: Any, **values: str) -> None:
+    """What stands in the deal's fields of answers now."""
+    world.change(said=values)
+
+
+def on_deal(decision: Any, name: str) -> list[Any]:
+    """What is written into a field of the deal."""
+    fields = [one.values for one in decision if isinstance(one, UpdateFields) and one.target.id == "d1"]
+    return [values[name] for values in fields if name in values]
+
+
+@pytest.mark.row("P-7B")
+def test_a_value_is_ours_until_a_person_changes_it_and_theirs_until_it_is_emptied(leaving: Any) -> None:
+    said(leaving, "p1", {"recommend": 9, "reason": "price"})
+    stand(leaving, exit_score="9.0", exit_reason="price")
+    leaving.now += timedelta(hours=1)
+    assert on_deal(said(leaving, "p2", {"recommend": 8, "reason": "budget"}), "exit_score") == [8], "still ours"
+    stand(leaving, exit_score="5", exit_reason="budget")
+    leaving.now += timedelta(hours=1)
+    decision = said(leaving, "p1", {"recommend": 7, "reason": "results"})
+    assert (on_deal(decision, "exit_score"), on_deal(decision, "exit_reason")) == ([], ["results"])
+    [note] = [one.body for one in decision if isinstance(one, CreateNote)]
+    assert "“Exit score (0-10)” on the deal keeps what a colleague entered there: 5." in note
+    stand(leaving, exit_reason="results")
+    leaving.now += timedelta(hours=1)
+    assert on_deal(said(leaving, "p1", {"recommend": 6, "reason": "results"}), "exit_score") == [6], "it was emptied"
+
+
+@pytest.mark.row("P-7B")
+def test_what_stood_there_before_us_or_did_not_go_through_is_replaced_and_told(leaving: Any) -> None:
+    stand(leaving, exit_reason="in_house")
+    decision = said(leaving, "p1", {"recommend": 9, "reason": "price"})
+    assert on_deal(decision, "exit_reason") == ["price"]
+    [note] = [one.body for one in decision if isinstance(one, CreateNote)]
+    assert "“Exit reason (customer)” on the deal said before this answer: Taken in-house" in note
+    leaving.now += timedelta(hours=1)  # the CRM refused the write: what stands there is nobody's correction
+    assert on_deal(said(leaving, "p1", {"recommend": 9, "reason": "budget"}), "exit_reason") == ["budget"]
+
+
+@pytest.mark.row("P-7B")
+def test_two_answers_in_one_look_tell_of_a_kept_value_once(leaving: Any) -> None:
+    said(leaving, "p1", {"recommend": 9, "reason": "price"})
+    stand(leaving, exit_score="4")
+    leaving.now += timedelta(hours=1)
+    given = [
+        Answer(case_id=leaving.case.id, contact_id=who, questionnaire="exit", by="customer", language="en",
+               at=leaving.now, values={"recommend": score, "reason": "price"})
+        for who, score in (("p1", 8), ("p2", 7))
+    ]  # fmt: skip
+    leaving.answers = tuple(given)
+    decision = leaving.look()
+    assert on_deal(decision, "exit_score") == []
+    notes = [one.body for one in decision if isinstance(one, CreateNote) and "keeps what a colleague" in one.body]
+    assert len(notes) == 1

@@ -223,6 +223,43 @@ def test_a_negotiation_done_in_all_its_steps_makes_the_goodbye_light(
     assert family.case.playbook == expected
 
 
+@pytest.mark.row("P-2D", "P-2E")
+@pytest.mark.parametrize(
+    ("when", "expected"),
+    [
+        ("case.save_steps_done", "test"),
+        ("case.save_steps_left <= 1", "light"),
+        ("case.save_steps_left == 0", "test"),
+        ("'hear' in case.save_steps_seen_to", "light"),
+        ("'offer' in case.save_steps_seen_to", "test"),
+    ],
+)
+def test_an_account_says_itself_what_makes_a_negotiation_clean(family: World, when: str, expected: str) -> None:
+    family.change_rules(playbooks=(PlaybookRule(when=when, playbook="light"),))
+    family.enter("talks")
+    family.look()
+    family.touch("hear", deferred=True, text="not applicable: they had decided")
+    family.look()
+    assert family.statuses() == {"hear": "not_applicable", "offer": "open"}
+    family.enter("lost")
+    settle_looks(family)
+    assert family.case.playbook == expected
+
+
+@pytest.mark.row("P-2D", "P-2E")
+def test_a_step_set_aside_as_not_applicable_leaves_a_negotiation_clean(family: World) -> None:
+    family.change_rules(playbooks=(PlaybookRule(when="case.save_steps_done", playbook="light"),))
+    family.enter("talks")
+    family.look()
+    family.touch("hear", deferred=True, text="not applicable: they had decided")
+    family.look()
+    family.finish("offer")
+    family.look()
+    family.enter("lost")
+    settle_looks(family)
+    assert family.case.playbook == "light"
+
+
 @pytest.mark.row("P-2D")
 def test_steps_that_the_end_of_the_negotiation_makes_needless_need_not_be_done(
     family: World, make_book: Any, make_rule: Any
