@@ -46,6 +46,8 @@ def say(text: str) -> str:
 def told(text: object) -> str:
     """A sentence of the program, in the language of the page; a text that we do not know as it is."""
     words = str(text) if not isinstance(text, str) else text
+    if not words:
+        return ""  # gettext keeps a catalog's own description under the empty text
     found = sentences.told(words, current())
     return say(words) if found == words else found
 

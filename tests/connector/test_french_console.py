@@ -134,6 +134,7 @@ def test_pages_of_an_account_in_trouble_speak_french_alone(french: kit.Desk) -> 
     switched_on = french.post("/console/accounts/acme/switch-on")
     outcome = french.get(switched_on.location)
     assert english(shown(outcome)) == []
+    assert "Le compte est en service : désormais" in shown(outcome)
     much_happened(french)
     french.post("/console/check")
     for path in (*PAGES, *(f"/console/accounts/acme/{step}" for step in STEPS)):
