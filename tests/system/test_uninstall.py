@@ -14,6 +14,7 @@ from connector import operations
 from connector.checkup import check_up
 from connector.store import accounts, cases, intents
 from connector.store.tables import IntentState
+from connector.switch_on import switch_on
 from connector.uninstall import uninstall
 from sandbox.kit import Fault
 from workflows.cases import CaseStatus
@@ -31,6 +32,7 @@ def begun(system: Any) -> str:
 
 
 def test_what_we_created_goes_and_what_stays_is_said(system: Any) -> None:
+    switch_on(system.runtime, "acme", 0)  # with the rest of the app, or as much of it as an address on loopback allows
     deal = begun(system)
     planned = uninstall(system.runtime, "acme", dry_run=True)
     assert planned.cases_cancelled == 1
