@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from adapters.errors import ConfigError, Fault
 from adapters.offers import PackageOrder
+from workflows.said import Said
 
 SOURCE = Path(__file__).with_name("app")
 EXAMPLE = "https://aurevoir.example.com"
@@ -57,14 +58,19 @@ def by_hand(order: PackageOrder) -> tuple[str, ...]:
     url = order.public_url.strip().rstrip("/")
     if _address_faults(url):
         return (
-            f"webhooks and the card on deals need an address that HubSpot reaches, and {url} is none: until "
-            "server.public_url is one, changes are found by polling",
+            Said(
+                "webhooks and the card on deals need an address that HubSpot reaches, and %(url)s is none: "
+                "until server.public_url is one, changes are found by polling",
+                url=url,
+            ),
         )
     return (
-        "webhooks, the card on deals and the workflow action come with an app that only HubSpot's own command can "
-        "upload. If it is not there yet: `aurevoir app hubspot --set support_email=ADDRESS`, then `hs "
-        "project upload` in the folder that it writes, then install it in the account. Until then changes are "
-        "found by polling",
+        Said(
+            "webhooks, the card on deals and the workflow action come with an app that only HubSpot's own "
+            "command can upload. If it is not there yet: `aurevoir app hubspot --set "
+            "support_email=ADDRESS`, then `hs project upload` in the folder that it writes, then install it "
+            "in the account. Until then changes are found by polling"
+        ),
     )
 
 
@@ -107,7 +113,9 @@ def _app(app: dict[str, Any], url: str, options: Mapping[str, str]) -> str:
 
 
 def _address_faults(url: str) -> Sequence[Fault]:
-    cure = "must be the https address at which HubSpot reaches this installation, such as https://goodbye.example.com"
+    cure = Said(
+        "must be the https address at which HubSpot reaches this installation, such as https://goodbye.example.com"
+    )
     try:
         parts = urlsplit(url)
         host, _port = parts.hostname or "", parts.port

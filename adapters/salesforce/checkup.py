@@ -95,17 +95,24 @@ def _mapped(described: Describes, fields: FieldMap) -> Iterator[Finding]:
             yield Finding(f"fields.{setting}", Level.FAULT, text, remedy)
 
 
+_RIGHTS = {
+    ("Task", "createable"): Said("create task records"),
+    ("Task", "updateable"): Said("change task records"),
+    ("Opportunity", "updateable"): Said("change opportunity records"),
+}
+"""What the connector's user must be able to do: object, and the right as a describe calls it."""
+
+
 def _rights(client: Client, described: Describes) -> Iterator[Finding]:
     """What the connector's user may do with the records that we write, and whether it has our permission set."""
-    unable = []
-    for name, verb in (("Task", "createable"), ("Task", "updateable"), ("Opportunity", "updateable")):
-        if described[name].get(verb) is False:
-            unable.append(f"{'create' if verb == 'createable' else 'change'} {name.lower()} records")
+    unable = [words for (name, verb), words in _RIGHTS.items() if described[name].get(verb) is False]
     if unable:
-        text = f"the connector's user may not {', nor '.join(unable)}"
-        yield Finding(
-            "rights", Level.FAULT, text, f"give it the permission set {PERMISSION_SET}, and a profile that may"
-        )
+        rights = unable[0]
+        for other in unable[1:]:
+            rights = Said("%(one)s, nor %(other)s", one=rights, other=other)
+        text = Said("the connector's user may not %(rights)s", rights=rights)
+        remedy = Said("give it the permission set %(name)s, and a profile that may", name=PERMISSION_SET)
+        yield Finding("rights", Level.FAULT, text, remedy)
     try:
         assigned = permission_set_assigned(client)
     except AdapterError as error:
