@@ -24,7 +24,7 @@ from sqlalchemy.orm import Session
 from adapters.errors import AurevoirError
 from connector.clock import Clock
 from connector.store import Store, admins, cases
-from connector.store.tables import AdminRow
+from connector.store.console_tables import AdminRow
 from workflows.cases import Event
 
 if TYPE_CHECKING:

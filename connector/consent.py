@@ -24,7 +24,7 @@ from adapters.errors import AdapterError, AurevoirError, ConsentRefused, Consent
 from adapters.offers import BrowserConsent, Consenting, ConsentRequest, Granted
 from connector.account import Account
 from connector.store import accounts, consents
-from connector.store.tables import OAuthStateRow
+from connector.store.console_tables import OAuthStateRow
 from connector.vault import VaultError
 from connector.web.runtime import Runtime
 from workflows.said import Said

@@ -18,7 +18,8 @@ from connector.account import Account
 from connector.clock import Clock
 from connector.store import Store, agenda, door, intake
 from connector.store.door import Known, Voice
-from connector.store.tables import AnswerRow, WishRow
+from connector.store.door_tables import WishRow
+from connector.store.tables import AnswerRow
 from workflows.cases import StepStatus
 from workflows.namesakes import Leaver, Namesake, hint
 from workflows.questions import Questionnaire

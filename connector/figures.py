@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from connector.store.tables import AnswerRow, CaseRow, LinkRow, ReturnRow, StepRow
+from connector.store.door_tables import ReturnRow
+from connector.store.tables import AnswerRow, CaseRow, LinkRow, StepRow
 from workflows.cases import CaseStatus
 from workflows.facts import AnswerFacts, CaseFacts, StepFacts, Who
 from workflows.figures import Figures, Gathering

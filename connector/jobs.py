@@ -27,7 +27,7 @@ from adapters.errors import AurevoirError
 from connector.clock import Clock, SystemClock
 from connector.store import Store
 from connector.store import jobs as rows
-from connector.store.tables import JobRow
+from connector.store.console_tables import JobRow
 from connector.vault import Vault, VaultError
 
 log = structlog.get_logger(__name__)

@@ -9,7 +9,8 @@ from typing import Any
 import structlog
 
 from connector.store import Store, agenda, cases, door, intents
-from connector.store.tables import CaseRow, ReturnRow
+from connector.store.door_tables import ReturnRow
+from connector.store.tables import CaseRow
 from workflows.cases import Event
 from workflows.dates import local_date, zone
 from workflows.quiet import STAYS

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import bindparam, case, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
+from connector.store.console_tables import JobRow
 from connector.store.database import insert_or, one_after_another
 from connector.store.tables import (
     AccountRow,
@@ -18,7 +19,6 @@ from connector.store.tables import (
     HoldRow,
     IntentRow,
     IntentState,
-    JobRow,
     NoticeRow,
     PauseRow,
     TokenRow,

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from connector.store.tables import AdminRow, AdminSessionRow
+from connector.store.console_tables import AdminRow, AdminSessionRow
 
 
 def listing(session: Session) -> Sequence[AdminRow]:

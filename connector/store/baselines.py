@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from connector.store.tables import AnswerRow, BaselineRow, CaseRow
+from connector.store.door_tables import BaselineRow
+from connector.store.tables import AnswerRow, CaseRow
 from workflows.baseline import FRAME
 from workflows.cases import Baseline, Case, StartingFigure, StartingPerson
 from workflows.questions import AnswerValue

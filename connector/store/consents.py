@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
-from connector.store.tables import OAuthStateRow
+from connector.store.console_tables import OAuthStateRow
 
 
 def begin(session: Session, row: OAuthStateRow, now: datetime) -> None:

@@ -10,7 +10,8 @@ from sqlalchemy import delete, false, func, select, update
 from sqlalchemy.orm import Session
 
 from connector.store.database import insert_or
-from connector.store.tables import AnswerRow, CaseRow, ReturnRow, StepRow, VoiceRow, WhereaboutsRow, WishRow
+from connector.store.door_tables import ReturnRow, VoiceRow, WhereaboutsRow, WishRow
+from connector.store.tables import AnswerRow, CaseRow, StepRow
 from workflows.cases import CaseStatus, News, NewsKind
 from workflows.quiet import is_partial
 from workflows.rules import CaseKind

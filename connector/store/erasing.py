@@ -21,10 +21,10 @@ from sqlalchemy.orm import Session
 from connector.store import jobs
 from connector.store import mentions as found_in
 from connector.store.database import insert_or
+from connector.store.door_tables import BaselineRow, WhereaboutsRow, WishRow
 from connector.store.tables import (
     AnswerRow,
     BadEventRow,
-    BaselineRow,
     CaseRow,
     ErasureRow,
     EventRow,
@@ -33,8 +33,6 @@ from connector.store.tables import (
     InventoryRow,
     LinkRow,
     StepRow,
-    WhereaboutsRow,
-    WishRow,
 )
 from workflows.cases import OPEN_STATUSES, StepStatus
 from workflows.draft import SOMEONE_ERASED

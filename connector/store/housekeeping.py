@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from connector.store import jobs, tries
 from connector.store.database import Store
+from connector.store.door_tables import WhereaboutsRow
 from connector.store.erasing import SCRUB, scrub
 from connector.store.tables import (
     AnswerRow,
@@ -31,7 +32,6 @@ from connector.store.tables import (
     NoticeRow,
     StepRow,
     TallyRow,
-    WhereaboutsRow,
 )
 from workflows.cases import OPEN_STATUSES
 

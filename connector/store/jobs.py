@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import delete, or_, update
 from sqlalchemy.orm import Session
 
+from connector.store.console_tables import JobRow
 from connector.store.database import one_after_another
-from connector.store.tables import JobRow
 
 REHEARSAL = "rehearsal"
 """The kind of work whose outcome names people."""

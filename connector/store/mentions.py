@@ -15,7 +15,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from connector.store.tables import AnswerRow, CaseRow, InventoryRow, WishRow
+from connector.store.door_tables import WishRow
+from connector.store.tables import AnswerRow, CaseRow, InventoryRow
 
 GONE = "…"
 """Stands where a name was."""

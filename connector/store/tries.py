@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
+from connector.store.console_tables import TryRow
 from connector.store.database import one_after_another
-from connector.store.tables import TryRow
 
 FORGOTTEN = timedelta(hours=1)
 """After so long without a wrong password, it begins anew."""

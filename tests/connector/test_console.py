@@ -17,7 +17,8 @@ from connector.checkup import check_up
 from connector.commands.print import print_cases
 from connector.operations import standings
 from connector.store import Store, accounts, agenda, cases, intake, intents
-from connector.store.tables import AdminSessionRow, EventRow, IntentRow, IntentState, JobRow, LinkRow, TryRow
+from connector.store.console_tables import AdminSessionRow, JobRow, TryRow
+from connector.store.tables import EventRow, IntentRow, IntentState, LinkRow
 from connector.web import languages
 from connector.web.brake import Brake, Lane
 from workflows.cases import Case, CaseStatus, Event, Step, StepStatus

@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 from connector.cli import app
 from connector.door import NoSuchWish, add, decline, deliver, ledger
 from connector.store import door, intake
-from connector.store.tables import AnswerRow, LinkRow, VoiceRow
+from connector.store.door_tables import VoiceRow
+from connector.store.tables import AnswerRow, LinkRow
 from workflows.questions import Answer
 from workflows.wishes import wishes_in
 

@@ -27,7 +27,8 @@ from connector.checkup import check_up
 from connector.config import load
 from connector.consent import Consents, NotInBrowser
 from connector.store import Store, accounts, agenda, cases
-from connector.store.tables import IntentRow, IntentState, LinkRow, OAuthStateRow
+from connector.store.console_tables import OAuthStateRow
+from connector.store.tables import IntentRow, IntentState, LinkRow
 from connector.tokens import keep_alive, rotate_keys
 from connector.uninstall import uninstall
 from connector.vault import Vault

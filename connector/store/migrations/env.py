@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from alembic import context
 
+from connector.store import console_tables, door_tables  # noqa: F401 - they add their tables to the base
 from connector.store.tables import Base, UtcDateTime
 
 
