@@ -6,10 +6,13 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
+from sqlalchemy.orm import Session
+
 from adapters.errors import ConfigError, Fault
 from connector.account_settings import AccountConfig
 from connector.documents import Documents
 from connector.settings import Settings
+from connector.store import cases
 from connector.survey_settings import tool_faults
 from connector.values import near
 from workflows.asking import load_reasons, with_reasons
@@ -22,6 +25,8 @@ from workflows.said import Said
 from workflows.survey import load_questionnaires, shipped_questionnaires
 
 Loaded = TypeVar("Loaded")
+MOST_FROZEN = 64
+"""So many versions of playbooks are kept read."""
 
 
 class Library:
@@ -29,6 +34,7 @@ class Library:
 
     def __init__(self, settings: Settings) -> None:
         self.documents = Documents(settings.documents_dir)
+        self._frozen: dict[tuple[str, str], Playbook] = {}
         own = _load(settings.surveys_dir, "surveys_dir", load_questionnaires)
         reasons = _load(settings.surveys_dir, "surveys_dir", load_reasons)
         self.questionnaires: Mapping[str, Questionnaire] = {
@@ -75,6 +81,18 @@ class Library:
     def playbook(self, key: str) -> Playbook:
         """The newest version of a playbook; KeyError when there is none."""
         return self.playbooks[key]
+
+    def frozen(self, session: Session, key: str, version: str) -> Playbook | None:
+        """The version that a case began with (P-77), or None. It is read once, since a version never changes."""
+        known = self._frozen.get((key, version))
+        found = cases.playbook(session, key, version) if known is None else None
+        if found is not None:
+            newest = self.playbooks.get(key)
+            known = newest if newest == found else found  # what is worked out for the newest serves these cases too
+            if len(self._frozen) >= MOST_FROZEN:
+                self._frozen.clear()
+            self._frozen[key, version] = known
+        return known
 
     def questionnaire(self, key: str) -> Questionnaire:
         """The questionnaire; KeyError when there is none."""

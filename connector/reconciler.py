@@ -125,19 +125,20 @@ class Reconciler:
             paused = pauses.playbooks(session, self._account.name)
             erased = erasing.all_known(session, self._account.name)
             playbooks = {
-                case.id: cases.playbook(session, case.playbook, case.playbook_version)
+                case.id: self._library.frozen(session, case.playbook, case.playbook_version)
                 for case in map(followed, looks)
                 if case is not None
             }
         undecided = looks
         for _ in range(5):  # people, who took part, and tasks may be asked for, tasks again when people brought steps
+            now = self._clock.now()  # the same for all of them: the days of plans that begin together are reckoned once
             lately = self._lately_surveyed(undecided)
             for look in undecided if erased else ():
                 look.people = look.people and self._erasure.without(self._account.name, look.people, erased)
             for look in undecided:
                 kept = followed(look)
                 frozen = playbooks.get(kept.id) if kept is not None else None
-                self._decide(look, load, users=users, rules=rules, playbook=frozen, lately=lately)
+                self._decide(look, load, now, users=users, rules=rules, playbook=frozen, lately=lately)
                 hold(look, paused)
                 load.update(write.owner_id for write in look.decision.writes if isinstance(write, CreateTask))
             undecided = self._ask_for_more(undecided)
@@ -254,8 +255,7 @@ class Reconciler:
             for task_id in wanted.get(look.row.deal_id, ()):
                 look.tasks[task_id] = states[task_id]
 
-    def _decide(self, look: DealLook, load: Mapping[str, int], **known: Any) -> None:
-        now = self._clock.now()
+    def _decide(self, look: DealLook, load: Mapping[str, int], now: datetime, **known: Any) -> None:
         facts = Look.model_construct(
             now=now,
             rules=known["rules"],
