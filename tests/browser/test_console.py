@@ -17,6 +17,7 @@ from waitress.server import create_server
 
 from connector.store import cases
 from connector.web.front import server_options
+from workflows.cases import Case
 
 pytestmark = pytest.mark.browser
 
@@ -71,8 +72,8 @@ def check(page: Any, name: str) -> None:
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), name
 
 
-def some_cases(desk: kit.Desk) -> str:
-    """Two endings with their plans; the id of one case."""
+def some_cases(desk: kit.Desk) -> Case:
+    """Two endings with their plans; the newer case."""
     rig = desk.rig
     desk.runtime.accounts["acme"].provision()
     for name in ("Northwind renewal 2026", "Brasserie du Lac, toutes licences et tous services compris jusqu'en 2027"):
@@ -81,13 +82,13 @@ def some_cases(desk: kit.Desk) -> str:
         rig.advance(timedelta(seconds=40))
     desk.runtime.rounds["acme"].run(poll=True)
     with desk.runtime.store.read() as session:
-        return cases.listing(session)[0].id
+        return cases.listing(session)[0]
 
 
 def test_no_page_of_the_console_has_a_barrier_that_axe_can_see(rig: Any, browser: Any, tmp_path: Path) -> None:
     device, scheme, language = (DESK, "light", "en") if rig.name == "hubspot" else (PHONE, "dark", "fr")
     desk = kit.build_desk(rig, tmp_path, public_url="http://127.0.0.1")
-    case_id = some_cases(desk)
+    case = some_cases(desk)
     with served(desk) as address:
         context = browser.new_context(**device, color_scheme=scheme, locale=language, bypass_csp=True)
         page = context.new_page()
@@ -96,8 +97,8 @@ def test_no_page_of_the_console_has_a_barrier_that_axe_can_see(rig: Any, browser
         sign_in(page, address)
         setup = "/console/accounts/acme"
         what_happens = (
-            *("/console/", "/console/cases?status=", f"/console/cases/{case_id}", "/console/failed"),
-            *("/console/playbooks", "/console/figures/", "/console/check"),
+            *("/console/", "/console/cases?status=", f"/console/cases/{case.id}", "/console/failed"),
+            *("/console/playbooks", "/console/figures/", "/console/check", f"/console/log?record={case.deal_id}"),
         )
         setting_up = (
             *(f"/console/accounts/new?crm={rig.name}", f"{setup}/connect", f"{setup}/switch-on"),
