@@ -1,7 +1,8 @@
 """What people answered, taken into a case: notes and fields (P-37), scores (P-33, P-36), and what it ends (P-3A).
 
 Who answered when, and with which score, is kept in :attr:`~workflows.cases.Case.written` under ``answered:<contact>``
-and ``score:<contact>``, so that steps of one contact follow that contact's own answer.
+and ``score:<contact>``, so that steps of one contact follow that contact's own answer. How the leaving went is kept
+apart from it (P-35), under ``rated:``, ``leaving:`` and ``badly:<contact>``.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from workflows.asking import author_id, feeds, is_farewell, is_own_view
+from workflows.asking import author_id, feeds, is_about_leaving, is_farewell, is_own_view
 from workflows.cases import Case, CaseStatus, Step, StepStatus
 from workflows.draft import MAILED, SOMEONE_ERASED, Draft
 from workflows.feedback import feedback_writes, given_score, start_score
 from workflows.heed import Heed
-from workflows.questions import Answer, Questionnaire
+from workflows.questions import Answer, Questionnaire, QuestionType
 from workflows.records import Contact, DealState, People
 from workflows.rules import Anchor, CaseKind, LinkKind, StepRule, Texts
 from workflows.said import Said
@@ -27,7 +28,7 @@ from workflows.survey import wording
 if TYPE_CHECKING:
     from workflows.desk import Desk
 
-SCORE_NAMES = frozenset({"score", "start_score", "score_change", "detractor"})
+SCORE_NAMES = frozenset({"score", "start_score", "score_change", "detractor", "leaving_score", "left_badly"})
 """What :func:`scores` adds to the case that conditions and texts see."""
 _ANSWERED: Texts = {
     "en": "The answer has come in meanwhile: no reminder is needed any more.",
@@ -172,10 +173,12 @@ def _digest(answer: Answer) -> str:
 
 
 def _take_score(draft: Draft, questionnaire: Questionnaire, answer: Answer) -> None:
-    if draft.case.answered_at is None:
-        draft.set(answered_at=answer.at)
+    if is_about_leaving(questionnaire):
+        _take_rating(draft, questionnaire, answer)
     if not _is_first_or_last_word(draft.case, questionnaire):
         return
+    if draft.case.answered_at is None:
+        draft.set(answered_at=answer.at)
     who = answer.contact_id or ""
     draft.written.setdefault(f"answered:{who}", answer.at.isoformat())
     score = given_score(questionnaire, answer)
@@ -183,10 +186,35 @@ def _take_score(draft: Draft, questionnaire: Questionnaire, answer: Answer) -> N
     if score is not None:
         draft.written[f"score:{who}"] = str(score)
     if before != draft.written.get(f"score:{who}"):
-        if draft.case.is_open:
-            _consider_again(draft, answer.contact_id)
-        elif draft.case.status is CaseStatus.COMPLETED and draft.case.kind is not CaseKind.SAVE:
-            _care_late(draft, answer.contact_id)
+        _care(draft, answer.contact_id, Anchor.ANSWERED)
+
+
+def _take_rating(draft: Draft, questionnaire: Questionnaire, answer: Answer) -> None:
+    """Keep how the leaving went for this person: the score, and whether any mark of theirs is below the middle."""
+    who = answer.contact_id or ""
+    draft.written.setdefault(f"rated:{who}", answer.at.isoformat())
+    before = draft.written.pop(f"leaving:{who}", None), draft.written.pop(f"badly:{who}", None)
+    for question in questionnaire.questions():
+        mark = answer.values.get(question.key)
+        if question.type is not QuestionType.SCALE or not isinstance(mark, int):
+            continue
+        if question.field == "leaving_score":
+            draft.written[f"leaving:{who}"] = str(mark)
+        if question.field in (None, "leaving_score") and 2 * mark < question.low + question.high:
+            draft.written[f"badly:{who}"] = "yes"
+    if before != (draft.written.get(f"leaving:{who}"), draft.written.get(f"badly:{who}")):
+        _care(draft, answer.contact_id, Anchor.RATED)
+
+
+def _care(draft: Draft, contact_id: str | None, anchor: Anchor) -> None:
+    """A mark is new: what it calls for may come now, be it after the end of the case."""
+    lasting = frozenset(rule.key for rule in draft.look.playbook.steps() if rule.lasting)
+    if draft.case.is_open:
+        _consider_again(draft, contact_id, anchor)
+    elif draft.case.status is CaseStatus.COMPLETED and draft.case.kind is not CaseKind.SAVE:
+        if anchor is Anchor.RATED:
+            _consider_again(draft, contact_id, anchor, only=lasting)
+        _care_late(draft, contact_id, anchor)
 
 
 def _is_first_or_last_word(case: Case, questionnaire: Questionnaire) -> bool:
@@ -194,21 +222,23 @@ def _is_first_or_last_word(case: Case, questionnaire: Questionnaire) -> bool:
     return is_farewell(questionnaire) or (case.kind is CaseKind.BASELINE and feeds(questionnaire, "start_score"))
 
 
-def _consider_again(draft: Draft, contact_id: str | None) -> None:
+def _consider_again(draft: Draft, contact_id: str | None, anchor: Anchor, only: frozenset[str] | None = None) -> None:
     """A score is new: steps that follow an answer, and did not apply to the one before, may apply now (P-36)."""
     rules = {rule.key: rule for rule in draft.look.playbook.steps()}
     for step in list(draft.steps.values()):
         rule = rules.get(step.rule)
         if step.status is not StepStatus.SKIPPED or rule is None or rule.when is None:
             continue
-        if rule.release.anchor is Anchor.ANSWERED and step.contact_id in (None, contact_id):
+        if only is not None and rule.key not in only:
+            continue
+        if rule.release.anchor is anchor and step.contact_id in (None, contact_id):
             draft.put(step, status=StepStatus.WAITING)
 
 
-def _care_late(draft: Draft, contact_id: str | None) -> None:
+def _care_late(draft: Draft, contact_id: str | None, anchor: Anchor) -> None:
     """A score came after the case was complete: what it calls for comes all the same, once for each person (P-36)."""
     for rule in draft.look.playbook.steps():
-        if rule.when is None or rule.release.anchor is not Anchor.ANSWERED or rule.lasting:
+        if rule.when is None or rule.release.anchor is not anchor or rule.lasting:
             continue
         own = contact_id if rule.per_contact else None
         key = f"{rule.key}@{own}" if own is not None else rule.key
@@ -225,12 +255,23 @@ def answered_at(case: Case, written: Mapping[str, str], contact_id: str | None) 
     return datetime.fromisoformat(known) if known is not None else None
 
 
+def rated_at(written: Mapping[str, str], contact_id: str | None) -> datetime | None:
+    """When this contact first told how the leaving went; without a contact, when anybody first did (P-35)."""
+    if contact_id is not None:
+        known = written.get(f"rated:{contact_id}")
+        return datetime.fromisoformat(known) if known is not None else None
+    told = (datetime.fromisoformat(at) for name, at in written.items() if name.startswith("rated:"))
+    return min(told, default=None)
+
+
 def scores(written: Mapping[str, str], people: People, contact_id: str | None, low: int) -> dict[str, object]:
     """The scores of one contact, or for a step of nobody in particular those of whoever gave the lowest.
 
     ``score`` and ``start_score`` are None where they are not known, ``score_change`` where one of them is not;
-    ``detractor`` tells whether the score is ``low`` or below.
+    ``detractor`` tells whether the score is ``low`` or below. ``leaving_score`` is how the leaving went for them, and
+    ``left_badly`` whether they marked it below the middle of a scale (P-35).
     """
+    asked = contact_id
     given = {name.removeprefix("score:"): int(value) for name, value in written.items() if name.startswith("score:")}
     if contact_id is None and given:
         contact_id = min(given, key=lambda one: (given[one], one))
@@ -242,7 +283,16 @@ def scores(written: Mapping[str, str], people: People, contact_id: str | None, l
         "start_score": start,
         "score_change": score - start if score is not None and start is not None else None,
         "detractor": score is not None and score <= low,
+        **_ratings(written, asked),
     }
+
+
+def _ratings(written: Mapping[str, str], contact_id: str | None) -> dict[str, object]:
+    marks = {name.removeprefix("leaving:"): int(mark) for name, mark in written.items() if name.startswith("leaving:")}
+    if contact_id is None:
+        badly = any(name.startswith("badly:") for name in written)
+        return {"leaving_score": min(marks.values(), default=None), "left_badly": badly}
+    return {"leaving_score": marks.get(contact_id), "left_badly": f"badly:{contact_id}" in written}
 
 
 # --- what an answer ends, and what is not asked at all ----------------------------------------------------------------

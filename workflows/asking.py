@@ -53,6 +53,11 @@ def is_farewell(questionnaire: Questionnaire) -> bool:
     )
 
 
+def is_about_leaving(questionnaire: Questionnaire) -> bool:
+    """Whether a customer says here how the leaving itself went (P-35), be it beside other things."""
+    return questionnaire.kind is LinkKind.SURVEY and feeds(questionnaire, "leaving_score")
+
+
 def fitted(
     questionnaire: Questionnaire, roles: Collection[str], known: Collection[str], steps: Collection[str] | None = None
 ) -> Questionnaire:

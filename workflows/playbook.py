@@ -52,7 +52,7 @@ __all__ = [
 ]
 
 _MOMENT = re.compile(
-    r"(opened|confirmed|contract_end|answered|item|notice_end|switching_end|retrieval_end|win_back|wish|moved"
+    r"(opened|confirmed|contract_end|answered|rated|item|notice_end|switching_end|retrieval_end|win_back|wish|moved"
     r"|(?:step|overdue):([a-z0-9-]+))(?:\s*([+-])\s*(\d{1,5})\s*(bd|d))?"
 )
 _SPAN = re.compile(r"(\d{1,4})\s*(m|h|d)")

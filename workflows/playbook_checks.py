@@ -147,7 +147,7 @@ def _moments(document: Document, one: Placed, keys: set[Any]) -> Faults:
             yield document.fault(loc, spell(moment), cure)
     yield from _lasting(document, one)
     yield from _paced(document, one)
-    if rule.due.anchor in (Anchor.STEP, Anchor.OVERDUE, Anchor.ANSWERED) and not _same_anchor(rule.due, rule.release):
+    if rule.due.anchor in _UNKNOWN_BEFORE and not _same_anchor(rule.due, rule.release):
         cure = Said(
             "this date is not known when the task appears (%(moment)s); release it on the same anchor",
             moment=spell(rule.release),
@@ -164,6 +164,8 @@ def _moments(document: Document, one: Placed, keys: set[Any]) -> Faults:
             yield document.fault((*one.loc, "due"), spell(rule.due), cure)
 
 
+_UNKNOWN_BEFORE = frozenset({Anchor.STEP, Anchor.OVERDUE, Anchor.ANSWERED, Anchor.RATED})
+"""Anchors of which nobody can tell beforehand when they come."""
 _LATER = frozenset({Anchor.WIN_BACK, Anchor.WISH, Anchor.MOVED})
 """Anchors that lie after the end, if they come at all (P-52, P-53, P-56)."""
 

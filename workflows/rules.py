@@ -17,12 +17,16 @@ Texts = Mapping[str, str]
 
 
 class Anchor(StrEnum):
-    """The moment that an offset counts from. ``step:<key>`` and ``overdue:<key>`` are spelt in :class:`Moment`."""
+    """The moment that an offset counts from. ``step:<key>`` and ``overdue:<key>`` are spelt in :class:`Moment`.
+
+    ANSWERED is the first answer on the relation, RATED the first one on how the leaving itself went (P-35).
+    """
 
     OPENED = "opened"
     CONFIRMED = "confirmed"
     CONTRACT_END = "contract_end"
     ANSWERED = "answered"
+    RATED = "rated"
     ITEM = "item"
     NOTICE_END = "notice_end"
     SWITCHING_END = "switching_end"

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from datetime import date, datetime, timedelta
 
 from workflows.answers import needless
+from workflows.asking import is_about_leaving
 from workflows.asks import ASKS, CONTACTS, CONTRACT_END, REASON, answered, ask
 from workflows.cases import CaseStatus, Step, StepStatus
 from workflows.dates import day_of, plausible
@@ -63,12 +64,16 @@ def take_contract_end(desk: Desk) -> None:
     seen = draft.look.deal.contract_end
     end = plausible(seen, desk.today)
     if seen is not None and end is None and draft.once("odd_end", seen.isoformat()):
-        draft.log("contract end left aside", f"{seen.isoformat()} is too far from today to be right")
+        draft.log("contract end left aside", Said("%(day)s is too far from today to be right", day=seen.isoformat()))
     if end is not None and end != draft.case.contract_end:
         before = draft.case.contract_end
         draft.set(contract_end=end)
         desk.forget()
-        words = f"from {before.isoformat()} to {end.isoformat()}" if before is not None else end.isoformat()
+        words = (
+            Said("from %(day_before)s to %(day)s", day_before=before.isoformat(), day=end.isoformat())
+            if before is not None
+            else end.isoformat()
+        )
         draft.log("contract end moved" if before is not None else "contract end known", words)
     if draft.case.contract_end is not None:
         answered(desk, CONTRACT_END)
@@ -89,7 +94,7 @@ def _move_due_dates(desk: Desk, end: date) -> None:
             continue
         draft.written[f"end:{step.key}"] = end.isoformat()
         if not is_our_due(draft, step, state):
-            draft.log("due date kept", "the contract end moved, but a person had set this date", step=step.key)
+            draft.log("due date kept", Said("the contract end moved, but a person had set this date"), step=step.key)
             continue
         due = desk.due(rule, step.contact_id, draft.look.users.get(state.owner_id or ""), draft.now)
         if isinstance(due, Waiting) or step.due_at is None or due.date() == step.due_at.date():
@@ -100,7 +105,9 @@ def _move_due_dates(desk: Desk, end: date) -> None:
             draft.written[moving(step.key)] = state.due_at.isoformat()
         draft.put(step, due_at=due)
         desk.forget()  # others may watch over this one
-        draft.log("due date moved", f"to {due.date().isoformat()}, with the contract end", step=step.key)
+        draft.log(
+            "due date moved", Said("to %(day)s, with the contract end", day=due.date().isoformat()), step=step.key
+        )
 
 
 # --- what lasts ----------------------------------------------------------------------------------------------------
@@ -143,7 +150,7 @@ def _advance(desk: Desk, step: Step) -> bool:
     draft = desk.draft
     rule = desk.rules.get(step.rule)
     if rule is None:
-        return _skip(draft, step, "the playbook no longer has this step")
+        return _skip(draft, step, Said("the playbook no longer has this step"))
     if rule.paced:
         return False  # it stands for its points
     if rule.per_contact and step.contact_id is None and _follow_contacts(desk, step, rule):
@@ -193,7 +200,7 @@ def _release(desk: Desk, step: Step, rule: StepRule) -> bool:
     if is_addressed(rule) and not rule.per_contact:
         person = addressee(draft.look, draft.case, rule, desk.contacts(), step.contact_id)
         if person is None:
-            return _skip(draft, step, "there is nobody whom this may be about: they left, or asked for peace")
+            return _skip(draft, step, Said("there is nobody whom this may be about: they left, or asked for peace"))
         step = draft.put(step, contact_id=person.id)
     if uses(rule.when or "", "results") and needs_start(desk, rule):
         draft.needs_start = True
@@ -208,7 +215,7 @@ def _release(desk: Desk, step: Step, rule: StepRule) -> bool:
             return False
         return _skip(draft, step, str(error))
     if not applies:
-        return _skip(draft, step, f"its condition does not hold: {rule.when}")
+        return _skip(draft, step, Said("its condition does not hold: %(when)s", when=rule.when))
     if needs_start(desk, rule):
         draft.needs_start = True
         return False
@@ -217,7 +224,9 @@ def _release(desk: Desk, step: Step, rule: StepRule) -> bool:
         return False
     choice = desk.owner(rule, step.contact_id)
     if choice is None:
-        draft.log("nobody active", "no active user can own the task; see the people in the settings", step=step.key)
+        draft.log(
+            "nobody active", Said("no active user can own the task; see the people in the settings"), step=step.key
+        )
         return _hold(desk, step)
     due = desk.due(rule, step.contact_id, choice.user, draft.now)
     if isinstance(due, Waiting):
@@ -253,16 +262,24 @@ def _follow_contacts(desk: Desk, step: Step, rule: StepRule) -> bool:
     One that follows the answer follows the survey: whoever was sent it may answer.
     """
     draft = desk.draft
-    if rule.release.anchor not in (Anchor.STEP, Anchor.ANSWERED):
+    if rule.release.anchor not in (Anchor.STEP, Anchor.ANSWERED, Anchor.RATED):
         return False
     leads: Collection[str | None] = (rule.release.step,)
-    if rule.release.anchor is Anchor.ANSWERED:
+    if rule.release.anchor is not Anchor.STEP:
         leads = timetable(draft.look.playbook).surveys
+    if rule.release.anchor is Anchor.RATED:
+        leads = [key for key in leads if _asks_about_leaving(desk, key)]
     followed = dict.fromkeys(one.contact_id for one in draft.steps.values() if one.rule in leads and one.contact_id)
     if followed:
         made = [Step(key=f"{rule.key}@{one}", rule=rule.key, contact_id=one) for one in followed]
         draft.replace(step.key, made)
     return bool(followed)
+
+
+def _asks_about_leaving(desk: Desk, key: str | None) -> bool:
+    rule = desk.rules.get(key or "")
+    asked = desk.draft.look.questionnaires.get(rule.questionnaire or "") if rule is not None else None
+    return asked is not None and is_about_leaving(asked)
 
 
 def _expand(desk: Desk, step: Step, rule: StepRule, release: datetime) -> bool:
@@ -271,11 +288,15 @@ def _expand(desk: Desk, step: Step, rule: StepRule, release: datetime) -> bool:
     contacts = desk.contacts()
     if not contacts:
         if draft.now >= release + CONTACT_PATIENCE:
-            return _skip(draft, step, "the deal has no contacts")
+            return _skip(draft, step, Said("the deal has no contacts"))
         ask(desk, CONTACTS)
         return _hold(desk, step)
     if len(contacts) > MAX_CONTACTS:
-        draft.log("contacts left out", f"{len(contacts)} contacts; the first {MAX_CONTACTS} get a task", step=step.key)
+        draft.log(
+            "contacts left out",
+            Said("%(count)d contacts; the first %(most)d get a task", count=len(contacts), most=MAX_CONTACTS),
+            step=step.key,
+        )
     draft.written.pop(f"hold:{step.key}", None)
     made = [Step(key=f"{rule.key}@{one.id}", rule=rule.key, contact_id=one.id) for one in contacts[:MAX_CONTACTS]]
     draft.replace(step.key, made)
@@ -319,7 +340,7 @@ def complete(desk: Desk) -> None:
     if patience is not None and draft.now >= patience:
         for step in list(draft.steps.values()):
             if step.status is StepStatus.WAITING and not is_lasting(desk, step):
-                _skip(draft, step, "no answer came")
+                _skip(draft, step, Said("no answer came"))
     if all(step.status in FINISHED or is_lasting(desk, step) for step in draft.steps.values()):
         draft.end(CaseStatus.COMPLETED, "completed")
         draft.log("completed")

@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from workflows.answers import answered_at
+from workflows.answers import answered_at, rated_at
 from workflows.cases import Step, StepStatus
 from workflows.dates import Calendar, calendar, counted, day_of, due_time, in_utc, local_date, opening, zone, zone_or
 from workflows.door import news_of, win_back_day
@@ -113,6 +113,8 @@ class Timing:
             return Base(day_of_group(contact_id), None) if contact_id and is_group(contact_id) else Waiting.ITEM
         if moment.anchor is Anchor.STEP:
             came = self.done(moment.step or "", contact_id)
+        elif moment.anchor is Anchor.RATED:
+            came = rated_at(self.draft.written, contact_id) or Waiting.ANSWER
         else:
             came = answered_at(self.draft.case, self.draft.written, contact_id) or Waiting.ANSWER
         return came if isinstance(came, Waiting) else Base(local_date(came, self.tz), came)

@@ -130,6 +130,8 @@ def test_a_low_answer_shows_start_and_end_calls_someone_senior_and_stands_beside
     assert page[0] != link, "a page of its own"
     send(system, page[0], {"leaving": "4", "hardest": "first-reply"})
     assert int(float(system.rig.value(RecordKind.DEAL, deal, "leaving_score"))) == 4
+    [amends] = [task for task in system.rig.tasks(deal) if "the leaving went badly" in task.subject]
+    assert (amends.owner_id, "4 out of 10" in amends.body) == (manager, True), "at once, and for someone senior"
     [leaving] = figures_of(system.runtime, "acme", since=None).leaving
     assert (leaving.playbook, leaving.version) == (case.playbook, case.playbook_version)
     assert (leaving.scores.answers, leaving.hardest) == (1, (("first-reply", 1),)), "what to mend first"

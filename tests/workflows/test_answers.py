@@ -160,6 +160,68 @@ def test_how_the_leaving_went_is_no_farewell_and_opens_no_care(leaving: Any) -> 
     assert leaving.step("care@p1").status is StepStatus.WAITING
 
 
+def lay_out(world: Any, *rules: Any) -> None:
+    """The plan gets these steps too."""
+    (phase,) = world.playbook.phases
+    phases = (phase.model_copy(update={"steps": (*phase.steps, *rules)}),)
+    world.playbook = world.playbook.model_copy(update={"phases": phases, "version": "2-test"})
+    steps = (*world.case.steps, *(Step(key=one.key, rule=one.key) for one in rules))
+    world.cases[-1] = world.case.model_copy(update={"steps": steps})
+
+
+def shipped_step(book: str, key: str) -> Any:
+    """This step as it ships."""
+    return next(rule for rule in shipped_playbooks()[book].steps() if rule.key == key)
+
+
+@pytest.mark.row("P-35", "P-36")
+@pytest.mark.parametrize("book", ["agency", "light", "saas"])
+@pytest.mark.parametrize("after", [False, True])
+def test_a_leaving_that_went_badly_calls_the_manager_at_once_and_thanks_nobody_for_the_exit_survey(
+    leaving: Any, make_rule: Callable[..., Any], book: str, after: bool
+) -> None:
+    asks = make_rule(
+        "leaving-survey",
+        "contract_end",
+        "contract_end+4bd",
+        link=LinkKind.SURVEY,
+        questionnaire="leaving",
+        per_contact=True,
+    )
+    lay_out(leaving, asks, shipped_step(book, "leaving-care"), make_rule("thank", "answered", "answered+1bd"))
+    leaving.look()
+    if after:
+        over = {"status": CaseStatus.COMPLETED, "outcome": "completed", "closed_at": leaving.now}
+        leaving.cases[-1] = leaving.case.model_copy(update=over)
+    assert made(said(leaving, "p1", {"leaving": 5, "fair": 4}, key="leaving")) == {}, "the middle is not bad"
+    leaving.now += timedelta(hours=1)
+    tasks = made(said(leaving, "p2", {"leaving": 0, "open": "Our lawyer is writing."}, key="leaving"))
+    assert tasks.keys() == {"leaving-care@p2"}
+    care = tasks["leaving-care@p2"]
+    assert (care.owner_id, care.priority, care.contact_ids) == ("u5", Priority.HIGH, ("p2",))
+    assert (care.due_at - leaving.now) <= timedelta(days=4)
+    assert "0 out of 10" in care.body
+    leaving.now += timedelta(hours=1)
+    assert made(said(leaving, "p1", {"leaving": 5, "fair": 1}, key="leaving")).keys() == {"leaving-care@p1"}
+
+
+@pytest.mark.row("P-05", "P-36")
+def test_where_we_ended_it_unfair_treatment_calls_the_manager_though_the_score_is_high(
+    leaving: Any, make_rule: Callable[..., Any]
+) -> None:
+    care = [shipped_step("vendor-ended", key) for key in ("leaving-care", "detractor-care")]
+    asks = make_rule(
+        "parting", "contract_end", "contract_end+4bd", link=LinkKind.SURVEY, questionnaire="parting", per_contact=True
+    )
+    lay_out(leaving, asks, *care)
+    leaving.look()
+    unfair = made(said(leaving, "p1", {"fair": 3, "leaving": 8, "recommend": 9}, key="parting"))
+    assert unfair.keys() == {"leaving-care@p1"}
+    leaving.now += timedelta(hours=1)
+    both = made(said(leaving, "p2", {"fair": 1, "leaving": 0, "recommend": 2}, key="parting"))
+    assert both.keys() - {"care@p2"} == {"detractor-care@p2"}, "one call, not two"
+
+
 @pytest.mark.row("P-33")
 def test_the_companys_start_stands_in_where_a_person_was_never_asked(leaving: Any) -> None:
     company = leaving.people.company.model_copy(update={"start_score": 7})
@@ -191,13 +253,7 @@ def test_a_low_score_at_the_start_is_cared_for_as_well(world: Any, late: bool) -
 @pytest.mark.row("P-10", "P-37")
 @pytest.mark.parametrize("book", ["saas", "agency"])
 def test_everybody_who_answers_is_thanked_by_name_and_nobody_for_anothers_answer(leaving: Any, book: str) -> None:
-    thanks = next(rule for rule in shipped_playbooks()[book].steps() if rule.key == "thank-for-answer")
-    phase = leaving.playbook.phases[0]
-    phases = (phase.model_copy(update={"steps": (*phase.steps, thanks)}),)
-    leaving.playbook = leaving.playbook.model_copy(update={"phases": phases, "version": "2-test"})
-    leaving.cases[-1] = leaving.case.model_copy(
-        update={"steps": (*leaving.case.steps, Step(key=thanks.key, rule=thanks.key))}
-    )
+    lay_out(leaving, shipped_step(book, "thank-for-answer"))
     first = made(said(leaving, "p2", {"recommend": 8, "reason": "results"}))
     assert first.keys() == {"thank-for-answer@p2"}
     assert first["thank-for-answer@p2"].contact_ids == ("p2",)
