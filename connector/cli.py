@@ -81,9 +81,9 @@ def _exit_code(error: Exception) -> int:
     from connector.casework import NoSuchCase, NotPossible
     from connector.consent import NotInBrowser
     from connector.erasure import Unknown
-    from connector.store.database import SchemaOutdated
+    from connector.store.database import NoBackUp, NotYours, SchemaOutdated
 
-    wrong_use = (NoSuchCase, NotPossible, NotInBrowser, SchemaOutdated, AdminProblem, Unknown)
+    wrong_use = (NoSuchCase, NotPossible, NotInBrowser, SchemaOutdated, AdminProblem, Unknown, NoBackUp, NotYours)
     return WRONG_USE if isinstance(error, wrong_use) else NOT_WELL
 
 
@@ -253,6 +253,26 @@ def _install_queue(runtime: Runtime) -> bool:
     return install(runtime.store)
 
 
+@db_app.command()
+def backup(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The copy to write; it must not exist yet.")],
+    config: Config = None,
+) -> None:
+    """Copy the SQLite database whole, while serve runs.
+
+    Keep the copy with the secret key: tokens and sent links are lost without it.
+    """
+    from connector.store.database import Store
+
+    store = Store(settings_of(context, config).database_url)
+    try:
+        store.back_up(file)
+    finally:
+        store.close()
+    typer.echo(f"{file}: a copy of {store.path}, {file.stat().st_size:,} bytes")
+
+
 @app.command("config-schema", hidden=True)
 def config_schema_command(
     example: Annotated[bool, typer.Option("--example", help="Print an example with every key instead.")] = False,
@@ -317,10 +337,10 @@ def poll(
 
     Beside a running serve it only puts them on the agenda.
     """
-    from connector.polling import poll_now
+    from connector.polling import poll_in_words
 
     with short_runtime(context, config) as runtime:
-        polled = [poll_now(runtime, name) for name in chosen(runtime, account)]
+        polled = [poll_in_words(runtime, name) for name in chosen(runtime, account)]
     if as_json:
         print_json([one.as_json() for one in polled])
     else:

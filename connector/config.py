@@ -207,9 +207,10 @@ def _read(path: Path, report: _Report) -> dict[str, Any]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else where
-        raise ConfigError(
-            [Fault(place, "", Said("is not YAML: %(problem)s", problem=error.problem or error.context))]
-        ) from None
+        cure = Said("is not YAML: %(problem)s", problem=error.problem or error.context)
+        if mark and "${" in (mark.get_snippet() or ""):
+            cure = Said('is not YAML: %(problem)s; inside [ ] write "${NAME}" in quotes', problem=error.problem)
+        raise ConfigError([Fault(place, "", cure)]) from None
     except (yaml.YAMLError, RecursionError) as error:
         raise ConfigError([Fault(where, str(path), Said("is not YAML: %(problem)s", problem=error))]) from None
     if not isinstance(raw, dict):

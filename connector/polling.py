@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from adapters.errors import AdapterError
 from connector.bootstrap import Runtime
 from connector.engine import NotSwitchedOn
 from connector.presence import SERVE
@@ -34,6 +35,14 @@ class Polled:
     def as_json(self) -> dict[str, Any]:
         """For scripts."""
         return asdict(self)
+
+
+def poll_in_words(runtime: Runtime, name: str) -> Polled:
+    """Poll one account as :func:`poll_now` does; what keeps it from that is told, and others can go on."""
+    try:
+        return poll_now(runtime, name)
+    except AdapterError as error:
+        return Polled(name, 0, handed_over=False, trouble=str(error.message))
 
 
 def poll_now(runtime: Runtime, name: str) -> Polled:

@@ -79,3 +79,8 @@ def _stay(store: Store, name: str, shared: bool, begun: Future[None], leaving: t
                 return
             log.warning("others cannot see that this process works", reason=f"{name} is not held", exc_info=error)
             leaving.wait(LOOK_SECONDS)
+        except Exception as error:  # whoever waits for the beginning is told, or would wait for ever
+            if begun.done():
+                raise
+            begun.set_exception(error)
+            return

@@ -25,8 +25,9 @@ from sqlalchemy.orm import Session, sessionmaker
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random
 
 from adapters.errors import AurevoirError
-from connector.store.locks import AdvisoryLocks, FileLocks, Locks
+from connector.store.locks import AdvisoryLocks, FileLocks, Locks, refuse_strangers
 from connector.store.locks import Busy as Busy  # what only one may do is asked of the store
+from connector.store.locks import NotYours as NotYours
 
 T = TypeVar("T")
 
@@ -54,15 +55,22 @@ class SchemaOutdated(AurevoirError):
     """The database has an older (or newer) schema than this version of the program."""
 
 
+class NoBackUp(AurevoirError):
+    """No copy of the database could be made."""
+
+
 class Store:
     """A database with our tables.
 
     ``write()`` and ``read()`` give a session in one transaction; ``write()`` commits when its block ends well.
+    Raises :class:`~connector.store.locks.NotYours` where the SQLite file is another user's.
     """
 
     def __init__(self, url: str) -> None:
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        if self.path is not None:
+            refuse_strangers(self.path)
         self.engine = _engine(self.url, self.is_sqlite)
         self._turns = threading.RLock()
         self._locks: Locks = FileLocks(self.path) if self.is_sqlite else AdvisoryLocks(self.url, connecting(self.url))
@@ -201,13 +209,27 @@ class Store:
         self.engine.dispose()
         self._locks.close()
 
+    def back_up(self, copy: Path) -> None:
+        """Copy an SQLite file whole while others read and write it; the copy is for its owner alone.
+
+        Raises :class:`NoBackUp` when there is nothing to copy, or the place for the copy cannot be used.
+        """
+        if self.path is None:
+            raise NoBackUp("this database is a server's: copy it with its own tools, such as pg_dump --format=custom")
+        if not self.path.is_file():
+            raise NoBackUp(f"there is no database at {self.path}: name the settings of the one to copy with --config")
+        try:
+            copy.touch(mode=0o600, exist_ok=False)
+        except OSError as error:
+            raise NoBackUp(f"cannot write to {copy}: {error.strerror}; nothing was copied") from None
+        with closing(sqlite3.connect(self.path)) as source, closing(sqlite3.connect(copy)) as target:
+            source.backup(target)
+
     def _back_up(self, now: datetime) -> Path | None:
         if self.path is None or not self.path.exists():
             return None
         copy = self.path.with_name(f"{self.path.name}.{now:%Y%m%dT%H%M%S}.bak")
-        with closing(sqlite3.connect(self.path)) as source, closing(sqlite3.connect(copy)) as target:
-            source.backup(target)
-        copy.chmod(0o600)
+        self.back_up(copy)
         return copy
 
 

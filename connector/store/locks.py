@@ -7,6 +7,7 @@ once. Nothing here is re-entrant: who holds a name and asks for it again is refu
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -30,6 +31,10 @@ _KEY = "hashtextextended(:name, 0)"
 
 class Busy(AurevoirError):
     """Someone else holds what only one may hold."""
+
+
+class NotYours(AurevoirError):
+    """The database's files belong to another user of this machine than the one who runs this."""
 
 
 class Locks(Protocol):
@@ -65,6 +70,11 @@ class FileLocks:
             lock.acquire(timeout=wait)
         except FileLockTimeout:
             raise Busy(f"another process holds {name} of {self._path}") from None
+        except PermissionError:
+            raise NotYours(
+                f"{lock.lock_file} belongs to {_owner(Path(lock.lock_file))}, and cannot be opened by {_this_user()}: "
+                "remove that file while nothing runs, and run every command as the user whom the database belongs to"
+            ) from None
         try:
             yield
         finally:
@@ -88,6 +98,45 @@ class FileLocks:
         if self._path is None:
             raise Busy("a database in memory cannot be shared: give a file")
         return FileLock(f"{self._path}.{name}.lock", poll_interval=0.02, thread_local=False)
+
+
+def refuse_strangers(path: Path) -> None:
+    """Raise :class:`NotYours` where this user's files beside the database at ``path`` would shut out its owner.
+
+    The service's own process could not open what a command of root's left there, at some later time and far from its
+    cause. A new database in root's name is refused in the folder of somebody else for the same reason.
+    """
+    if not hasattr(os, "geteuid"):
+        return
+    me = os.geteuid()
+    try:
+        owner = (path if path.exists() else path.parent).stat().st_uid
+    except OSError:
+        return  # opening it says what is the matter
+    if owner == me or (not path.exists() and me != 0):
+        return
+    place = path if path.exists() else path.parent
+    name = _owner(place)
+    raise NotYours(
+        f"{place} belongs to {name}, and this runs as {_this_user()}: what one of you writes beside it, the other "
+        f"cannot open. Run it as {name} (`sudo -u {name} …`), or give the files to one user with `chown`"
+    )
+
+
+def _owner(path: Path) -> str:
+    with contextlib.suppress(KeyError, OSError):
+        return path.owner()
+    with contextlib.suppress(OSError):
+        return f"#{path.stat().st_uid}"
+    return "another user"
+
+
+def _this_user() -> str:
+    import pwd  # not everywhere
+
+    with contextlib.suppress(KeyError):
+        return pwd.getpwuid(os.geteuid()).pw_name
+    return f"#{os.geteuid()}"
 
 
 class AdvisoryLocks:

@@ -435,7 +435,11 @@ def test_nothing_is_created_or_switched_on_while_a_name_is_wrong(
     assert "There are: Renewals (renewals)" in ran.err.replace("\n", " ").replace("  ", " ")
     assert "nadia.benali@acme.example" in ran.err
     assert "aurevoir_status" not in json.dumps(portal[0].dump())
-    assert run("poll").code == 1, "it is not switched on"
+    polled = run("poll")
+    assert (polled.code, "acme: acme is not switched on: run `aurevoir provision" in polled.out) == (1, True)
+    saved = run("db", "backup", "copy.db")
+    assert (saved.code, "a copy of" in saved.out) == (0, True)
+    assert run("db", "backup", "copy.db").code == 2, "a copy is never written over"
 
 
 def test_serve_starts_nothing_while_a_name_is_wrong_and_tells_all_of_them(

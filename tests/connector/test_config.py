@@ -194,7 +194,13 @@ def test_a_key_given_twice_is_refused_with_both_lines(read: Read) -> None:
 
 @pytest.mark.parametrize(
     ("text", "cure"),
-    [("a: [1", "is not YAML"), ("a: b: c", "is not YAML"), ("", "holds no keys"), ("- a", "holds no keys")],
+    [
+        ("a: [1", "is not YAML"),
+        ("a: b: c", "is not YAML"),
+        ("secret_key: [${NEW}, ${OLD}]", "in quotes"),
+        ("", "holds no keys"),
+        ("- a", "holds no keys"),
+    ],
 )
 def test_a_file_that_is_no_configuration_is_told_so(read: Read, text: str, cure: str) -> None:
     assert cure in next(iter(_faults(read, text).values())).cure

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import re
 import sqlite3
 import threading
@@ -15,10 +16,11 @@ from alembic.migration import MigrationContext
 from sqlalchemy import MetaData, inspect, text
 from sqlalchemy.exc import IntegrityError
 
+from connector.presence import present
 from connector.store import Store, accounts, agenda, cases, door, intake, intents
 from connector.store.agenda import Entry
 from connector.store.database import _MIGRATIONS as MIGRATIONS
-from connector.store.database import Busy, SchemaOutdated
+from connector.store.database import Busy, NoBackUp, NotYours, SchemaOutdated
 from connector.store.tables import AnswerRow, Base, IntentState, LinkRow
 from workflows.cases import OPEN_STATUSES, Case, CaseStatus, Event, Step, StepStatus
 from workflows.questions import Answer
@@ -122,6 +124,54 @@ def test_an_upgrade_of_sqlite_keeps_a_copy_first(tmp_path: Path) -> None:
     with sqlite3.connect(copy) as connection:
         assert connection.execute("select account_id from accounts").fetchall() == [("42",)]
     assert copy.stat().st_mode & 0o077 == 0, "it holds what the database holds: only its owner may read it"
+    store.close()
+
+
+def test_files_of_another_user_are_refused_before_any_is_written_beside_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite:///{tmp_path / 'a.db'}"
+    store = Store(url)
+    store.upgrade(now=NOW)
+    store.close()
+    monkeypatch.setattr("os.geteuid", lambda: (tmp_path / "a.db").stat().st_uid + 1)
+    with pytest.raises(NotYours, match="sudo -u"):
+        Store(url)
+    assert not list(tmp_path.glob("*.lock"))
+
+
+def test_a_lock_file_of_another_user_is_told_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")  # root, who runs this in some places, is refused nothing
+
+    store = Store(f"sqlite:///{tmp_path / 'a.db'}")
+    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
+    with pytest.raises(NotYours, match=r"a\.db\.serve\.lock .* remove that file"), present(store, "serve"):
+        pass
+    store.close()
+
+
+def test_a_start_hears_at_once_what_keeps_it_from_its_lock(tmp_path: Path) -> None:
+    (tmp_path / "a.db.serve.lock").mkdir()
+    store = Store(f"sqlite:///{tmp_path / 'a.db'}")
+    with pytest.raises(OSError, match=r"serve\.lock"), present(store, "serve"):
+        pass
+    store.close()
+
+
+def test_a_back_up_is_whole_and_private_and_never_of_nothing(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path / 'a.db'}")
+    with pytest.raises(NoBackUp, match="there is no database"):
+        store.back_up(tmp_path / "copy.db")
+    store.upgrade(now=NOW)
+    with store.write() as session:
+        accounts.ensure(session, "acme", "hubspot", "42")
+    store.back_up(tmp_path / "copy.db")
+    with contextlib.closing(sqlite3.connect(tmp_path / "copy.db")) as copy:
+        assert copy.execute("select account_id from accounts").fetchall() == [("42",)]
+    assert (tmp_path / "copy.db").stat().st_mode & 0o077 == 0
+    with pytest.raises(NoBackUp, match="nothing was copied"):
+        store.back_up(tmp_path / "copy.db")
     store.close()
 
 
