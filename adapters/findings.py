@@ -54,6 +54,9 @@ def scopes(
         (Level.WARNING, [name for name in missing if name in harmless]),
     ):
         if names:
-            told = ", ".join(f"{name} ({needed[name]})" for name in names)
+            each = [Said("%(name)s (%(what)s)", name=name, what=needed[name]) for name in names]
+            told = each[0]
+            for one in each[1:]:
+                told = Said("%(before)s, %(one)s", before=told, one=one)
             found.append(Finding("scopes", level, Said("the token may not: %(scopes)s", scopes=told), remedy))
     return found or [Finding("scopes", Level.OK, Said("all %(count)d that are needed were granted", count=len(needed)))]

@@ -44,18 +44,18 @@ LARGEST_ANSWER = 1024 * 1024
 POLITE_WAIT = timedelta(seconds=10)
 NEXT_TRY = timedelta(seconds=30)
 SCOPES: Mapping[str, str] = {
-    "oauth": "sign in",
-    "crm.objects.deals.read": "read deals",
-    "crm.objects.deals.write": "write on deals",
-    "crm.objects.contacts.read": "read contacts, tasks and notes",
-    "crm.objects.contacts.write": "write contacts, tasks and notes",
-    "crm.objects.companies.read": "read companies",
-    "crm.objects.companies.write": "write on companies",
-    "crm.objects.owners.read": "read users",
-    "crm.schemas.deals.write": "create our fields on deals",
-    "crm.schemas.contacts.write": "create our fields on contacts and tasks",
-    "crm.schemas.companies.write": "create our fields on companies",
-    "files": "attach documents",
+    "oauth": Said("sign in"),
+    "crm.objects.deals.read": Said("read deals"),
+    "crm.objects.deals.write": Said("write on deals"),
+    "crm.objects.contacts.read": Said("read contacts, tasks and notes"),
+    "crm.objects.contacts.write": Said("write contacts, tasks and notes"),
+    "crm.objects.companies.read": Said("read companies"),
+    "crm.objects.companies.write": Said("write on companies"),
+    "crm.objects.owners.read": Said("read users"),
+    "crm.schemas.deals.write": Said("create our fields on deals"),
+    "crm.schemas.contacts.write": Said("create our fields on contacts and tasks"),
+    "crm.schemas.companies.write": Said("create our fields on companies"),
+    "files": Said("attach documents"),
 }
 _TROUBLES = {
     "BAD_AUTH_CODE": ConsentTrouble.CODE,

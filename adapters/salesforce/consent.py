@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 AUTHORIZE_PATH = "/services/oauth2/authorize"
 SCOPES: Mapping[str, str] = {
-    "api": "read and write records as the person who consents may",
-    "refresh_token": "do so at any time",
+    "api": Said("read and write records as the person who consents may"),
+    "refresh_token": Said("do so at any time"),
 }
 _AS_GOOD = {"api": ("full",), "refresh_token": ("offline_access",)}
 _TROUBLES: tuple[tuple[str, ConsentTrouble], ...] = (

@@ -170,7 +170,6 @@ def guard(blueprint: Blueprint, console: Console) -> Blueprint:
             "kept_steps": lambda name: _kept_steps(console.runtime, name),
             "day": lambda at: date_words(at, languages.current(), "medium") if at else "",
             "ago": lambda at: _ago(at, console.runtime.clock.now()),
-            "told": languages.told,
             "happened": event_words.happened,
             "explained": event_words.explained,
             "ended_because": event_words.ended_because,

@@ -27,6 +27,8 @@ def happened(what: str) -> str:
 
 def explained(detail: str) -> str:
     """The few details that we write ourselves, in the language of the page; others as they are."""
+    if detail == "up to 0 older endings":
+        return say("leaving older endings alone")
     if found := re.fullmatch(r"up to (\d+) older endings", detail):
         return say("with %(most)s older endings at most") % {"most": found[1]}
     if found := re.fullmatch(r"due (\d{4}-\d\d-\d\d)", detail):

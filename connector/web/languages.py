@@ -35,7 +35,7 @@ def set_up(app: Flask) -> None:
 
     @app.context_processor
     def _names() -> dict[str, object]:
-        return {"language": current(), "language_names": NAMES}
+        return {"language": current(), "language_names": NAMES, "told": told}
 
 
 def say(text: str) -> str:

@@ -51,7 +51,9 @@ def test_every_sentence_is_translated_with_the_same_gaps_and_no_translation_is_l
 
 
 def test_every_sentence_is_found_again_in_the_text_that_was_stored(said: set[str]) -> None:
-    for template in said - {sentences._PLACED, sentences._JOINED, sentences._SEEN}:
+    for template in said:
+        if not re.search(r"\w", GAP.sub("", template)):
+            continue  # it only puts others together
         values = {name: _example(name, kind) for name, kind in GAP.findall(template)}
         found = sentences.of_text(str(Said(template, **values)))
         assert found is not None, template

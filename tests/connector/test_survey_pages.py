@@ -15,7 +15,6 @@ from babel.messages.pofile import read_po
 from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
-from adapters.offers import Consenting
 from connector.bootstrap import Adapters
 from connector.setup import asked_of
 from connector.store import cases, intake
@@ -162,8 +161,6 @@ def test_every_word_of_our_pages_is_translated_and_no_translation_is_left_over()
     )
     said = {message[0] if isinstance(message, tuple) else message for _, _, message, _, _ in found}
     for adapter in Adapters().values():  # what each permission is for is said by who asks for it
-        if isinstance(adapter, Consenting):
-            said |= set(adapter.consent.scopes.values())
         said |= {description for _, description, *_ in asked_of(adapter, in_browser=False)}
     for path in languages.FOLDER.glob("*.po"):
         with path.open("rb") as file:
