@@ -145,6 +145,11 @@ class PeopleConfig(ConfigModel):
         description="Whom to turn to when nobody else is left, and for escalations.",
         examples=["m@example.com"],
     )
+    director: Mail | None = Field(
+        default=None,
+        description="Who speaks for the management; is invited to post-mortems.",
+        examples=["d@example.com"],
+    )
     fallback: tuple[Fallback, ...] = Field(
         default=("deal_owner", "company_owner", "manager"),
         min_length=1,

@@ -93,6 +93,7 @@ def doubtful_people(name: str, config: AccountConfig, users: Sequence[User]) -> 
     """Findings on people who are named in the settings and can get no tasks now."""
     by_mail = {user.email.casefold(): user for user in users}
     named = [*config.people.neutral_pool, *([config.people.manager] if config.people.manager else [])]
+    named += [config.people.director] if config.people.director else []
     named += [one.stand_in for one in config.people.absences if one.stand_in]
     return [
         Finding(
@@ -182,6 +183,7 @@ def _people(name: str, config: AccountConfig, users: Sequence[User], faults: lis
 
     pool = tuple(user_id(f"neutral_pool[{number}]", mail) for number, mail in enumerate(config.people.neutral_pool))
     manager = user_id("manager", config.people.manager) if config.people.manager else None
+    director = user_id("director", config.people.director) if config.people.director else None
     absences = tuple(
         Absence(
             user_id=user_id(f"absences[{number}].who", one.who),
@@ -195,6 +197,7 @@ def _people(name: str, config: AccountConfig, users: Sequence[User], faults: lis
     return PeopleRule(
         neutral_pool=tuple(dict.fromkeys(pool)),
         manager=manager,
+        director=director,
         fallback=config.people.fallback,
         absences=absences,
         languages=spoken,

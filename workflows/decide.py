@@ -25,6 +25,7 @@ from workflows.inventory import show_inventory
 from workflows.look import Decision, Links, Look
 from workflows.lookback import look_back_at
 from workflows.loop import moving, take_tasks
+from workflows.meeting import call_together
 from workflows.pace import keep_pace
 from workflows.quiet import is_quiet, keep_quiet
 from workflows.records import DealState, RecordKind, Ref
@@ -342,6 +343,8 @@ def _run(desk: Desk) -> datetime | None:
     stop_reminders(desk)
     follow_up(desk)
     release_steps(desk)
+    if not draft.is_waiting:
+        call_together(desk)
     complete(desk)
     if not draft.case.is_open:
         return earliest(next_look(desk), next_comparison(draft))  # some steps outlast a completed case

@@ -251,6 +251,11 @@ class Desk(Timing):
         languages = (self.language, *self.draft.look.playbook.languages, *texts)
         return next((texts[language] for language in languages if language in texts), "")
 
+    def agenda(self, rule: StepRule) -> str:
+        """The step's own text for those who are invited to it: without what was said, which they are to read there."""
+        nothing = {"said": "", "lookback": ""}
+        return self._text(rule.body, rule, self.values(None, link=self.link(rule, None) or "", why="", learned=nothing))
+
     def _text(self, texts: Texts, rule: StepRule, values: Mapping[str, object]) -> str:
         text = self.text(texts)
         try:

@@ -7,6 +7,7 @@ from datetime import datetime
 from workflows.asks import ASKS
 from workflows.cases import Case, CaseStatus, StepStatus
 from workflows.draft import Draft
+from workflows.meeting import INVITED
 from workflows.quiet import end_quiet
 from workflows.records import RecordKind, Ref
 from workflows.said import Said
@@ -113,7 +114,7 @@ def resume(case: Case) -> Case:
         if step.status is StepStatus.CLOSED
         else step
         for step in case.steps
-        if step.rule not in ASKS or step.status is not StepStatus.CLOSED
+        if step.rule not in (*ASKS, INVITED) or step.status is not StepStatus.CLOSED
     )
     kept = dict(case.written)
     kept["round"] = str(int(case.written.get("round", "1")) + 1)

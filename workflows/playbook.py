@@ -130,6 +130,7 @@ class StepDoc(Doc):
     when: str | None = Field(None, description="Only if this condition holds.")
     per_contact: bool = Field(False, description="One task for each contact.")
     per_item: bool = Field(False, description="One task for each day and owner of the inventory's items.")
+    meeting: bool = Field(False, description="A meeting: who worked on the account, sales and a director are invited.")
     paced: bool = Field(False, description="Stands for status points at the rhythm agreed at the start.")
     document: Annotated[DocumentKind, Field(strict=False)] | None = Field(
         None, description="Attached to the deal: letter, achievements, farewell, case-study, plan or inventory."

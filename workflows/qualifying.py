@@ -25,7 +25,7 @@ _WORDS: Mapping[str, Texts] = {
     "title": {"en": "They were a customer before", "fr": "Ce client l’a déjà été"},
     "title.fit": {
         "en": "They were a customer before: a fit? {fit}",
-        "fr": "Ce client l’a déjà été : bien ciblé ? {fit}",
+        "fr": "Ce client l’a déjà été : bien ciblé ? {fit}",
     },
     "left": {
         "en": "This company was a customer until {day}. Please read this before you qualify the deal.",
@@ -35,28 +35,28 @@ _WORDS: Mapping[str, Texts] = {
         "en": "This company was a customer and left. Please read this before you qualify the deal.",
         "fr": "Cette entreprise a été cliente, puis est partie. À lire avant de qualifier la transaction.",
     },
-    "fit": {"en": "Was this customer ever a fit? {fit}.", "fr": "Ce client nous correspondait-il vraiment ? {fit}."},
+    "fit": {"en": "Was this customer ever a fit? {fit}.", "fr": "Ce client nous correspondait-il vraiment ? {fit}."},
     "fit.unknown": {
         "en": "Whether they were a fit has not been said yet; it will be noted here once the post-mortem says so.",
-        "fr": "On n’a pas encore dit si ce client nous correspondait ; ce sera noté ici après le bilan interne.",
+        "fr": "On n’a pas encore dit si ce client nous correspondait ; ce sera noté ici après le bilan interne.",
     },
     "deal": {
         "en": "Why they left, as the deal says: {reason}",
-        "fr": "Motif du départ, d’après la transaction : {reason}",
+        "fr": "Motif du départ, d’après la transaction : {reason}",
     },
     "customer": {
         "en": "Why they left, in their own answer: {reason}",
-        "fr": "Motif du départ, selon le client : {reason}",
+        "fr": "Motif du départ, selon le client : {reason}",
     },
     "csm": {
         "en": "Why they left, as our interviewer heard it: {reason}",
-        "fr": "Motif du départ, d’après l’entretien : {reason}",
+        "fr": "Motif du départ, d’après l’entretien : {reason}",
     },
     "team": {
         "en": "Why they left, as the account's team saw it: {reason}",
-        "fr": "Motif du départ, vu par l’équipe : {reason}",
+        "fr": "Motif du départ, vu par l’équipe : {reason}",
     },
-    "former": {"en": "The former deal: {deal}", "fr": "L’ancienne transaction : {deal}"},
+    "former": {"en": "The former deal: {deal}", "fr": "L’ancienne transaction : {deal}"},
 }
 
 

@@ -106,7 +106,8 @@ class StepRule(Model):
     P-56).
     ``until`` says what makes the step needless, such as a reminder once the contact has answered (P-3A): it is left out
     then, or its open task is closed. ``concluded``, in a save plan: the end of the negotiation does, so that nobody is
-    asked to have done it before (P-2D).
+    asked to have done it before (P-2D). To a ``meeting`` those who worked on the account, sales and a director are
+    invited, each by a task of their own (P-42).
     """
 
     key: str
@@ -122,6 +123,7 @@ class StepRule(Model):
     per_contact: bool = False
     per_item: bool = False
     paced: bool = False
+    meeting: bool = False
     document: DocumentKind | None = None
     linked_to: tuple[Linked, ...] = (Linked.COMPANY,)
     priority: Priority = Priority.NORMAL
@@ -265,6 +267,7 @@ class PeopleRule(Model):
 
     neutral_pool: tuple[str, ...] = ()
     manager: str | None = None
+    director: str | None = None
     fallback: tuple[str, ...] = ("deal_owner", "company_owner", "manager")
     absences: tuple[Absence, ...] = ()
     languages: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)

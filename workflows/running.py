@@ -18,6 +18,7 @@ from workflows.exit_rights import hangs_on_rights
 from workflows.handover import attach_document, needs_start
 from workflows.inventory import follow_items, items_over
 from workflows.loop import is_our_due, moving
+from workflows.meeting import invitation
 from workflows.records import RecordKind, Ref
 from workflows.rules import Anchor, CaseKind, LinkKind, StepRule
 from workflows.said import Said
@@ -219,7 +220,7 @@ def _release(desk: Desk, step: Step, rule: StepRule) -> bool:
     if needs_start(desk, rule):
         draft.needs_start = True
         return False
-    if desk.must_ask_who_took_part(rule):
+    if desk.must_ask_who_took_part(rule) or (rule.meeting and draft.look.involved is None):
         draft.needs_involved = True
         return False
     choice = desk.owner(rule, step.contact_id)
@@ -231,7 +232,10 @@ def _release(desk: Desk, step: Step, rule: StepRule) -> bool:
     due = desk.due(rule, step.contact_id, choice.user, draft.now)
     if isinstance(due, Waiting):
         return False
-    draft.writes.append(desk.task(step, rule, choice, due))
+    task = desk.task(step, rule, choice, due)
+    if rule.meeting:
+        task = task.model_copy(update={"body": f"{task.body}\n\n{invitation(desk, choice.user.id)}"})
+    draft.writes.append(task)
     attach_document(desk, step, rule, choice)
     draft.put(step, status=StepStatus.WRITING, due_at=due, owner_id=choice.user.id, why=choice.why)
     draft.written.pop(f"hold:{step.key}", None)

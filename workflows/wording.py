@@ -60,6 +60,46 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "en": "the manager is away until {day}",
         "fr": "la personne responsable est en absence jusqu’au {day}",
     },
+    # Calling people together (P-42).
+    "meeting.director": {"en": "director", "fr": "direction"},
+    "meeting.sales": {"en": "sales", "fr": "ventes"},
+    "meeting.seller": {"en": "owns the deal, for sales", "fr": "transaction à son nom, pour les ventes"},
+    "meeting.took_part": {"en": "took part in the goodbye", "fr": "a pris part à l’accompagnement du départ"},
+    "meeting.invited": {
+        "en": "Invited, each by a task of their own that follows the day of this one:",
+        "fr": "Invités, chacun par une tâche à son nom qui suit le jour de celle-ci :",
+    },
+    "meeting.no_director": {
+        "en": "- a director: nobody is named in the settings (people.director); please invite one yourself.",
+        "fr": "- direction : personne n’est nommé dans les réglages (people.director) ; invitez quelqu’un vous-même.",
+    },
+    "meeting.title": {
+        "en": "Come to the post-mortem on {company}",
+        "fr": "Participez au bilan interne sur {company}",
+    },
+    "meeting.body": {
+        "en": (
+            "{holder} holds a meeting on {day} about what we learn from the goodbye of {company}, and would like you "
+            "to be there ({part}). {holder} tells you the hour. If the day moves, so does this task; if you cannot "
+            "come, tell {holder}, and close it."
+        ),
+        "fr": (
+            "{holder} organise une réunion le {day} sur ce que nous apprend le départ de {company}, et souhaite votre "
+            "présence ({part}). {holder} vous donnera l’heure. Si le jour change, cette tâche suit ; si vous ne pouvez "
+            "pas venir, dites-le à {holder} et clôturez-la."
+        ),
+    },
+    "meeting.others": {"en": "Also invited: {names}.", "fr": "Également invités : {names}."},
+    "meeting.page": {
+        "en": "Before it, ten minutes for your own view, by name and without seeing the others':\n\n{link}",
+        "fr": "Avant, dix minutes pour votre propre regard, à votre nom et sans voir celui des autres :\n\n{link}",
+    },
+    "meeting.agenda": {"en": "The agenda:", "fr": "L’ordre du jour :"},
+    "meeting.moved": {"en": "The meeting is now on {day}.", "fr": "La réunion a maintenant lieu le {day}."},
+    "meeting.over": {
+        "en": "The meeting was held, so this task is no longer needed.",
+        "fr": "La réunion a eu lieu : cette tâche n’est plus nécessaire.",
+    },
     # The stakeholder map (P-11).
     "role.decider": {"en": "decides", "fr": "décide"},
     "role.user": {"en": "uses it", "fr": "utilise"},

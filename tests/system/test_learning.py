@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -76,6 +76,11 @@ def answer(system: Any, deal: str, questionnaire: str = "exit", by: str = "custo
     with system.runtime.store.write() as session:
         intake.keep_link(session, link)
         intake.save_answer(session, link, given)
+
+
+def due_date(due: Any) -> date:
+    """The day of a due date, which has a time on one CRM only."""
+    return due.date() if isinstance(due, datetime) else due
 
 
 def subjects(system: Any, deal: str, beginning: str) -> list[str]:
@@ -300,7 +305,8 @@ def test_the_post_mortem_begins_with_what_is_known_and_its_outcome_is_kept(syste
     set_size(system, company, 30)
     system.rig.advance(timedelta(days=5))
     ended = (system.rig.now() - timedelta(days=10)).date()
-    deal = system.renewal(company_id=company, contract_end=ended)
+    seller = system.rig.users[1]
+    deal = system.renewal(company_id=company, contract_end=ended, owner_id=seller)
     system.lose(deal)
     system.work()
     answer(system, deal, recommend=3, reason="product_gap", missing="An export to Excel")
@@ -311,6 +317,17 @@ def test_the_post_mortem_begins_with_what_is_known_and_its_outcome_is_kept(syste
     agenda = next(task.body for subject, task in tasks.items() if subject.startswith("Hold the post-mortem"))
     for part in ("1. The relation", "2. The work", "3. What follows", "/team/", "An export to Excel", "from 120 to 30"):
         assert part in agenda
+    held = next(task for subject, task in tasks.items() if subject.startswith("Hold the post-mortem"))
+    [come] = [task for subject, task in tasks.items() if subject.startswith("Come to the post-mortem")]
+    assert (come.owner_id, come.due) == (seller, held.due)
+    assert system.account.users()[seller].name in held.body
+    assert "/team/" in come.body
+    assert "An export to Excel" not in come.body, "what the customer said is read together"
+    moved = due_date(held.due) + timedelta(days=3)
+    system.move_task(held.id, moved)
+    system.rig.advance(timedelta(minutes=15))
+    system.work(poll=True)
+    assert [due_date(task.due) for task in system.rig.tasks(deal) if task.id == come.id] == [moved]
     assert agenda.index("Price or value") < agenda.index("Something missing in the product"), "our own view first"
     answer(system, deal, "postmortem", by="team", fit="no", decisions="Ask for the number of users first. Ana, May.",
            qualify="How many use it?")  # fmt: skip

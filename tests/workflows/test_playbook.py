@@ -353,7 +353,8 @@ def test_no_more_than_four_tasks_appear_on_a_day_however_late_the_plan_begins(
     lived: Callable[..., list[Appeared]], days_left: int | None
 ) -> None:
     tasks = lived(days_left)
-    busiest = Counter(day for day, _ in tasks).most_common(1)
+    plan = [day for day, task in tasks if ":invited." not in task.key]  # those go to one each of the others
+    busiest = Counter(plan).most_common(1)
     assert busiest[0][1] <= 4
     assert Counter((day, task.owner_id) for day, task in tasks).most_common(1)[0][1] <= 3
 
@@ -387,7 +388,7 @@ def test_a_whole_goodbye_goes_from_thanks_to_the_open_door(
     left_out |= {"receipt-reminder", "escalate", "roles"}  # all was done in time, and who is who is known
     left_out |= {"you-asked", "moved-on", "case-study"}  # nothing new is known, and nobody said that they are content
     left_out |= {step.key for step in saas.steps() if step.key.startswith("rights-")}  # no such clock is kept
-    assert days.keys() == {step.key for step in saas.steps()} - left_out
+    assert days.keys() - {"invited"} == {step.key for step in saas.steps()} - left_out
     assert {key for key, day in days.items() if day == first} == {"acknowledge", "stop-reminders"}
     assert days["survey"] > end
     assert days["month-check"] >= end + timedelta(days=28)
