@@ -19,6 +19,7 @@ from adapters.signals import BadEvent, Receipt, Signal, SignalKind
 from connector.store import Store, accounts, agenda, cases, door, intake
 from workflows.cases import Event
 from workflows.quiet import STAYS
+from workflows.said import Said
 
 log = structlog.get_logger(__name__)
 
@@ -122,7 +123,7 @@ def _sort(signals: Iterable[Signal]) -> tuple[list[Signal], list[BadEvent]]:
         if signal.record_id.isascii() and signal.record_id.isprintable() and 0 < len(signal.record_id) <= _RECORD_ID:
             good.append(signal)
         else:
-            bad.append(BadEvent(signal.account, "the record id is not one", repr(signal.record_id)))
+            bad.append(BadEvent(signal.account, Said("the record id is not one"), repr(signal.record_id)))
     return good, bad
 
 
@@ -159,7 +160,7 @@ def _entries(
 
 
 def _erased(contact_id: str) -> Event:
-    return Event(what="contact_erased", detail="The CRM erased a contact.", data={"contact_id": contact_id})
+    return Event(what="contact_erased", detail=Said("The CRM erased a contact."), data={"contact_id": contact_id})
 
 
 def _tally(session: Session, receipt: Receipt, crm: str, taken: Taken, now: datetime) -> None:

@@ -17,6 +17,7 @@ from workflows.quiet import STAYS
 from workflows.records import Deal, DealState, RecordKind, Ref
 from workflows.returning import Left, came_back, holds_from, is_no_return, stays, stays_no_more
 from workflows.rules import AccountRules
+from workflows.said import Said
 from workflows.writes import UpdateFields
 
 log = structlog.get_logger(__name__)
@@ -67,7 +68,7 @@ def _on_deal(account: str, deal: Deal, now: datetime, **values: Any) -> UpdateFi
 
 def _credit(store: Store, account: str, case: Left, deal: Deal, now: datetime) -> None:
     write = _on_deal(account, deal, now, returned=True)
-    told = Event(what="came back", detail="with another deal (P-56)", data={"deal": deal.id})
+    told = Event(what="came back", detail=Said("with another deal (P-56)"), data={"deal": deal.id})
     with store.write() as session:
         door.credit(session, account, deal.id, case.case_id, now)
         intents.plan(session, account, "", [write], now)
@@ -78,7 +79,7 @@ def _credit(store: Store, account: str, case: Left, deal: Deal, now: datetime) -
 
 def _keep(store: Store, account: str, left: Iterable[Left], deal: Deal, now: datetime) -> None:
     """By this deal the company remains a customer: the endings of others keep nobody but their own deal quiet."""
-    told = Event(what="remains a customer", detail="by another deal (P-25)", data={"deal": deal.id})
+    told = Event(what="remains a customer", detail=Said("by another deal (P-25)"), data={"deal": deal.id})
     with store.write() as session:
         for case in left:
             if cases.note_written(session, case.case_id, STAYS, deal.id):
@@ -97,7 +98,7 @@ def _take_back(store: Store, account: str, rules: AccountRules, deals: Sequence[
     with store.write() as session:
         for case in wrong:
             deal = seen[case.stays_by or ""]
-            told = Event(what="remains no longer", detail="by that deal (P-25)", data={"deal": deal.id})
+            told = Event(what="remains no longer", detail=Said("by that deal (P-25)"), data={"deal": deal.id})
             cases.forget_written(session, case.case_id, STAYS)
             cases.log(session, account, [told], now, case_id=case.case_id, deal_id=case.deal_id)
             looks = [case.deal_id, *([deal.merged_into] if deal.merged_into is not None else [])]
@@ -117,7 +118,7 @@ def _take_back_returns(store: Store, account: str, rules: AccountRules, deals: S
 
 def _take_back_return(store: Store, account: str, row: ReturnRow, deal: Deal, now: datetime) -> None:
     why = "the customer is not back by that deal after all"
-    told = Event(what="back no longer", detail="by that deal (P-56)", data={"deal": deal.id})
+    told = Event(what="back no longer", detail=Said("by that deal (P-56)"), data={"deal": deal.id})
     with store.write() as session:
         door.take_back(session, account, deal.id)
         if deal.state is DealState.LIVE:

@@ -42,6 +42,7 @@ from workflows.running import (
     take_contract_end,
     take_reason,
 )
+from workflows.said import Said
 from workflows.scope import follow_scope
 from workflows.sides import next_comparison
 from workflows.timeline import show_timeline
@@ -172,7 +173,7 @@ def _begin(look: Look, links: Links) -> Decision:
     last = look.last
     if present is not None and last is not None and last.status is CaseStatus.STOPPED and not is_new(present, last):
         draft = Draft(look, resume(last))
-        draft.log("resumed", "the deal is back")
+        draft.log("resumed", Said("the deal is back"))
         return _go_on(draft, links)
     refused = refusal(look, present)
     if present is None or refused is not None:
@@ -230,7 +231,7 @@ def _record_away(draft: Draft) -> Decision:
     if deal.state is DealState.MERGED and deal.merged_into is not None and draft.look.survivor is None:
         draft.set(deal_id=deal.merged_into)
         draft.written.pop(_DEAL_FIELDS, None)
-        draft.log("deal merged", "the case follows the deal into which it was merged", deal=deal.merged_into)
+        draft.log("deal merged", Said("the case follows the deal into which it was merged"), deal=deal.merged_into)
         return _finish(draft, draft.now)
     stop(draft, deal.state.value)
     return _finish(draft)
@@ -249,7 +250,7 @@ def _follow_stage(draft: Draft, present: Occasion) -> None:
     """Keep what tells this ending from the next one (P-08), and start the settling anew after a bounce (P-03)."""
     began = entry(draft.case, present)
     if began > draft.case.entered_at and present.stage_id == draft.case.stage_id:
-        draft.log("came back", "the deal left the stage and came back between two looks")
+        draft.log("came back", Said("the deal left the stage and came back between two looks"))
     draft.set(entered_at=began, stage_id=present.stage_id)
 
 
@@ -288,7 +289,7 @@ def _confirm(desk: Desk) -> datetime | None:
             draft.set(status=CaseStatus.AWAITING_REASON)
             return deadline if asked else min(deadline, desk.next_morning())
         draft.set(reason=UNKNOWN_REASON)
-        draft.log("reason unknown", "the plan starts without a reason")
+        draft.log("reason unknown", Said("the plan starts without a reason"))
     _start_plan(desk)
     return None
 
