@@ -19,6 +19,7 @@ from babel.numbers import format_currency, format_decimal
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
+from connector import sentences
 from connector.rehearsal import NoRehearsalError, Rehearsal
 from connector.web import languages
 from workflows.dates import zone
@@ -54,6 +55,10 @@ class View:
     def more_plans(self) -> int:
         """How many are not among them."""
         return max(0, len(self.rehearsal.would_open) - self.most)
+
+    def told(self, text: str) -> str:
+        """A sentence of ours in the language."""
+        return sentences.told(text, self.language)
 
     def day(self, moment: datetime | date | str | None) -> str:
         """A day where the account is, in words of the language; empty for none."""

@@ -170,8 +170,9 @@ def _known() -> tuple[frozenset[str], tuple[_Pattern, ...]]:
 @cache
 def _words(language: str) -> Mapping[str, str]:
     """The translations into one language by their English template; into a regional one those of its language."""
-    path = FOLDER / f"{language.replace('_', '-').partition('-')[0]}.po"
-    if not re.fullmatch(r"[a-z]{2,3}\.po", path.name) or not path.exists():
+    code = language.replace("_", "-").partition("-")[0]
+    path = FOLDER / f"{code}.po"
+    if not re.fullmatch(r"[a-z]{2,3}", code) or not path.exists():
         return {}
     from babel.messages.pofile import read_po  # only where another language than English is spoken
 

@@ -126,7 +126,8 @@ class Heed:
             verdict = Verdict.KEPT if self._unknown_stays or wanted is None else Verdict.REPLACED
         draft.judged[target, name] = verdict is not Verdict.KEPT
         if verdict is Verdict.KEPT:
-            draft.log("value kept", f"{field(target.kind, name).label}", field=name, record=target.id)
+            [named] = named_in(draft.case.language, [field(target.kind, name)])
+            draft.log("value kept", named.label, field=name, record=target.id)
         if verdict is not Verdict.OURS:
             self._found.setdefault((verdict, name, present), []).append(target.kind)
         return verdict
