@@ -24,7 +24,7 @@ from workflows.people import Choice, Staff, choose, is_open_choice
 from workflows.records import Contact, People, Role
 from workflows.rounds import all_rules
 from workflows.rules import Linked, LinkKind, Playbook, StepRule, Texts
-from workflows.texts import BLANK, TextError, holds, render, render_anyway, shorten, uses
+from workflows.texts import BLANK, TextError, dated_as, holds, render, render_anyway, shorten, uses
 from workflows.timing import StepDone, Timing, Waiting
 from workflows.views import Contacts, case_view, company_view, contact_view, deal_view
 from workflows.wording import say
@@ -150,7 +150,7 @@ class Desk(Timing):
                 "company": company_view(self.people.company, look.deal, self.language),
                 "contacts": Contacts(contacts, self.language, frame["validates"]),
                 "first": contact_view(contacts[0] if contacts else None),
-                "case": case_view(case, self.tz),
+                "case": {**case_view(case, self.tz), "dates": dated_as(self.language, look.rules.calendar)},
                 "days_left": None if case.contract_end is None else (case.contract_end - self.today).days,
                 **door_values(look, case, self.language),
                 "frame": frame,

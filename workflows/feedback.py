@@ -38,7 +38,7 @@ _WORDS: Mapping[str, Texts] = {
     "survey": {"en": "Exit survey: {who}", "fr": "Enquête de sortie : {who}"},
     "interview": {"en": "Exit conversation: {who}", "fr": "Entretien de départ : {who}"},
     "customer": {"en": "the customer's own answer", "fr": "réponse du client lui-même"},
-    "customer_named": {"en": "{name}'s own answer", "fr": "réponse de {name}"},
+    "customer_named": {"en": "{name}'s own answer", "fr": "réponse donnée par {name}"},
     "leaving": {"en": "How the leaving went: {who}", "fr": "Déroulement du départ : {who}"},
     "team": {"en": "Account team: its own view", "fr": "Équipe du compte : son propre point de vue"},
     "team_page": {"en": "Account team: {title}", "fr": "Équipe du compte : {title}"},

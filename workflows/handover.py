@@ -16,7 +16,7 @@ from workflows.key_figures import MISSING, KeyFigure, key_figures, present_figur
 from workflows.paper import Block, shipped_papers
 from workflows.people import Choice
 from workflows.rules import StepRule
-from workflows.texts import TextError, date_words, render, render_anyway, shorten
+from workflows.texts import TextError, date_words, dated_as, render, render_anyway, shorten
 from workflows.timeline import Milestone, milestones
 from workflows.wording import say
 from workflows.writes import AttachDocument, DocumentKind
@@ -83,7 +83,7 @@ def document_values(desk: Desk, document: DocumentKind, sender: str) -> dict[str
         "contact": shorten(str(seen["contact"].get("name", "")), 200),
         "us": desk.draft.look.rules.our_name,
         "sender": sender,
-        "day": date_words(desk.today, language),
+        "day": date_words(desk.today, _dates(desk, language)),
         "contract_end": _end_words(desk, language),
         "before": _paragraphs(_words(paper.before, language, seen)),
         "blocks": blocks,
@@ -112,7 +112,7 @@ def _seen(
     end = desk.draft.case.contract_end
     values: dict[str, Any] = desk.values(None)
     return values | {
-        "case": {**values["case"], "language": language},
+        "case": {**values["case"], "language": language, "dates": _dates(desk, language)},
         "contract_end": end,
         "over": end is not None and end < desk.today,
         "us": desk.draft.look.rules.our_name,
@@ -154,7 +154,7 @@ def _block(
     if block.kind == "figures":
         return [_figure_table(figures, language), *_chart(figures, language)]
     if block.kind == "milestones":
-        return [_milestone_table(milestones(desk, language, foresee=True), language)]
+        return [_milestone_table(desk, milestones(desk, language, foresee=True), language)]
     if block.kind == "items":
         return [_item_table(desk, items, language)]
     words = _words(block.words, language, seen)
@@ -178,19 +178,20 @@ def _chart(figures: Sequence[KeyFigure], language: str) -> list[dict[str, Any]]:
     return [{"kind": "chart", "title": title, "text": f"{title}. {spoken}", "names": names, "bars": bars}]
 
 
-def _milestone_table(lines: Sequence[Milestone], language: str) -> dict[str, Any]:
-    rows = [[date_words(one.day, language) if one.day is not None else MISSING, one.title, one.who] for one in lines]
+def _milestone_table(desk: Desk, lines: Sequence[Milestone], language: str) -> dict[str, Any]:
+    dates = _dates(desk, language)
+    rows = [[date_words(one.day, dates) if one.day is not None else MISSING, one.title, one.who] for one in lines]
     return _table("milestones", language, rows)
 
 
 def _item_table(desk: Desk, items: Sequence[InventoryItem], language: str) -> dict[str, Any]:
-    users = desk.draft.look.users
+    users, dates = desk.draft.look.users, _dates(desk, language)
     rows = []
     for item in items:
         user = users.get(item.owner_id or "")
         who = user.name or user.email if user is not None else say("inventory.customer", language)
-        due = date_words(item.due_on, language) if item.due_on is not None else MISSING
-        got = date_words(item.received_on, language) if item.received_on is not None else ""
+        due = date_words(item.due_on, dates) if item.due_on is not None else MISSING
+        got = date_words(item.received_on, dates) if item.received_on is not None else ""
         rows.append(
             [shorten(item.title, 200), kind_words(item.kind, language), who, shorten(item.place, 300), due, got]
         )
@@ -221,4 +222,8 @@ def _paragraphs(words: str) -> list[str]:
 
 def _end_words(desk: Desk, language: str) -> str:
     end = desk.draft.case.contract_end
-    return date_words(end, language) if end is not None else ""
+    return date_words(end, _dates(desk, language)) if end is not None else ""
+
+
+def _dates(desk: Desk, language: str) -> str:
+    return dated_as(language, desk.draft.look.rules.calendar)

@@ -30,6 +30,7 @@ from workflows.texts import CONDITION_NAMES, check_text
 
 PAPER_NAMES = (CONDITION_NAMES - {"days_left"}) | {
     "contract_end",
+    "exit_rights",
     "figures",
     "highlights",
     "items",

@@ -364,7 +364,7 @@ _WORDS: Mapping[str, Texts] = {
     },
     "named": {
         "en": "Agreed by {who} in the exit conversation, noted on {day}: {purposes}.",
-        "fr": "Accord de {who} lors de l’entretien de départ, noté le {day} : {purposes}.",
+        "fr": "Accord donné par {who} lors de l’entretien de départ, noté le {day} : {purposes}.",
     },
     "someone": {"en": "someone", "fr": "quelqu’un"},
     "title": {

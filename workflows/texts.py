@@ -139,7 +139,9 @@ def _shown(context: Context, value: object) -> object:
     if isinstance(value, Decimal | date):
         case = context.resolve("case")
         language = case.get("language", "en") if isinstance(case, Mapping) else "en"
-        return date_words(value, str(language)) if isinstance(value, date) else _number_words(value, str(language))
+        if isinstance(value, date):
+            return date_words(value, str(case.get("dates") or language) if isinstance(case, Mapping) else "en")
+        return _number_words(value, str(language))
     return value
 
 
@@ -149,6 +151,13 @@ def date_words(day: date, language: str, length: str = "long") -> str:
     locale = locale_of(language)
     words = str(format_date(day, format=length, locale=locale))
     return f"1er{words[1:]}" if locale.language == "fr" and words.startswith("1 ") else words
+
+
+@lru_cache(maxsize=256)
+def dated_as(language: str, calendar: str) -> str:
+    """The language as it is spoken where this calendar counts: ``6 January`` in ``GB``, ``January 6`` in ``US``."""
+    spoken = f"{language}-{calendar.partition('-')[0]}"
+    return spoken if "-" not in language and locale_of(spoken).territory else language
 
 
 @lru_cache(maxsize=4096)

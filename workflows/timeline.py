@@ -16,7 +16,7 @@ from workflows.draft import Draft
 from workflows.look import Look
 from workflows.records import Deal, Model, RecordKind, Ref, User
 from workflows.rules import AccountRules, CaseKind, LinkKind, Playbook, StepRule
-from workflows.texts import TextError, render
+from workflows.texts import TextError, dated_as, render
 from workflows.timetable import timetable
 from workflows.timing import Waiting
 
@@ -140,7 +140,8 @@ def _day(desk: Desk, rule: StepRule, steps: Sequence[Step], *, done: bool) -> da
 def _title(desk: Desk, rule: StepRule, language: str) -> str:
     texts = rule.customer
     words = texts.get(language) or texts.get(desk.draft.look.playbook.languages[0]) or next(iter(texts.values()))
-    values = {"contract_end": desk.draft.case.contract_end, "case": {"language": language}}
+    dates = dated_as(language, desk.draft.look.rules.calendar)
+    values = {"contract_end": desk.draft.case.contract_end, "case": {"language": language, "dates": dates}}
     try:
         return render(words, values)
     except TextError:

@@ -100,7 +100,7 @@ _MOST_SHOWN = 20
 def _line(contact: Contact, language: str) -> str:
     known = [role for role in dict.fromkeys(contact.roles) if role is not Role.OTHER]
     words = ", ".join(say(f"role.{role}", language) for role in known) or say("role.unknown", language)
-    return f"{contact.name or contact.email or contact.id}: {words}"
+    return f"{contact.name or contact.email or contact.id}{say('colon', language)} {words}"
 
 
 def case_view(case: Case, tz: ZoneInfo) -> View:

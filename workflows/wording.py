@@ -101,6 +101,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "fr": "La réunion a eu lieu : cette tâche n’est plus nécessaire.",
     },
     # The stakeholder map (P-11).
+    "colon": {"en": ":", "fr": "\N{NO-BREAK SPACE}:"},
     "role.decider": {"en": "decides", "fr": "décide"},
     "role.user": {"en": "uses it", "fr": "utilise"},
     "role.influencer": {"en": "has a say", "fr": "a son mot à dire"},
@@ -145,7 +146,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
     # What people are told of inside the CRM (P-75).
     "notice.title": {
         "en": "Something could not be written for {company}: please have a look",
-        "fr": "Une partie du suivi de {company} n’a pas pu être écrite : merci d’y jeter un œil",
+        "fr": "Une partie du suivi n’a pas pu être écrite pour {company} : merci d’y jeter un œil",
     },
     "notice.body": {
         "en": (

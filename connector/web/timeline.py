@@ -9,8 +9,8 @@ from connector.web import languages
 from connector.web.case_pages import CasePage, closed, open_page, stored_rules
 from connector.web.runtime import Runtime
 from workflows.dates import local_date, zone
-from workflows.rules import LinkKind
-from workflows.texts import date_words
+from workflows.rules import LinkKind, Quiet
+from workflows.texts import date_words, dated_as
 from workflows.timeline import Milestone, Stand, stored_look, timeline
 
 
@@ -23,7 +23,8 @@ def make_blueprint(runtime: Runtime) -> Blueprint:
         page = open_page(runtime, LinkKind.TIMELINE, token)
         if page.is_over or page.account is None:
             return closed(page, render_template)
-        now, language = runtime.clock.now(), languages.current()
+        now = runtime.clock.now()
+        language = dated_as(languages.current(), page.account.config.calendar)
         lines = _lines(page, runtime)
         end = page.case.contract_end
         today = local_date(now, zone(page.account.config.time_zone))
@@ -34,6 +35,7 @@ def make_blueprint(runtime: Runtime) -> Blueprint:
             stands=Stand,
             contract_end=date_words(end, language) if end is not None else "",
             over=end is not None and end < today,
+            part=page.playbook.quiet is Quiet.DEAL,
             days_left=(end - today).days if end is not None else None,
             today=date_words(today, language),
             words=lambda day: date_words(day, language),
