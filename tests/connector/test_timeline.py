@@ -58,9 +58,9 @@ def path(house: Any) -> str:
 def test_the_customer_sees_steps_days_and_counterparts(house: Any, path: str) -> None:
     text = html.unescape(house.client.get(path).text)
     assert "Atelier Lumière" in text
-    assert "Our contract ends on May 31, 2026." in text
+    assert "Our contract ends on 31 May 2026." in text
     assert text.index("We send you the plan of the transition") < text.index("You get the list of everything")
-    assert '<time datetime="2026-03-09">March 9, 2026</time>' in text
+    assert '<time datetime="2026-03-09">9 March 2026</time>' in text
     assert "With Ana Lind" in text
     assert text.count('aria-current="step"') == 1
     assert text.count("We send you the plan") == 1  # of the four plans, the one that was sent
@@ -107,7 +107,21 @@ def test_it_goes_on_after_the_end_and_after_completion(house: Any, path: str) ->
         cases.save(session, case.model_copy(update={"status": CaseStatus.COMPLETED}))
     answer = house.client.get(path)
     assert answer.status_code == 200
-    assert "Our contract ended on May 31, 2026." in answer.text
+    assert "Our contract ended on 31 May 2026." in answer.text
+
+
+@pytest.mark.row("P-09", "P-2A")
+def test_a_customer_who_stays_reads_that_a_part_ends(house: Any, path: str) -> None:
+    partial = shipped_playbooks()["partial"]
+    with house.store.write() as session:
+        case = cases.by_id(session, "case-500")
+        assert case is not None
+        cases.keep_playbook(session, partial, NOW)
+        cases.save(session, case.model_copy(update={"playbook": partial.key, "playbook_version": partial.version}))
+    page = {lang: html.unescape(house.client.get(f"{path}?lang={lang}").text) for lang in ("en", "fr")}
+    assert "The part concerned ends on 31 May 2026; everything else goes on." in page["en"]
+    assert "La partie concernée s’arrête le 31 mai 2026\xa0; tout le reste continue." in page["fr"]
+    assert "contract ends" not in page["en"]
 
 
 def test_opening_it_changes_nothing_and_asks_the_crm_nothing(house: Any, path: str) -> None:

@@ -41,7 +41,7 @@ def test_conditions_ask_who_decides_who_uses_and_who_has_a_say(condition: str, e
     ("language", "shown"),
     [
         ("en", "- Ann Lee: decides, receives the handover\n- Bob Ray: uses it\n- cleo@example.com: role unknown"),
-        ("fr", "- Ann Lee: décide, reçoit la passation\n- Bob Ray: utilise\n- cleo@example.com: rôle inconnu"),
+        ("fr", "- Ann Lee\xa0: décide, reçoit la passation\n- Bob Ray\xa0: utilise\n- cleo@example.com\xa0: rôle inconnu"),
     ],
 )
 def test_the_map_shows_everybody_with_their_role(language: str, shown: str) -> None:
@@ -156,7 +156,9 @@ def test_the_plan_asks_to_mark_a_counterpart_only_while_nobody_is(world: Any) ->
         assert ("case-1:mark-counterpart" in other.made) is expected
 
 
-RECEIPTS = {"saas": "receipt", "agency": "files", **dict.fromkeys(("light", "vendor-ended", "partial"), "handover")}
+RECEIPTS = {"agency": "files", **dict.fromkeys(("saas", "vendor-ended"), "receipt")} | dict.fromkeys(
+    ("light", "partial"), "handover"
+)
 """In every goodbye that ships: the step that ends with the customer's “received”."""
 
 
