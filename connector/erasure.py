@@ -22,13 +22,14 @@ from workflows.cases import Event
 from workflows.permission import keys_asked
 from workflows.questions import Questionnaire
 from workflows.records import People
+from workflows.said import Said
 from workflows.wording import say
 
 _NOT_ASKED = (
     "Not finished: the CRM did not answer when asked who this is. Erased is what we knew by ourselves; erase "
     "again once `aurevoir check` says that it answers."
 )
-_UNPLACED = (
+_UNPLACED = Said(
     "somebody of the case was erased, and the form named somebody who fits no contact: if that was somebody else, open "
     "the form again and write the name anew"
 )

@@ -102,6 +102,7 @@ LOST = (("lost", at(230)), ("won", at(200)), ("talks", at(150)))
 
 
 @pytest.mark.row("P-56")
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(
     ("deal", "days", "looks", "returns"),
     [
