@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
@@ -298,6 +299,7 @@ class Account:
             self.require_watch()
             self.require_names()  # or else it would be switched on, and watch nothing
         report = self.crm().ensure_schema(named_in(self.config.language), dry_run=dry_run)
+        report = self._noting_others(report)
         if dry_run:
             return report
         now = self._clock.now()
@@ -313,6 +315,18 @@ class Account:
                     accounts.move_cursor(session, self.name, stream, cursor, now)
         self.reconnect()
         return report
+
+    def _noting_others(self, report: SchemaReport) -> SchemaReport:
+        """Our fields in an account that was never switched on here were made by somebody: perhaps by one who works."""
+        with self._store.read() as session:
+            row = accounts.get(session, self.name)
+        if report.created or not report.present or (row is not None and row.started_at is not None):
+            return report
+        note = Said(
+            "Our fields were there already. If another installation of Aurevoir works on this account, stop one of the "
+            "two: both would write to the same customers. A deal that one looks after is left alone by the other"
+        )
+        return replace(report, notes=(*report.notes, note))
 
     def _claimed(self, session: Session) -> AccountRow:
         """The account's row; refused while another name works on the same account of the CRM: both would write."""

@@ -146,8 +146,34 @@ class Reconciler:
                 break
         for look in undecided:
             look.trouble = Said("the decision asked for the same facts again and again")
+        self._leave_to_others(looks)
         self._set_aside([look for look in looks if look.trouble])
         self._act([look for look in looks if not look.trouble])
+
+    def _leave_to_others(self, looks: Sequence[DealLook]) -> None:
+        """Touch no deal whose goodbye another installation began: everything would be there twice (P-08).
+
+        Should both have begun at once, the one whose id the deal does not show gives way.
+        """
+        marked = [
+            (marking, look)
+            for look in looks
+            if (marking := look.observed.deal.open_case) is not None
+            and (case := look.decision.case) is not None
+            and case.is_open
+            and case.id != marking
+        ]
+        if not marked:
+            return
+        with self._store.read() as session:
+            known = cases.known(session, [marking for marking, _ in marked])
+        for marking, look in marked:
+            if marking not in known:
+                look.trouble = Said(
+                    "another installation looks after this deal (its case %(case)s): stop one of the two. To begin "
+                    "here, clear the deal’s field “Offboarding case”",
+                    case=marking[:8],
+                )
 
     def _set_aside(self, looks: Sequence[DealLook]) -> None:
         """One deal's fault must not stop the other ninety-nine; it stays on the agenda, and the admin sees it."""

@@ -58,6 +58,14 @@ STATUS_OPTIONS = (
     _option("stopped", "Stopped", "Arrêté"),
 )
 
+_ENDED = frozenset({"completed", "cancelled", "stopped"})
+
+
+def open_case(case_id: str | None, status: str | None) -> str | None:
+    """The case that a deal's fields ``case_id`` and ``status`` call open; None when there is none, or it has ended."""
+    return case_id if case_id and status and status not in _ENDED else None
+
+
 REASON_OPTIONS = (
     _option("in_house", "Taken in-house", "Reprise en interne"),
     _option("other_supplier", "Consolidated with another supplier", "Regroupement chez un autre fournisseur"),

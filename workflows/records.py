@@ -139,7 +139,8 @@ class Deal(Model):
     gives one entry. ``past_owner_ids`` are former owners, for P-10; ``owner_history`` says when each owned it, newest
     first, as far as the CRM tells. ``contract_end`` is the mapped end of the contract, or None when the field is empty
     (P-07). ``merged_into`` is set with :attr:`DealState.MERGED`. ``exit_rights`` is what the deal itself says about
-    being in scope of the exit-rights clock; None: nothing (P-2B).
+    being in scope of the exit-rights clock; None: nothing (P-2B). ``open_case`` is the case that our own fields on the
+    deal call open, whoever wrote them (P-08).
     """
 
     id: str
@@ -161,6 +162,7 @@ class Deal(Model):
     company_id: str | None = None
     contact_ids: tuple[str, ...] = ()
     start_now: bool = False
+    open_case: str | None = None
     exit_rights: bool | None = None
     said: Mapping[str, str] = Field(default_factory=dict)
 

@@ -16,7 +16,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from adapters.services import FieldMap, yes_or_no
-from workflows.fields import ANSWERS
+from workflows.fields import ANSWERS, open_case
 from workflows.records import Company, Contact, Deal, OwnerEntry, RecordKind, Role, StageEntry, TaskState
 from workflows.writes import CreateNote, CreateTask, FieldValue, Priority, TaskType
 
@@ -56,6 +56,8 @@ START = "aurevoir_start_score"
 """Willingness to recommend at the start, which the end is compared with (P-33)."""
 START_NOW = "aurevoir_start_now"
 """Our own tick on a deal: its offboarding is to begin by hand (P-72)."""
+CASE, STATUS = "aurevoir_case_id", "aurevoir_status"
+"""Our own fields on a deal: which case looks after it, and how that stands."""
 COUNTERPART = "aurevoir_counterpart"
 """Our own tick on a contact: who says "received" for the handover (P-13)."""
 BOUNCED = "hs_email_hard_bounce_reason_enum"
@@ -223,6 +225,8 @@ def deal_properties(fields: FieldMap) -> list[str]:
         "deal_currency_code",
         "hubspot_owner_id",
         START_NOW,
+        CASE,
+        STATUS,
     ]
     return list(dict.fromkeys([*base, *fields.of_deal(), *figures, *_answers(RecordKind.DEAL)]))
 
@@ -328,6 +332,7 @@ def deal_from(
         company_id=company_id,
         contact_ids=tuple(contact_ids),
         start_now=values.get(START_NOW) == "true",
+        open_case=open_case(values.get(CASE), values.get(STATUS)),
         exit_rights=yes_or_no(values.get(fields.exit_rights)) if fields.exit_rights else None,
         said=_said(values, RecordKind.DEAL),
     )

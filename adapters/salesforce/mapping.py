@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from adapters.services import yes_or_no
-from workflows.fields import ANSWERS
+from workflows.fields import ANSWERS, open_case
 from workflows.records import (
     Company,
     Contact,
@@ -122,6 +122,8 @@ COUNTERPART_FIELD = our_field("counterpart")
 """Our own tick on a contact: who says "received" for the handover (P-13)."""
 START_NOW_FIELD = our_field("start_now")
 """Our own tick on a deal: its offboarding is to begin by hand (P-72)."""
+CASE_FIELD, STATUS_FIELD = our_field("case_id"), our_field("status")
+"""Our own fields on a deal: which case looks after it, and how that stands."""
 LINK_FIELD = our_field("link")
 START_FIELD = our_field("start_score")
 """Willingness to recommend at the start, which the end is compared with (P-33)."""
@@ -385,6 +387,7 @@ def deal(
         company_id=row.get("AccountId"),
         contact_ids=tuple(contact_ids),
         start_now=bool(row.get(START_NOW_FIELD)),
+        open_case=open_case(row.get(CASE_FIELD), row.get(STATUS_FIELD)),
         exit_rights=yes_or_no(as_text(row.get(exit_rights))) if exit_rights else None,
         said=_said(row, RecordKind.DEAL),
     )

@@ -14,10 +14,12 @@ from adapters.results import DataType, FieldInfo
 from adapters.salesforce.client import Client
 from adapters.salesforce.mapping import (
     ANSWER_FIELDS,
+    CASE_FIELD,
     COUNTERPART_FIELD,
     KEY_FIELD,
     LINK_FIELD,
     START_NOW_FIELD,
+    STATUS_FIELD,
     TASK_TYPES,
     Row,
 )
@@ -31,7 +33,10 @@ COMPANY_TEAM = "AccountTeamMembers"
 FALLBACK_KEY_FIELD = "CallObject"
 OBJECTS = ("Opportunity", "Account", "Contact", "Task")
 OPTIONAL = {
-    "Opportunity": ("RecordTypeId", "CurrencyIsoCode", START_NOW_FIELD, *ANSWER_FIELDS[RecordKind.DEAL].values()),
+    "Opportunity": (
+        *("RecordTypeId", "CurrencyIsoCode", START_NOW_FIELD, CASE_FIELD, STATUS_FIELD),
+        *ANSWER_FIELDS[RecordKind.DEAL].values(),
+    ),
     "Account": tuple(ANSWER_FIELDS[RecordKind.COMPANY].values()),
     "Contact": (
         *("HasOptedOutOfEmail", "EmailBouncedDate", COUNTERPART_FIELD),

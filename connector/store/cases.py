@@ -74,6 +74,11 @@ def last_by_deal(
     return {case.deal_id: case for case in _with_steps(session, list(newest.values()))}
 
 
+def known(session: Session, case_ids: Sequence[str]) -> frozenset[str]:
+    """Which of these cases are in this database."""
+    return frozenset(session.scalars(select(CaseRow.id).where(CaseRow.id.in_(case_ids))))
+
+
 def older_by_deal(session: Session, account: str, last: Iterable[Case]) -> dict[str, tuple[Case, ...]]:
     """The ended cases before these, by deal, oldest first; without their steps, and only where any was answered."""
     before = {case.deal_id: case for case in last if case.number > 1}

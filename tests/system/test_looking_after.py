@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -202,6 +203,29 @@ def test_a_copied_database_refuses_to_write_to_another_account(system: Any) -> N
     finally:
         copy.close()
     assert system.rig.tasks(deal) == []
+
+
+@pytest.mark.row("P-08")
+def test_a_second_installation_on_the_same_account_leaves_alone_what_the_first_began(
+    system: Any, tmp_path: Path
+) -> None:
+    before = system.runtime
+    settings = before.settings.model_copy(update={"database_url": f"sqlite:///{tmp_path / 'other.db'}"})
+    other = build(settings, adapters=before.adapters, clock=before.clock)
+    try:
+        other.store.upgrade(now=system.rig.now())
+        noted = " ".join(map(str, other.accounts["acme"].provision().notes))
+        assert "another installation" in noted, "what is there already was made by somebody"
+        deal = begun(system)
+        tasks = system.rig.tasks(deal)
+        system.rig.advance(timedelta(minutes=2))  # a search may show a change a little later
+        other.rounds["acme"].run(poll=True)
+        assert system.rig.tasks(deal) == tasks
+        [told] = operations.all_failed(other)
+        assert (told.kind, told.deal_id, system.case(deal).id[:8] in told.reason) == (FailedKind.LOOK, deal, True)
+        assert system.rig.value(RecordKind.DEAL, deal, "case_id") == system.case(deal).id
+    finally:
+        other.close()
 
 
 # --- started by hand (P-72) -----------------------------------------------------------------------------------------
