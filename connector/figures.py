@@ -8,12 +8,14 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from connector.store.door_tables import ReturnRow
 from connector.store.tables import AnswerRow, CaseRow, LinkRow, StepRow
+from workflows.asking import is_farewell
 from workflows.cases import CaseStatus
+from workflows.channel import asked_in_writing
 from workflows.facts import AnswerFacts, CaseFacts, StepFacts, Who
 from workflows.figures import Figures, Gathering
 from workflows.questions import AnswerValue, Question, Questionnaire
@@ -56,7 +58,8 @@ def _cases(
     ).all():
         last = page[-1].id
         counted = [row.id for row in page if _within(row.opened_at, period)]
-        steps, asked, back = _steps(session, counted), _asked(session, counted), _back(session, account, counted)
+        steps, back = _steps(session, counted), _back(session, account, counted)
+        asked = _asked(session, {row.id: row.written for row in page if row.id in set(counted)}, questionnaires)
         answers = _answers(session, [row.id for row in page], questionnaires)
         for row in page:
             amount, currency = worth(row.written)
@@ -74,8 +77,7 @@ def _cases(
                 currency=currency,
                 company_id=row.company_id,
                 returned=row.id in back,
-                asked=asked.get(row.id, (0, 0))[0],
-                answered=asked.get(row.id, (0, 0))[1],
+                **asked.get(row.id, {}),
                 steps=tuple(steps.get(row.id, ())),
                 answers=tuple(answers.get(row.id, ())),
             )
@@ -131,15 +133,24 @@ def _back(session: Session, account: str, case_ids: Sequence[str]) -> set[str]:
     return set(session.scalars(query))
 
 
-def _asked(session: Session, case_ids: Sequence[str]) -> dict[str, tuple[int, int]]:
-    """By case: how many of the customer's pages were given out, and how many were answered."""
+def _asked(
+    session: Session, written: Mapping[str, Mapping[str, str]], questionnaires: Mapping[str, Questionnaire]
+) -> dict[str, dict[str, int]]:
+    """By case: how many were asked for which survey in writing, and how many of them answered; calls do not count."""
     rows = session.execute(
-        select(LinkRow.case_id, func.count(), func.count(AnswerRow.link_id))
+        select(LinkRow.case_id, LinkRow.questionnaire, LinkRow.contact_id, AnswerRow.link_id)
         .outerjoin(AnswerRow, AnswerRow.link_id == LinkRow.id)
-        .where(LinkRow.case_id.in_(case_ids), LinkRow.kind == LinkKind.SURVEY.value)
-        .group_by(LinkRow.case_id)
+        .where(LinkRow.case_id.in_(written), LinkRow.kind == LinkKind.SURVEY.value)
     )
-    return {case_id: (given, filled) for case_id, given, filled in rows}
+    found: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for case_id, questionnaire, contact_id, answer in rows:
+        if not asked_in_writing(written[case_id], questionnaire, contact_id):
+            continue
+        asked = questionnaires.get(questionnaire)
+        later = "" if asked is None or is_farewell(asked) else "_later"
+        found[case_id][f"asked{later}"] += 1
+        found[case_id][f"answered{later}"] += answer is not None
+    return found
 
 
 def _answers(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from workflows.asking import author_id, feeds, is_about_leaving, is_farewell, is_own_view
 from workflows.cases import Case, CaseStatus, Step, StepStatus
+from workflows.channel import taken_by_phone
 from workflows.draft import MAILED, SOMEONE_ERASED, Draft
 from workflows.feedback import feedback_writes, given_score, start_score
 from workflows.heed import Heed
@@ -33,6 +34,10 @@ SCORE_NAMES = frozenset({"score", "start_score", "score_change", "detractor", "l
 _ANSWERED: Texts = {
     "en": "The answer has come in meanwhile: no reminder is needed any more.",
     "fr": "La réponse est arrivée entre-temps : ce rappel n’est plus utile.",
+}
+_GIVEN: Texts = {
+    "en": "They have answered already: there is nothing left to send.",
+    "fr": "La réponse est déjà là : il n’y a plus rien à envoyer.",
 }
 _NOT_WANTED: Texts = {
     "en": "This person does not want to be written to any more: no reminder, please.",
@@ -124,6 +129,7 @@ def _write(draft: Draft, questionnaire: Questionnaire, answer: Answer, *, late: 
         name=contact.name if contact is not None else None,
         start=start_score(draft.look.people, contact),
         late=late,
+        phone=taken_by_phone(draft, answer),
         among=_colleagues(draft, questionnaire, answer),
         heed=Heed(draft, only=(answer.contact_id or "") if _is_overtaken(draft, answer) else None),
     )
@@ -333,10 +339,14 @@ def stop_asking(desk: Desk) -> None:
 
 
 def stop_reminders(desk: Desk) -> None:
-    """Close the open reminders of who has answered, or is known to want no messages any more (P-3A)."""
+    """Close what asks somebody who has answered, and reminders to who wants no messages any more (P-3A)."""
     draft = desk.draft
     for step in draft.with_task():
         rule = desk.rules.get(step.rule)
+        if rule is not None and rule.until != "answered" and f"{MAILED}{step.key}" in draft.written:
+            if f"_answer:{rule.questionnaire}:customer:{step.contact_id}" in draft.written:
+                _close_as_answered(draft, step)
+            continue
         if rule is None or rule.until != "answered":
             continue
         contact = desk.contact(step.contact_id)
@@ -344,6 +354,14 @@ def stop_reminders(desk: Desk) -> None:
             draft.close(step, wording(_ANSWERED, draft.case.language, ("en",)))
         elif contact is not None and not _may_write(contact):
             draft.close(step, wording(_NOT_WANTED, draft.case.language, ("en",)))
+
+
+def _close_as_answered(draft: Draft, step: Step) -> None:
+    """The question was put, or else there were no answer: what follows the step goes on from now."""
+    draft.close(step, wording(_GIVEN, draft.case.language, ("en",)))
+    closed = draft.steps[step.key]
+    if closed.status is StepStatus.CLOSED:
+        draft.put(closed, completed_at=closed.completed_at or draft.now)
 
 
 def _may_write(contact: Contact | None) -> bool:

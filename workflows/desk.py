@@ -215,12 +215,19 @@ class Desk(Timing):
             values["learned"] = self._learned()
         title = self._text(rule.call_title if call and rule.call_title else rule.title, rule, values)
         body = self._text(rule.call_body if call and rule.call_body else rule.body, rule, values)
+        if rule.per_contact and rule.link is LinkKind.SURVEY and rule.until is None:
+            body += self._left_out()
         if link and link not in body and not call:
             body += "\n\n" + say("task.link", self.language, link=link)
         if why and why not in body:
             body += "\n\n" + why
-        shown = link if link and (not call or link in body) else None
+        shown = link if not call else None  # the field is for whoever writes
         return Wording(shorten(title, MAX_SUBJECT), body.strip(), TaskType.CALL if call else rule.type, shown)
+
+    def _left_out(self) -> str:
+        """That some of a crowd are not asked (P-16): silence about it would pass for everybody having been heard."""
+        more = len(self._contacts) - MAX_CONTACTS
+        return "\n\n" + say("task.left_out", self.language, count=more, most=MAX_CONTACTS) if more > 0 else ""
 
     def _is_neutral(self, rule: StepRule, contact_id: str | None) -> bool:
         """Whether whoever gets the step was chosen as neutral, and is (P-10); drafts may say so only then."""

@@ -49,7 +49,8 @@ class AnswerFacts:
 
 @dataclass(frozen=True, slots=True)
 class CaseFacts:
-    """One case with its steps and answers. ``asked`` and ``answered`` count the customer's pages given out and filled.
+    """One case with its steps and answers. ``asked`` and ``answered`` count the exit surveys that people were asked to
+    fill in in writing, and those of them that they did; ``asked_later`` and ``answered_later`` those on the leaving.
 
     ``reason`` is the rep's, as the deal has it. ``returned``: this customer had left, and came back (P-56).
     """
@@ -69,5 +70,7 @@ class CaseFacts:
     returned: bool = False
     asked: int = 0
     answered: int = 0
+    asked_later: int = 0
+    answered_later: int = 0
     steps: tuple[StepFacts, ...] = ()
     answers: tuple[AnswerFacts, ...] = ()

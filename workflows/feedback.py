@@ -39,6 +39,8 @@ _WORDS: Mapping[str, Texts] = {
     "interview": {"en": "Exit conversation: {who}", "fr": "Entretien de départ : {who}"},
     "customer": {"en": "the customer's own answer", "fr": "réponse du client lui-même"},
     "customer_named": {"en": "{name}'s own answer", "fr": "réponse donnée par {name}"},
+    "phone": {"en": "{name}, taken by phone by {taker}", "fr": "{name}, au téléphone, noté par {taker}"},
+    "colleague": {"en": "a colleague", "fr": "un membre de l’équipe"},
     "leaving": {"en": "How the leaving went: {who}", "fr": "Déroulement du départ : {who}"},
     "team": {"en": "Account team: its own view", "fr": "Équipe du compte : son propre point de vue"},
     "team_page": {"en": "Account team: {title}", "fr": "Équipe du compte : {title}"},
@@ -87,17 +89,19 @@ def feedback_writes(
     name: str | None = None,
     start: int | None = None,
     late: bool = False,
+    phone: str | None = None,
     among: Sequence[Answer] = (),
     heed: Heed | None = None,
 ) -> tuple[Write, ...]:
     """The keyed writes that bring one answer onto contact, company and deal; none for an answer without values.
 
     ``name`` is the contact's, where known, ``start`` the score that the relation began with (P-33). ``late``: the team
-    rated itself when answers were in already (P-39). The same answer always gives the same keys; an edited one gives
-    new keys, so that its note is added beside the former one and its values take the place of the former. Deal and
-    company hold the newest answer, or what it comes to with those of other colleagues, ``among`` which it is, the
-    newest first (:func:`_together`). An answer dated after ``now`` counts as given now. ``heed`` leaves out
-    what people have changed in the CRM since, and the note then tells of it (P-7B).
+    rated itself when answers were in already (P-39). ``phone``: who took the answer down in a call; None: nobody did.
+    The same answer always gives the same keys; an edited one gives new keys, so that its note is added beside the
+    former one and its values take the place of the former. Deal and company hold the newest answer, or what it comes to
+    with those of other colleagues, ``among`` which it is, the newest first (:func:`_together`). An answer dated after
+    ``now`` counts as given now. ``heed`` leaves out what people have changed in the CRM since, and the note then tells
+    of it (P-7B).
     """
     if not answer.values:
         return ()
@@ -105,7 +109,7 @@ def feedback_writes(
     who = who if answer.contact_id else answer.by + (f"-{author_id(answer.author)}" if answer.author else "")
     key = f"{case.id}:feedback:{who}:{_digest(answer)}"
     company_id = deal.company_id or case.company_id
-    title = _title(case.kind, questionnaire, answer, case.language, name)
+    title = _title(case.kind, questionnaire, answer, case.language, name, phone)
     score = given_score(questionnaire, answer)
     start = start if score is not None and case.kind is CaseKind.OFFBOARDING else None
     readable = [*_foreword(questionnaire, case.language, start, score, late=late)]
@@ -321,7 +325,9 @@ def _shortened(text: str, language: str) -> str:
     return f"{text[: bisect_right(sizes, MAX_TEXT - len(last) - 5)].rstrip()}…\n\n{last}"
 
 
-def _title(kind: CaseKind, questionnaire: Questionnaire, answer: Answer, language: str, name: str | None) -> str:
+def _title(
+    kind: CaseKind, questionnaire: Questionnaire, answer: Answer, language: str, name: str | None, phone: str | None
+) -> str:
     if questionnaire.kind is LinkKind.TEAM:
         title = wording(questionnaire.title, language, questionnaire.languages)
         title = _say("team", language) if is_own_view(questionnaire) else _say("team_page", language, title=title)
@@ -329,6 +335,9 @@ def _title(kind: CaseKind, questionnaire: Questionnaire, answer: Answer, languag
     name = shorten(clean_text(name or ""))
     by = "customer" if answer.by == "customer" else "csm"
     who = _say(f"{by}_named" if name else by, language, name=name)
+    if phone is not None:
+        taker = shorten(clean_text(phone)) or _say("colleague", language)
+        who = _say("phone", language, name=name or _say("customer", language), taker=taker)
     if kind is CaseKind.BASELINE and questionnaire.kind is LinkKind.INTERVIEW:
         return wording(questionnaire.title, language, questionnaire.languages)
     page = "interview" if questionnaire.kind is LinkKind.INTERVIEW else "survey"

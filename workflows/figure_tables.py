@@ -59,7 +59,14 @@ _WORDS: Mapping[str, Texts] = {
     "offboardings": {"en": "Customers leaving", "fr": "Clients sur le départ"},
     "open": {"en": "Goodbyes still open", "fr": "Départs encore en cours"},
     "returns": {"en": "Customers who came back", "fr": "Clients revenus"},
-    "responses": {"en": "Survey pages answered, of those given out", "fr": "Enquêtes remplies, sur celles remises"},
+    "responses": {
+        "en": "Exit surveys answered, of those asked in writing",
+        "fr": "Enquêtes de sortie remplies, sur celles demandées par écrit",
+    },
+    "leaving_responses": {
+        "en": "Surveys on the leaving answered, of those asked in writing",
+        "fr": "Enquêtes sur le départ remplies, sur celles demandées par écrit",
+    },
     "agreed": {
         "en": "Rep and customer named the same reason",
         "fr": "Commercial et client ont donné le même motif",
@@ -140,6 +147,7 @@ def _summary(figures: Figures, language: str) -> Iterator[tuple[Cell, ...]]:
     yield say("open", language), figures.open, None, None
     shares = {
         "responses": figures.responses,
+        "leaving_responses": figures.leaving_responses,
         "acknowledged_in_a_day": figures.acknowledged_in_a_day,
         "steps_on_time": figures.on_time,
         "agreed": figures.agreed,

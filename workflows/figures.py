@@ -143,7 +143,8 @@ class Figures(Model):
     """All figures of one account and period. Dates are days in the account's zone; ``until`` is not counted any more.
 
     ``agreed``: offboardings in which the rep and the customer named the same reason, of those in which both named one.
-    ``acknowledged_hours``: median from the plan's start to the acknowledgement; None below :data:`FEW`.
+    ``responses`` and ``leaving_responses``: of the exit surveys, and of those on the leaving, that people were asked in
+    writing. ``acknowledged_hours``: median from the plan's start to the acknowledgement; None below :data:`FEW`.
     ``saves``: negotiations that ended with a renewal, of those that ended. ``returns``: customers who came back.
     ``taken_back``: offboardings cancelled because the deal was renewed after all, of all offboardings.
     """
@@ -160,6 +161,7 @@ class Figures(Model):
     end: Scores = Scores()
     pairs: tuple[Pair, ...] = ()
     responses: Share = Share(count=0, of=0)
+    leaving_responses: Share = Share(count=0, of=0)
     acknowledged: int = 0
     acknowledged_hours: float | None = None
     acknowledged_in_a_day: Share = Share(count=0, of=0)
@@ -219,6 +221,7 @@ class Gathering:
         self._ends: dict[str, tuple[datetime, int]] = {}
         self._end: Counter[int] = Counter()
         self._responses = [0, 0]
+        self._later = [0, 0]
         self._hours: list[float] = []
         self._steps: dict[tuple[str, str], _StepCount] = defaultdict(_StepCount)
         self._saves = [0, 0]
@@ -259,6 +262,7 @@ class Gathering:
                 if who in self._starts
             ),
             responses=Share(count=self._responses[0], of=self._responses[1]),
+            leaving_responses=Share(count=self._later[0], of=self._later[1]),
             acknowledged=len(self._hours),
             acknowledged_hours=round(median(self._hours), 1) if len(self._hours) >= FEW else None,
             acknowledged_in_a_day=Share(count=sum(hours <= 24 for hours in self._hours), of=len(self._hours)),
@@ -296,6 +300,8 @@ class Gathering:
             self._worth[currency] += case.amount
         self._responses[0] += case.answered
         self._responses[1] += case.asked
+        self._later[0] += case.answered_later
+        self._later[1] += case.asked_later
         self._add_reasons(case)
         self._add_acknowledgement(case)
         for answer in case.answers:

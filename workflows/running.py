@@ -6,20 +6,21 @@ from collections.abc import Collection
 from datetime import date, datetime, timedelta
 
 from workflows.answers import needless
-from workflows.asking import is_about_leaving
+from workflows.asking import is_about_leaving, is_farewell
 from workflows.asks import ASKS, CONTACTS, CONTRACT_END, REASON, answered, ask
 from workflows.cases import CaseStatus, Step, StepStatus
+from workflows.channel import keep_channel
 from workflows.dates import day_of, plausible
 from workflows.desk import MAX_CONTACTS, Desk, reachable
 from workflows.door import addressee, is_addressed, next_change, open_door, win_back_day, write_win_back
-from workflows.draft import FINISHED, MAILED, Draft
+from workflows.draft import FINISHED, Draft
 from workflows.ending import SURVEY_LINK
 from workflows.exit_rights import hangs_on_rights
 from workflows.handover import attach_document, needs_start
 from workflows.inventory import follow_items, items_over
 from workflows.loop import is_our_due, moving
 from workflows.meeting import invitation
-from workflows.records import RecordKind, Ref
+from workflows.records import Contact, RecordKind, Ref
 from workflows.rules import Anchor, CaseKind, LinkKind, StepRule
 from workflows.said import Said
 from workflows.texts import TextError, uses
@@ -243,19 +244,22 @@ def _release(desk: Desk, step: Step, rule: StepRule) -> bool:
         draft.written[f"end:{step.key}"] = draft.case.contract_end.isoformat()
     draft.log("released", f"due {due.date().isoformat()}", step=step.key, owner=choice.user.id)
     contact = desk.contact(step.contact_id)
-    if rule.link is LinkKind.SURVEY and contact is not None and reachable(contact):
-        draft.written[f"{MAILED}{step.key}"] = "yes"
-    _write_survey_link(desk, step, rule)
+    if rule.link is LinkKind.SURVEY and contact is not None:
+        in_writing = reachable(contact)
+        if in_writing or rule.call_title or rule.call_body:
+            keep_channel(draft, step, rule.questionnaire or "", in_writing=in_writing)
+        if in_writing:
+            _write_survey_link(desk, contact, rule)
     return False
 
 
-def _write_survey_link(desk: Desk, step: Step, rule: StepRule) -> None:
+def _write_survey_link(desk: Desk, contact: Contact, rule: StepRule) -> None:
     """The contact's own field carries the link too, for the CRM's mail automation (P-31); of exit surveys only."""
-    if desk.draft.case.kind is not CaseKind.OFFBOARDING:
+    asked = desk.draft.look.questionnaires.get(rule.questionnaire or "")
+    if desk.draft.case.kind is not CaseKind.OFFBOARDING or (asked is not None and not is_farewell(asked)):
         return
-    contact = desk.contact(step.contact_id)
-    link = desk.link(rule, step.contact_id)
-    if rule.link is LinkKind.SURVEY and contact is not None and reachable(contact) and link is not None:
+    link = desk.link(rule, contact.id)
+    if link is not None:
         target = Ref(kind=RecordKind.CONTACT, id=contact.id)
         desk.draft.fields(f"{SURVEY_LINK}{contact.id}", target, {"survey_link": link})
 

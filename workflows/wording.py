@@ -382,6 +382,17 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         ),
     },
     "task.link": {"en": "Link: {link}", "fr": "Lien : {link}"},
+    "task.left_out": {
+        "en": (
+            "Only {most} contacts of this deal are asked, the main contact and those with a role first; {count} more "
+            "are left out. Is somebody missing who should be heard? Then ask them yourself."
+        ),
+        "fr": (
+            "Seuls {most} contacts de cette transaction sont interrogés, d’abord le contact principal et ceux qui ont "
+            "un rôle ; {count} autres ne le sont pas. Manque-t-il quelqu’un qu’il faudrait entendre ? Alors "
+            "demandez-lui vous-même."
+        ),
+    },
     # Handover: the inventory and documents (P-22 … P-24, P-28).
     "why.item": {
         "en": "{name} was chosen because the inventory names them.",

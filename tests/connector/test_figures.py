@@ -122,6 +122,27 @@ def test_figures_come_from_all_that_the_account_knows(store: Store) -> None:
     assert found.avoidable == {"yes": 5}
 
 
+@pytest.mark.row("P-16", "P-44")
+def test_only_who_was_asked_in_writing_counts_for_the_response_rate_and_the_leaving_counts_apart(store: Store) -> None:
+    marks = {
+        0: {"mailed:survey@p0": "exit", "mailed:survey-reminder@p0": "exit", "mailed:leaving-survey@p0": "leaving"},
+        1: {"phoned:survey@p1": "exit", "phoned:leaving-survey@p1": "leaving"},
+        2: {"mailed:survey@p2": "yes"},
+    }
+    with store.write() as session:
+        for number, written in marks.items():
+            cases.save(session, case(number, written=written))
+            for asked in ("exit", "leaving") if number < 2 else ("exit",):
+                intake.keep_link(session, page(number, questionnaire=asked))
+        intake.save_answer(session, page(0), said(0, recommend=9, reason="price"))
+        for asked, values in (("exit", {"recommend": 2, "reason": "price"}), ("leaving", {"leaving": 3})):
+            intake.save_answer(session, page(1, questionnaire=asked), said(1, asked, **values))
+    found = read(store)
+    assert (found.responses.count, found.responses.of) == (1, 2), "what was asked in a call is no mail that was sent"
+    assert (found.leaving_responses.count, found.leaving_responses.of) == (0, 1)
+    assert (found.end.answers, found.leaving[0].scores.answers) == (2, 1), "what they said in a call is heard"
+
+
 def test_a_period_leaves_out_other_endings(store: Store) -> None:
     fill(store)
     assert read(store, since=date(2026, 3, 3)).offboardings == 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from workflows.questions import Answer, AnswerValue, Questionnaire
 from workflows.records import Contact, People, Role
 from workflows.rules import LinkKind
 from workflows.survey import shipped_questionnaires
-from workflows.writes import CreateNote, CreateTask, Priority, UpdateFields, UpdateTask
+from workflows.writes import CreateNote, CreateTask, Priority, TaskType, UpdateFields, UpdateTask
 
 ZOE = Contact(
     id="p1",
@@ -222,6 +222,55 @@ def test_where_we_ended_it_unfair_treatment_calls_the_manager_though_the_score_i
     assert both.keys() - {"care@p2"} == {"detractor-care@p2"}, "one call, not two"
 
 
+@pytest.mark.row("P-16", "P-37")
+def test_what_somebody_said_in_a_call_is_entered_by_whoever_called_and_the_note_says_so(world: Any) -> None:
+    world.playbook = shipped_playbooks()["light"]
+    world.questionnaires = dict(shipped_questionnaires())
+    world.people = People(company=world.people.company, contacts=(ZOE, SAM.model_copy(update={"email": None})))
+    world.enter("lost")
+    world.look()
+    world.wait(days=125)
+    call = next(one for one in world.made.values() if one.key.endswith(":survey@p2"))
+    page = f"/survey/{world.case.id}/p2"
+    assert (call.type, page in call.body, call.link) == (TaskType.CALL, True, None)
+    notes = [one for one in said(world, "p2", {"recommend": 9, "reason": "price"}) if isinstance(one, CreateNote)]
+    caller = world.users[call.owner_id].name
+    assert [one.title for one in notes] == [f"Exit survey: Sam Low, taken by phone by {caller}"]
+    notes = [one for one in said(world, "p1", {"recommend": 9, "reason": "price"}) if isinstance(one, CreateNote)]
+    assert [one.title for one in notes] == ["Exit survey: Zoe Hill's own answer"]
+
+
+@pytest.mark.row("P-31")
+def test_the_contacts_field_keeps_the_exit_survey_when_the_leaving_is_asked_about(
+    leaving: Any, make_rule: Callable[..., Any]
+) -> None:
+    more = {"link": LinkKind.SURVEY, "questionnaire": "leaving", "per_contact": True}
+    lay_out(leaving, make_rule("later", "contract_end", "contract_end+4bd", **more))
+    fields = [one for one in leaving.look() if isinstance(one, UpdateFields)]
+    assert leaving.step("later@p1").task_id is not None
+    assert not any("survey_link" in one.values for one in fields)
+
+
+@pytest.mark.row("P-16")
+def test_a_crowd_of_contacts_is_told_of_in_the_tasks_that_ask_some_of_them(
+    world: Any, make_rule: Callable[..., Any], make_book: Callable[..., Any]
+) -> None:
+    crowd = tuple(Contact(id=f"p{at}", name=f"P {at}", email=f"p{at}@example.com") for at in range(25))
+    asks = {"link": LinkKind.SURVEY, "questionnaire": "exit", "per_contact": True}
+    world.playbook = make_book(
+        make_rule("survey", "confirmed", "confirmed+4bd", **asks),
+        make_rule("other", "confirmed", "confirmed+4bd", per_contact=True),
+    )
+    world.change(contract_end=date(2026, 1, 1))
+    world.people = People(company=world.people.company, contacts=crowd)
+    world.enter("lost")
+    tasks = made(world.look())
+    asked = [one.body for key, one in tasks.items() if key.startswith("survey@")]
+    assert len(asked) == 10
+    assert all("Only 10 contacts of this deal are asked" in body and "15 more are left out" in body for body in asked)
+    assert not any("left out" in one.body for key, one in tasks.items() if key.startswith("other@"))
+
+
 @pytest.mark.row("P-33")
 def test_the_companys_start_stands_in_where_a_person_was_never_asked(leaving: Any) -> None:
     company = leaving.people.company.model_copy(update={"start_score": 7})
@@ -335,6 +384,22 @@ def test_who_does_not_answer_is_reminded_twice_in_business_days_and_never_again(
     assert reminded[0][1] - sent.date() >= timedelta(days=3)
     assert all(day.weekday() < 5 for _, day in reminded)
     assert leaving.step("remind@p2").status is StepStatus.WAITING, "Sam's survey was never sent"
+
+
+@pytest.mark.row("P-3A")
+def test_an_answer_closes_the_task_to_send_the_survey_and_what_follows_it_goes_on(
+    leaving: Any, make_rule: Callable[..., Any]
+) -> None:
+    lay_out(leaving, make_rule("after", "step:survey+1d", "step:survey+2d"))
+    decision = said(leaving, "p1", {"recommend": 9, "reason": "results"})
+    (closed,) = [one for one in decision if isinstance(one, UpdateTask)]
+    assert (closed.task_id, closed.close) == (leaving.step("survey@p1").task_id, True)
+    assert "They have answered already" in (closed.note or "")
+    assert leaving.step("survey@p2").status is StepStatus.OPEN
+    leaving.finish("survey@p2")
+    leaving.look()
+    leaving.wait(days=3)
+    assert leaving.step("after").status is StepStatus.OPEN
 
 
 @pytest.mark.row("P-3A")

@@ -382,7 +382,7 @@ def test_a_whole_goodbye_goes_from_thanks_to_the_open_door(
     days = {task.key.split(":", 1)[1].partition("@")[0].partition(".")[0]: day for day, task in tasks}
     first = min(days.values())
     end = first + timedelta(days=90)
-    left_out = {"plan-60", "plan-30", "plan-short", "thank-for-answer", "detractor-care"}
+    left_out = {"plan-60", "plan-30", "plan-short", "thank-for-answer", "detractor-care", "leaving-care"}
     left_out |= {"hand-over-items", "late-items"}  # the inventory is empty
     left_out |= {"status"}  # no rhythm was agreed, so that the fixed points are made
     left_out |= {"receipt-reminder", "escalate", "roles"}  # all was done in time, and who is who is known
@@ -404,7 +404,8 @@ def test_people_who_cannot_be_written_to_are_called(lived: Callable[..., list[Ap
     assert "more-voices" not in tasks
     assert tasks["survey@p2"].type is TaskType.CALL
     assert tasks["survey@p2"].subject == "Call Max Low and ask how it was"
-    assert "https://" not in tasks["survey@p2"].body
+    assert tasks["survey@p2"].body.count("https://goodbye.example.com/survey/") == 1, "to enter what they say"
+    assert tasks["survey@p2"].link is None, "nothing that a CRM could send them"
     assert tasks["survey@p3"].body.count("https://goodbye.example.com/survey/") == 1
     assert "Hello Zoe," in tasks["survey@p3"].body
 
