@@ -26,8 +26,7 @@ from adapters.salesforce.mapping import (
 from workflows.records import Model, RecordKind
 from workflows.writes import Priority
 
-STATE_KEY = "shape.2"
-"""Another name than before: an org that was looked at then is looked at again, for fields that were not asked for."""
+STATE_KEY = "shape"
 DEAL_TEAM = "OpportunityTeamMembers"
 COMPANY_TEAM = "AccountTeamMembers"
 FALLBACK_KEY_FIELD = "CallObject"
