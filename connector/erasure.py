@@ -98,8 +98,8 @@ class Receipt:
             )
         if self.to_look_at:
             told.append(
-                f"Here, in {_at_least(len(self.to_look_at))} texts: a part of the name, which may be anybody's. They "
-                "are listed with their places: look at them, and erase again by the words that must go."
+                f"Here: texts with a part of the name, which may be anybody's ({_at_least(len(self.to_look_at))}). "
+                "They are listed with their places: look at them, and erase again by the words that must go."
             )
         told.append("Here: the CRM's id of the person in keys and in the log. It names nobody without the CRM.")
         told.append("Here: a keyed digest, so that they are not taken in again.")
