@@ -463,13 +463,6 @@ def test_more_people_are_looked_for_early_while_nobody_or_only_one_is_known(
     assert not asked or days["more-voices"] < days["interview"]
 
 
-def test_no_french_title_puts_a_name_where_french_would_elide() -> None:
-    """“De Atelier Lumière” is not French, and a template cannot know how the name begins."""
-    titles = [step.title["fr"] for step in shipped_playbooks()["saas"].steps()]
-    assert len(titles) > 15
-    assert [title for title in titles if re.search(r"\b(de|que|jusque|lorsque) \{\{", title)] == []
-
-
 @pytest.mark.row("P-07", "P-20")
 @pytest.mark.parametrize("language", ["en", "fr"])
 @pytest.mark.parametrize(

@@ -144,6 +144,7 @@ def test_a_questionnaire_that_could_not_work_is_refused_with_its_cure(old: str, 
     assert cure in str(caught.value)
 
 
+@pytest.mark.row("P-32")
 def test_a_survey_that_demands_more_than_five_answers_is_refused() -> None:
     more = "".join(f"      - {{key: q{n}, type: text, required: true, text: {{en: A, fr: B}}}}\n" for n in range(5))
     greedy = SMALL.replace("  - key: long\n", more + "  - key: long\n")
