@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from adapters.errors import Rejected
 from adapters.hubspot import leaving, past
 from adapters.hubspot.changes import SEARCH_DEALS, SEARCH_TASKS, Cursor, changed, in_stages
 from adapters.hubspot.checkup import Checkup
@@ -15,7 +16,7 @@ from adapters.hubspot.involved import involved
 from adapters.hubspot.mapping import TaskKeys, own
 from adapters.hubspot.project import by_hand
 from adapters.hubspot.reads import GET_OWNERS, Reader
-from adapters.hubspot.schema import Provisioner, deal_fields
+from adapters.hubspot.schema import Provisioner, deal_fields, missing_properties
 from adapters.hubspot.settings import HubSpotSettings
 from adapters.hubspot.writes import Writer
 from adapters.offers import APP_STATE, PackageOrder, Removal
@@ -35,7 +36,7 @@ from adapters.results import (
 from adapters.services import FieldMap, Services
 from workflows.fields import FieldSpec
 from workflows.namesakes import Leaver, Namesake
-from workflows.records import Deal, Involvement, People, Pipeline, Ref, TaskState, User
+from workflows.records import Deal, Involvement, People, Pipeline, RecordKind, Ref, TaskState, User
 from workflows.writes import Write
 
 
@@ -79,9 +80,20 @@ class HubSpotCrm:
         return changed(self._client, SEARCH_DEALS, cursor, self._settings.overlap_seconds)
 
     def changed_tasks(self, cursor: str) -> Page:
-        """Where tasks carry no property of ours, all tasks that changed: the caller knows which are ours."""
-        ours = [{"propertyName": own("key"), "operator": "HAS_PROPERTY"}] if self._writer.keys.property else []
-        return changed(self._client, SEARCH_TASKS, cursor, self._settings.overlap_seconds, ours)
+        """Where tasks carry no property of ours, all tasks that changed: the caller knows which are ours.
+
+        HubSpot refuses a search by a property that somebody deleted; from then on tasks are as before provisioning.
+        """
+        overlap = self._settings.overlap_seconds
+        if self._writer.keys.property:
+            ours = [{"propertyName": own("key"), "operator": "HAS_PROPERTY"}]
+            try:
+                return changed(self._client, SEARCH_TASKS, cursor, overlap, ours)
+            except Rejected:
+                if not missing_properties(self._client, RecordKind.TASK, [own("key")]):
+                    raise
+                self._writer.keys = self._writer.keys.without([own("key")])
+        return changed(self._client, SEARCH_TASKS, cursor, overlap)
 
     def deals_in_stages(self, stage_ids: Sequence[str], cursor: str | None) -> Page:
         """By id, so that deals which move meanwhile push none out of sight."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from adapters.errors import AdapterError, ConsentEnded, CredentialsInvalid, NotFound, Rejected, ScopeMissing
@@ -38,6 +38,8 @@ class Checkup:
     keys: TaskKeys
     has_secret: bool
     now: Callable[[], datetime]
+    gone: set[str] = field(default_factory=set)
+    """Properties of tasks that were there when the account was provisioned."""
 
     def run(self) -> Iterator[Finding]:
         """All findings; stops early only where HubSpot refuses the token."""
@@ -122,7 +124,9 @@ class Checkup:
             yield Finding(f"{kind} properties", Level.FAULT, error.message, _remedy(error))
             return
         lost = [name for name in ours if name in missing]
-        if lost and kind != RecordKind.TASK:
+        if kind == RecordKind.TASK:  # some accounts take none of them; what was there once is missed
+            self.gone.update(name for name in lost if self._remembered(name))
+        if lost and (kind != RecordKind.TASK or self.gone):
             text = Said("HubSpot does not have our properties here: %(names)s", names=some(lost))
             yield Finding(f"{kind} properties", Level.FAULT, text, Said("run `aurevoir provision`"))
         elif not lost:
@@ -154,8 +158,11 @@ class Checkup:
             Said("set client_secret to the app's, from its Auth page, if the app sends webhooks"),
         )
 
+    def _remembered(self, name: str) -> bool:
+        return self.keys.property if name == own("key") else self.keys.link
+
     def _key(self) -> Finding:
-        if self.keys.property:
+        if self.keys.property and own("key") not in self.gone:
             return Finding("task key", Level.OK, Said("tasks carry their key in a property"))
         return Finding(
             "task key",

@@ -502,6 +502,28 @@ def test_a_missing_scope_is_named_and_the_rest_is_still_set_up(rig: Any) -> None
     assert report.state["task_key"] in ("marker", "property")
 
 
+def test_changed_tasks_are_found_when_an_admin_deleted_the_property_of_their_key_and_the_check_up_says_so(
+    rig: Any, desk: Any
+) -> None:
+    (before,) = desk.crm.write([task(rig, "901", "k")])
+    rig.advance(timedelta(hours=1))
+    cursor = desk.crm.start_cursor()
+    with rig.world.lock:
+        rig.world.schema.archive(TASK, "aurevoir_key")
+    rig.advance(timedelta(minutes=2))
+    rig.complete_task(str(before.record_id))
+    rig.advance(timedelta(minutes=2))
+    assert before.record_id in desk.crm.changed_tasks(cursor).ids
+    rig.forget_calls()
+    desk.crm.changed_tasks(cursor)
+    assert rig.calls() == 1, "what was learned is remembered"
+    again = kit.connect(rig, state={"task_key": "unique", "task_link": "property"})
+    found = {finding.subject: finding for finding in again.crm.check()}
+    again.crm.close()
+    assert (found["task properties"].level, found["task key"].level) == (Level.FAULT, Level.WARNING)
+    assert "aurevoir provision" in found["task properties"].remedy
+
+
 def test_the_check_up_names_another_account_a_missing_property_and_a_bad_token(rig: Any) -> None:
     services = Services(rig.now, lambda _: None, kit.MemoryTokens(), kit.MemoryBudget(rig))
     fields = FieldMap(contract_end="contract_end_dat", figures=(("company", "seats"),))
