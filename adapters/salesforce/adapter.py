@@ -95,8 +95,18 @@ class SalesforceCrm:
         return changes.changed_deals(self._client, cursor, self._fields.of_deal())
 
     def changed_tasks(self, cursor: str) -> Page:
-        """Changed and deleted tasks with our key, up to 2,000 a page."""
-        return changes.changed_tasks(self._client, cursor, self._known_shape().key_field)
+        """Changed and deleted tasks with our key, up to 2,000 a page.
+
+        An org that refuses the key's field is looked at again: somebody deleted or hid it since.
+        """
+        field = self._known_shape().key_field
+        try:
+            return changes.changed_tasks(self._client, cursor, field)
+        except Rejected as error:
+            if (error.field or "").rpartition(".")[2] != field:
+                raise
+            self._forget_shape()
+            return changes.changed_tasks(self._client, cursor, self._known_shape().key_field)
 
     def deals_in_stages(self, stage_ids: Sequence[str], cursor: str | None) -> Page:
         """Opportunities that sit in these stages, by id."""

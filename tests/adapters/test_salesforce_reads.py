@@ -123,6 +123,8 @@ def test_only_tasks_of_ours_are_told_as_changed(org: Any) -> None:
     write = CreateTask(key="k", deal_id=deal_id, subject="Ours", due_at=org.sandbox.clock.now(), owner_id=org.someone)
     (outcome,) = crm.write([write])
     assert told(crm.changed_tasks, cursor)[0] == [outcome.record_id]
+    del org.sandbox.world.schema.object("Task").fields["aurevoir_key__c"]
+    assert told(crm.changed_tasks, cursor)[0] == [], "an admin deleted the field: no stop, and nothing that carries it"
 
 
 @pytest.mark.parametrize(
