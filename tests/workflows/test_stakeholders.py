@@ -41,7 +41,10 @@ def test_conditions_ask_who_decides_who_uses_and_who_has_a_say(condition: str, e
     ("language", "shown"),
     [
         ("en", "- Ann Lee: decides, receives the handover\n- Bob Ray: uses it\n- cleo@example.com: role unknown"),
-        ("fr", "- Ann Lee\xa0: décide, reçoit la passation\n- Bob Ray\xa0: utilise\n- cleo@example.com\xa0: rôle inconnu"),
+        (
+            "fr",
+            "- Ann Lee\xa0: décide, reçoit la passation\n- Bob Ray\xa0: utilise\n- cleo@example.com\xa0: rôle inconnu",
+        ),
     ],
 )
 def test_the_map_shows_everybody_with_their_role(language: str, shown: str) -> None:
