@@ -243,12 +243,22 @@ def _has(kind: RecordKind, name: str) -> bool:
 
 
 def _readable(questionnaire: Questionnaire, answer: Answer, language: str) -> Iterator[str]:
-    """Each answered question with its answer; what another version of the questionnaire asked is kept as well."""
+    """Each answered question with its answer; what another version of the questionnaire asked is kept as well.
+
+    Notes of a conversation stand below the titles of their sections: what was said is one thing, and what whoever
+    listened thinks of it another.
+    """
     asked = set()
-    for question in questionnaire.questions():
-        asked.add(question.key)
-        value = answer.values.get(question.key)
-        if value is not None:
+    for section in questionnaire.sections:
+        titled = questionnaire.kind is not LinkKind.INTERVIEW
+        for question in section.questions:
+            asked.add(question.key)
+            value = answer.values.get(question.key)
+            if value is None:
+                continue
+            if not titled:
+                yield f"— {wording(section.title, language, questionnaire.languages)} —"
+                titled = True
             text = wording(question.text, language, questionnaire.languages)
             yield f"{text}\n{_told(question, value, language, questionnaire.languages)}"
     for key in sorted(answer.values.keys() - asked):
