@@ -24,7 +24,7 @@ from workflows.permission import Agreed, Permission, Purpose, is_looked_for, pla
 from workflows.questions import Answer, QuestionType
 from workflows.records import Contact, Model, RecordKind, Ref
 from workflows.returning import close_door, reopen_door
-from workflows.rounds import NEWS_ANCHORS, first_of, mark_of, next_budget_year, nth
+from workflows.rounds import NEWS_ANCHORS, mark_of, next_budget_year, nth
 from workflows.rules import Anchor, CaseKind, DoorRules, LinkKind, Moment, StepRule
 from workflows.texts import shorten
 from workflows.writes import DocumentKind
@@ -309,13 +309,15 @@ def _add_news(draft: Draft, rules: dict[str, StepRule], rule: StepRule) -> None:
 
 def _add_round(draft: Draft, rules: dict[str, StepRule], rule: StepRule, end: date | None, tz: ZoneInfo) -> None:
     """The next round of a step, once the last one is done, unless that would be too late or nobody wants it."""
-    rounds = [step for step in draft.steps.values() if first_of(step.rule) == rule.key]
-    last = max(rounds, key=lambda step: int(mark_of(step.rule) or 1), default=None)
+    rounds, number = draft.of_rule(rule.key), 1
+    while further := draft.of_rule(f"{rule.key}.{number + 1}"):
+        rounds, number = further, number + 1
+    last = next(iter(rounds), None)
     if last is None or last.status not in FINISHED:
         return
     wanted = _named_anew(draft, last, tz) if rule.repeat is None else _comes_again(draft, rule, last, end, tz)
     if wanted:
-        made = nth(rule, str(int(mark_of(last.rule) or 1) + 1))
+        made = nth(rule, str(number + 1))
         rules[made.key] = made
         draft.put(Step(key=made.key, rule=made.key))
 
