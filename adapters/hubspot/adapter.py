@@ -13,11 +13,11 @@ from adapters.hubspot.checkup import Checkup
 from adapters.hubspot.client import Client
 from adapters.hubspot.employers import entered_anew, moved_contacts
 from adapters.hubspot.involved import involved
-from adapters.hubspot.mapping import TaskKeys, own
 from adapters.hubspot.project import by_hand
 from adapters.hubspot.reads import GET_OWNERS, Reader
 from adapters.hubspot.schema import Provisioner, deal_fields, missing_properties
 from adapters.hubspot.settings import HubSpotSettings
+from adapters.hubspot.values import TaskKeys, own
 from adapters.hubspot.writes import Writer
 from adapters.offers import APP_STATE, PackageOrder, Removal
 from adapters.results import (

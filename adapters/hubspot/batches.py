@@ -21,9 +21,10 @@ from adapters.errors import (
     Retryable,
 )
 from adapters.hubspot.client import Answer, Client, Op
-from adapters.hubspot.mapping import marker, own, properties_of
+from adapters.hubspot.mapping import properties_of
 from adapters.hubspot.problems import Problem, Refused, parse_problem
 from adapters.hubspot.reads import BATCH, chunks
+from adapters.hubspot.values import marker, own
 from adapters.results import Outcome, Result
 from workflows.said import Said
 

@@ -16,7 +16,8 @@ from typing import Any, Literal
 
 from adapters.errors import Permanent
 from adapters.hubspot.client import Answer, Client, Op
-from adapters.hubspot.mapping import parse_moment, properties_of
+from adapters.hubspot.mapping import properties_of
+from adapters.hubspot.values import parse_moment
 from adapters.results import Page
 from workflows.said import Said
 

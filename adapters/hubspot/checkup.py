@@ -10,10 +10,10 @@ from adapters.errors import AdapterError, ConsentEnded, CredentialsInvalid, NotF
 from adapters.findings import clock, scopes, some
 from adapters.hubspot.changes import SEARCH_DEALS, search
 from adapters.hubspot.client import Client
-from adapters.hubspot.mapping import TaskKeys, own
 from adapters.hubspot.oauth import SCOPES
 from adapters.hubspot.reads import Reader
 from adapters.hubspot.schema import missing_properties
+from adapters.hubspot.values import TaskKeys, own
 from adapters.results import Finding, Level, Said
 from adapters.services import FieldMap
 from workflows.fields import FIELDS

@@ -8,8 +8,9 @@ from typing import Any
 
 from adapters.hubspot.changes import PAGE, search
 from adapters.hubspot.client import Op
-from adapters.hubspot.mapping import milliseconds, parse_moment, properties_of
+from adapters.hubspot.mapping import properties_of
 from adapters.hubspot.reads import BATCH, Reader, Target, chunks
+from adapters.hubspot.values import milliseconds, parse_moment
 from adapters.results import Employer
 from workflows.namesakes import Leaver, Namesake, Person, last_names, likely, namesakes
 from workflows.records import RecordKind

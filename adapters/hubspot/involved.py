@@ -12,8 +12,9 @@ from typing import Any
 
 from adapters.errors import NotFound, Rejected, ScopeMissing, Unsupported
 from adapters.hubspot.client import Op
-from adapters.hubspot.mapping import own, parse_moment, properties_of
+from adapters.hubspot.mapping import properties_of
 from adapters.hubspot.reads import BATCH, BATCH_READ, GET_DEAL, Reader, chunks
+from adapters.hubspot.values import own, parse_moment
 from workflows.records import Deal, Involvement, Part, RecordKind
 
 ACTIVITIES: Mapping[Part, tuple[str, Op]] = {

@@ -11,9 +11,10 @@ from typing import Any
 
 from adapters.errors import NotFound, Permanent
 from adapters.hubspot.client import Client, Op
-from adapters.hubspot.mapping import OBJECTS, own
+from adapters.hubspot.mapping import OBJECTS
 from adapters.hubspot.schema import GROUP, GROUPS, LIST
 from adapters.hubspot.settings import HubSpotSettings
+from adapters.hubspot.values import own
 from adapters.offers import Removal
 from workflows.fields import FieldSpec
 from workflows.records import RecordKind

@@ -17,18 +17,10 @@ from zoneinfo import ZoneInfo
 from adapters.errors import Permanent
 from adapters.hubspot.changes import CHANGED, ID, PAGE, SEARCH_DEALS
 from adapters.hubspot.client import Client
-from adapters.hubspot.mapping import (
-    OBJECTS,
-    amount_of,
-    deal_from,
-    deal_properties,
-    history_of,
-    milliseconds,
-    parse_date,
-    properties_of,
-)
+from adapters.hubspot.mapping import OBJECTS, amount_of, deal_from, deal_properties, history_of, properties_of
 from adapters.hubspot.reads import BATCH_WITH_HISTORY, Reader, chunks, primary
 from adapters.hubspot.schema import LIST
+from adapters.hubspot.values import milliseconds, parse_date
 from adapters.results import Page, Traced
 from adapters.services import FieldMap
 from workflows.records import PastField, PastValue, RecordKind

@@ -23,12 +23,11 @@ from adapters.hubspot.mapping import (
     deal_from,
     deal_properties,
     history_of,
-    marker,
-    own,
     properties_of,
     task_from,
     with_former,
 )
+from adapters.hubspot.values import marker, own
 from adapters.results import Change, Observed, Wanted
 from adapters.services import FieldMap
 from workflows.records import Deal, DealState, People, Pipeline, RecordKind, Ref, Stage, TaskState, User

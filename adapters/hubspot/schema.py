@@ -14,7 +14,8 @@ from typing import Any
 
 from adapters.errors import NotFound, Permanent, Rejected, ScopeMissing
 from adapters.hubspot.client import Client, Op
-from adapters.hubspot.mapping import OBJECTS, TaskKeys, own
+from adapters.hubspot.mapping import OBJECTS
+from adapters.hubspot.values import TaskKeys, own
 from adapters.results import DataType, FieldInfo, SchemaReport
 from workflows.fields import FieldSpec, FieldType
 from workflows.records import RecordKind

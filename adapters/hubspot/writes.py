@@ -11,22 +11,20 @@ from typing import Any, TypeVar
 from adapters.errors import AdapterError, OutcomeUnknown
 from adapters.hubspot.batches import Ended, Item, Sender, from_error, without_properties
 from adapters.hubspot.client import Client, Op
-from adapters.hubspot.mapping import (
+from adapters.hubspot.mapping import file_note_input, note_input, task_input
+from adapters.hubspot.problems import Problem
+from adapters.hubspot.reads import Reader
+from adapters.hubspot.values import (
     LONGEST_TEXT,
     TaskKeys,
     digest,
     encode,
-    file_note_input,
     marker,
     milliseconds,
-    note_input,
     own,
-    task_input,
     to_html,
     with_marker,
 )
-from adapters.hubspot.problems import Problem
-from adapters.hubspot.reads import Reader
 from adapters.results import Outcome, Result
 from workflows.records import RecordKind
 from workflows.said import Said

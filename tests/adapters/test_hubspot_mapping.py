@@ -6,19 +6,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from adapters.hubspot.mapping import (
-    TaskKeys,
-    contact_from,
-    deal_from,
-    encode,
-    marker,
-    note_input,
-    parse_date,
-    parse_moment,
-    task_from,
-    task_input,
-    to_html,
-)
+from adapters.hubspot.mapping import contact_from, deal_from, note_input, task_from, task_input
+from adapters.hubspot.values import TaskKeys, encode, marker, parse_date, parse_moment, to_html
 from adapters.services import FieldMap
 from workflows.records import Role
 from workflows.writes import CreateNote, CreateTask
