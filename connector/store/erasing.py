@@ -51,6 +51,8 @@ from workflows.writes import UpdateTask
 
 SCRUB = SOMEONE_ERASED
 """In :attr:`CaseRow.written`: texts of this case are emptied as soon as they were sent."""
+_CLOSING = ":close:erased"
+"""What the key of a write ends with that closes a task about them."""
 _ENDED = [IntentState.DONE.value, IntentState.REFUSED.value, IntentState.WITHDRAWN.value]
 _EMPTY: dict[str, dict[str, Any]] = {
     "task": {"subject": "", "body": "", "contact_ids": [], "link": None},
@@ -253,7 +255,7 @@ def _steps(session: Session, case: CaseRow, contact_ids: Collection[str], note: 
         return
     for step in session.scalars(select(StepRow).where(StepRow.case_id == case.id, StepRow.contact_id.in_(contact_ids))):
         if step.status == StepStatus.OPEN.value and step.task_id:
-            key = f"{case.id}:{step.key}:close:erased"
+            key = f"{case.id}:{step.key}{_CLOSING}"
             write = UpdateTask(key=key, deal_id=case.deal_id, task_id=step.task_id, note=note, close=True)
             done.closing.append((case.id, write))
         if step.status in (StepStatus.OPEN.value, StepStatus.WAITING.value, StepStatus.WRITING.value):
@@ -293,6 +295,7 @@ def _withdraw(
             IntentRow.state.not_in(_ENDED),
         )
     ).all()
+    rows = [row for row in rows if not row.key.endswith(_CLOSING)]  # an erasure just before planned that
     theirs = [row for row in rows if _is_about(row, contact_ids, words) or _tells_of(row, names)]
     for row in theirs:
         row.state, row.ended_at = IntentState.WITHDRAWN.value, now
