@@ -149,14 +149,14 @@ class Desk(Timing):
                 "deal": deal_view(look.deal),
                 "company": company_view(self.people.company, look.deal, self.language),
                 "contacts": Contacts(contacts, self.language, frame["validates"]),
-                "first": contact_view(contacts[0] if contacts else None),
+                "first": contact_view(contacts[0] if contacts else None, self.language),
                 "case": {**case_view(case, self.tz), "dates": dated_as(self.language, look.rules.calendar)},
                 "days_left": None if case.contract_end is None else (case.contract_end - self.today).days,
                 **door_values(look, case, self.language),
                 "frame": frame,
             }
         own = contact_id is not None and not is_group(contact_id)
-        contact = contact_view(self.contact(contact_id)) if own else self._values["first"]
+        contact = contact_view(self.contact(contact_id), self.language) if own else self._values["first"]
         given = scores(self.draft.written, self.people, contact_id if own else None, self.draft.look.rules.low_score)
         self._values["case"] = {**cast("Mapping[str, object]", self._values["case"]), **given}
         return {**self._values, "contact": contact, **self._items(contact_id)}

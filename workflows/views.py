@@ -26,12 +26,17 @@ def company_view(company: Company | None, deal: Deal, language: str) -> View:
     return {**vars(company), "name": company.name or name}
 
 
-def contact_view(contact: Contact | None) -> View:
-    """The fields of :class:`~workflows.records.Contact`, never without a name to greet; empty when there is nobody."""
+def contact_view(contact: Contact | None, language: str) -> View:
+    """The fields of :class:`~workflows.records.Contact`; empty when there is nobody.
+
+    Who has no first name is greeted by the name, and who has none either by a gap to fill in: no letter begins with
+    an address.
+    """
     if contact is None:
         return {}
     name = contact.name or contact.email or ""
-    return {**vars(contact), "name": name, "first_name": contact.first_name or name}
+    first_name = contact.first_name or contact.name or say("first_name", language)
+    return {**vars(contact), "name": name, "first_name": first_name}
 
 
 class Contacts(list[View]):
@@ -42,7 +47,7 @@ class Contacts(list[View]):
 
     def __init__(self, contacts: Iterable[Contact], language: str, validator: str = "") -> None:
         people = list(contacts)
-        super().__init__(contact_view(one) for one in people)
+        super().__init__(contact_view(one, language) for one in people)
         self._people, self._language = people, language
         words = re.findall(r"[^\s,;()<>]+", validator.casefold())
         self._validator = f" {' '.join(words)} "

@@ -101,6 +101,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "fr": "La réunion a eu lieu : cette tâche n’est plus nécessaire.",
     },
     # The stakeholder map (P-11).
+    "first_name": {"en": "[first name]", "fr": "[prénom]"},
     "colon": {"en": ":", "fr": "\N{NO-BREAK SPACE}:"},
     "role.decider": {"en": "decides", "fr": "décide"},
     "role.user": {"en": "uses it", "fr": "utilise"},
