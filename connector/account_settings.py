@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from adapters.services import FieldMap
+from connector.field_settings import ConfigModel, FieldsConfig
 from connector.survey_settings import SurveysConfig
 from connector.values import (
     Calendar,
@@ -26,12 +27,6 @@ from connector.values import (
 from workflows.records import Role
 from workflows.roles import USUAL_ROLES
 from workflows.said import Said
-
-
-class ConfigModel(BaseModel):
-    """Base of all parts of the configuration: frozen, unknown keys refused, numbers taken where a name is meant."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True, hide_input_in_errors=True)
 
 
 class WatchConfig(ConfigModel):
@@ -80,36 +75,6 @@ class WatchConfig(ConfigModel):
                         )
                     )
         return self
-
-
-class FieldsConfig(ConfigModel):
-    """Which of the CRM's own fields hold what."""
-
-    contract_end: str | None = Field(
-        default=None,
-        description="Deal field with the end of the contract; by default the close date.",
-        examples=["contract_end_date"],
-    )
-    exit_reason: str | None = Field(
-        default=None,
-        description="Deal field with the reason for leaving, as your team fills it.",
-        examples=["exit_reason"],
-    )
-    language: str | None = Field(
-        default=None,
-        description="Contact field with the language, where you keep one of your own.",
-        examples=["language"],
-    )
-    exit_rights: str | None = Field(
-        default=None,
-        description="Deal field that says whether the contract is in scope of exit rights: a tick box, or yes and no.",
-        examples=["in_scope_of_data_act"],
-    )
-    figures: tuple[Figure, ...] = Field(
-        default=(),
-        description="Key figures for reports: company.<field> or deal.<field>.",
-        examples=[["company.active_users", "deal.nps_start"]],
-    )
 
 
 Fallback = Literal["deal_owner", "company_owner", "manager"]

@@ -66,6 +66,7 @@ def resolve_rules(
         exit_rights=exit_clock(config),
         door=_door(config),
         figures=tuple(dict.fromkeys(config.fields.figures)),
+        figure_names=config.fields.figure_names,
         look_back=config.look_back,
         signs=SignRule(**dict(config.signs) | {"rising_is_bad": frozenset(config.signs.rising_is_bad)}),
         digest=digest,

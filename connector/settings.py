@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 
-from connector.account_settings import AccountConfig, ConfigModel
+from connector.account_settings import AccountConfig
+from connector.field_settings import ConfigModel
 from connector.values import AccountName, Duration, SecretKeys, is_loopback, split_listen
 from workflows.said import Said
 

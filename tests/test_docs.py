@@ -24,10 +24,11 @@ from adapters.hubspot.oauth import SCOPES
 from adapters.port import Adapter, Crm
 from adapters.results import Capabilities
 from adapters.services import FieldMap, Services
-from connector.account_settings import AccountConfig, FieldsConfig, PeopleConfig, WatchConfig
+from connector.account_settings import AccountConfig, PeopleConfig, WatchConfig
 from connector.bootstrap import Adapters
 from connector.cli import app
 from connector.config import environment, load
+from connector.field_settings import FieldsConfig
 from connector.init import write_first_config
 from connector.settings import OAuthConfig, ServerConfig, Settings
 from workflows.fields import FIELDS

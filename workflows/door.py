@@ -165,10 +165,10 @@ def door_values(look: Look, case: Case, language: str) -> dict[str, object]:
     said = heard(look, case)
     noted = look.baseline.figures if look.baseline is not None else {}
     start = dict(look.started_with or {}) | {name: figure.value for name, figure in noted.items()}
-    now = present_figures(look.deal, look.people)
+    now, called = present_figures(look.deal, look.people), look.rules.figure_names
     return {
         "content": left_content(said, look.rules.low_score),
-        "results": [one.label for one in key_figures(look.rules.figures, now, start, language) if one.rose],
+        "results": [one.label for one in key_figures(look.rules.figures, now, start, language, called) if one.rose],
         "said": "\n\n".join(shorten(words, _MAX_SAID) for words in said.words[:3]),
     }
 

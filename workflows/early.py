@@ -102,7 +102,7 @@ def sign_task(
     today = local_date(now, tz)
     values = {
         "company": shorten((company.name if company is not None else "") or deal.name or deal.id, 80),
-        "figure": label(sign.figure),
+        "figure": label(sign.figure, rules),
         "before": sign.before,
         "after": sign.worst,
         "worst": sign.worst,

@@ -102,7 +102,7 @@ def _names(desk: Desk) -> list[str]:
 def _figures(desk: Desk, language: str) -> list[KeyFigure]:
     look = desk.draft.look
     now, start = present_figures(look.deal, look.people), _began(desk)
-    return key_figures([*_names(desk), *start], now, start, language)
+    return key_figures([*_names(desk), *start], now, start, language, look.rules.figure_names)
 
 
 def _seen(
@@ -120,6 +120,7 @@ def _seen(
         "figures": [figure.label for figure in figures],
         "highlights": highlights(figures, language),
         "missing": _missing(figures, language),
+        "report": any(rule.document is DocumentKind.ACHIEVEMENTS for rule in desk.rules.values()),
         "items": item_views(items, language),
     }
 

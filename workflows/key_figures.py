@@ -14,6 +14,9 @@ from babel.numbers import format_decimal, format_percent
 
 from workflows.cases import FigureChange
 from workflows.records import Deal, Model, People
+from workflows.rules import SignRule, Texts
+from workflows.signs import is_score, rising_is_bad
+from workflows.survey import wording
 from workflows.texts import locale_of, shorten
 
 MISSING = "…"
@@ -22,6 +25,7 @@ LONGEST = 120
 """Characters of a figure that is a text."""
 _SHORT = frozenset({"api", "arr", "ces", "csat", "id", "kpi", "mrr", "nps", "roi", "sla"})
 LARGEST = Decimal(10) ** 15
+_MINUS = "\N{MINUS SIGN}"
 _SIGN = r"[€$£¥]|[A-Z]{3}|%"
 _NUMBER = re.compile(rf"({_SIGN})?\s*([+-]?\d[\d\s'’\u00a0\u202f]*(?:[.,]\d+)?)\s*({_SIGN})?")
 
@@ -43,6 +47,7 @@ class KeyFigure(Model):
     change: str = ""
     bars: tuple[float, float] | None = None
     rose: bool = False
+    """More of it, where more is good news."""
 
     @property
     def is_missing(self) -> bool:
@@ -59,28 +64,35 @@ def present_figures(deal: Deal, people: People | None) -> dict[str, str]:
 
 
 def key_figures(
-    names: Iterable[str], now: Mapping[str, str], start: Mapping[str, str], language: str
+    names: Iterable[str],
+    now: Mapping[str, str],
+    start: Mapping[str, str],
+    language: str,
+    called: Mapping[str, Texts] | None = None,
 ) -> list[KeyFigure]:
-    """The figures of these names, in order. A figure ``x_start`` is no line of its own: it is how ``x`` began."""
+    """The figures of these names, in order; ``called`` says what some are called.
+
+    A figure ``x_start`` is no line of its own: it is how ``x`` began.
+    """
     every = list(dict.fromkeys(names))
     twins = {f"{name}_start" for name in every}
     wanted = [name for name in every if name not in twins or name.removesuffix("_start") not in every]
     return [
-        _figure(name, start.get(name) or now.get(f"{name}_start"), now.get(name), language)
+        _figure(name, start.get(name) or now.get(f"{name}_start"), now.get(name), language, (called or {}).get(name))
         for name in wanted[:MAX_FIGURES]
     ]
 
 
-def _figure(name: str, start: str | None, now: str | None, language: str) -> KeyFigure:
-    label = _label(name)
+def _figure(name: str, start: str | None, now: str | None, language: str, called: Texts | None) -> KeyFigure:
+    label = shorten(wording(called, language), 60) if called else _label(name)
     first, last = parse_amount(start), parse_amount(now)
     known: dict[str, object] = {
         "start": _shown(first, start, language),
         "now": _shown(last, now, language),
     }
     if first is not None and last is not None and first.unit == last.unit:
-        known["change"] = _change(first, last, language)
-        known["rose"] = last.number > first.number
+        known["change"] = _change(first, last, language, of_scale=is_score(name))
+        known["rose"] = last.number > first.number and not rising_is_bad(name, SignRule())
         if first.number >= 0 and last.number >= 0:
             known["bars"] = (float(first.number), float(last.number))
     return KeyFigure.model_validate({"name": name, "label": label} | known)
@@ -111,22 +123,22 @@ def parse_amount(text: str | None) -> Amount | None:
 def _shown(amount: Amount | None, text: str | None, language: str) -> str:
     if amount is None:
         return shorten(text, LONGEST) if text and text.strip() else MISSING
-    return _with_unit(format_decimal(amount.number, locale=locale_of(language)), amount.unit)
+    return _with_unit(format_decimal(amount.number, locale=locale_of(language)).replace("-", _MINUS), amount.unit)
 
 
-def _change(first: Amount, last: Amount, language: str) -> str:
+def _change(first: Amount, last: Amount, language: str, *, of_scale: bool) -> str:
     locale = locale_of(language)
     by = last.number - first.number
     if by == 0:
         return "="
     words = _with_unit(format_decimal(abs(by), locale=locale), "pt" if first.unit == "%" else first.unit)
-    words = ("+" if by > 0 else "−") + words
-    if first.unit == "%" or first.number <= 0:
+    words = ("+" if by > 0 else _MINUS) + words
+    if of_scale or first.unit == "%" or first.number <= 0:
         return words
     share = by / first.number
     if abs(share) >= 100:
         return words
-    return f"{words} ({'+' if share > 0 else '−'}{format_percent(abs(share), locale=locale)})"
+    return f"{words} ({'+' if share > 0 else _MINUS}{format_percent(abs(share), locale=locale)})"
 
 
 def _with_unit(number: str, unit: str) -> str:

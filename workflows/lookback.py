@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from workflows.baseline import figures_of
 from workflows.draft import Draft
 from workflows.records import Model
-from workflows.rules import CaseKind, Texts
+from workflows.rules import AccountRules, CaseKind, Texts
 from workflows.signs import Reading, Sign, SignKind, label, readings, signs
 from workflows.survey import wording
 from workflows.texts import date_words
@@ -131,7 +131,7 @@ def timeline(draft: Draft, tz: ZoneInfo) -> LookBack:
     since = until - look.rules.look_back
     series = readings([one for one in look.history or () if one.at <= until], since)
     entries = [
-        Entry(day=sign.at.astimezone(tz).date(), what=_sign(sign, case.language, tz))
+        Entry(day=sign.at.astimezone(tz).date(), what=_sign(sign, draft.look.rules, case.language, tz))
         for sign in signs(series, look.rules.signs)
         if sign.since != sign.at or sign.kind is SignKind.CHANGED
     ]
@@ -166,8 +166,8 @@ def in_words(found: LookBack, language: str) -> str:
     return "\n".join(lines)
 
 
-def _sign(sign: Sign, language: str, tz: ZoneInfo) -> str:
-    words = _say(sign.kind.value, language, figure=label(sign.figure), before=sign.before, after=sign.after)
+def _sign(sign: Sign, rules: AccountRules, language: str, tz: ZoneInfo) -> str:
+    words = _say(sign.kind.value, language, figure=label(sign.figure, rules), before=sign.before, after=sign.after)
     if sign.worst != sign.after:
         words += _say("worst", language, worst=sign.worst)
     if sign.over is not None:
@@ -210,12 +210,15 @@ def _gaps(draft: Draft, series: Mapping[str, Sequence[Reading]], since: datetime
         known = [one for one in series.get(figure, ()) if (one.value or "").strip()]
         value = present.get(figure)
         if not known and value is None:
-            yield _say("empty", language, figure=label(figure))
+            yield _say("empty", language, figure=label(figure, draft.look.rules))
         elif not known:
-            yield _say("unkept", language, figure=label(figure), value=value)
+            yield _say("unkept", language, figure=label(figure, draft.look.rules), value=value)
         elif known[0].at > since + _LATE:
             yield _say(
-                "late", language, figure=label(figure), day=date_words(known[0].at.astimezone(tz).date(), language)
+                "late",
+                language,
+                figure=label(figure, draft.look.rules),
+                day=date_words(known[0].at.astimezone(tz).date(), language),
             )
 
 

@@ -36,10 +36,12 @@ PAPER_NAMES = (CONDITION_NAMES - {"days_left"}) | {
     "items",
     "missing",
     "over",
+    "report",
     "sender",
     "us",
 }
-"""What the texts of a document may show. ``over``: the contract has ended. ``us``: our name, ``sender``: the step's
+"""What the texts of a document may show. ``over``: the contract has ended. ``report``: the plan
+makes a report of what was achieved. ``us``: our name, ``sender``: the step's
 owner. ``highlights``: figures that rose, as sentences; ``missing``: what is not known of the others."""
 
 

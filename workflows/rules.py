@@ -317,7 +317,7 @@ class AccountRules(Model):
     ``starts_at`` is the moment of switch-on: endings before it open no case (P-71). ``our_name`` is our company's name
     as customers know it; empty: nobody said. Without ``exit_rights`` no such clock runs (P-2B).
     A score of ``low_score`` or below calls for care at once (P-36). ``figures`` names the mapped key figures, such as
-    ``company.active_users``.
+    ``company.active_users``, and ``figure_names`` says what some of them are called, by language.
     """
 
     account: str
@@ -334,6 +334,7 @@ class AccountRules(Model):
     reason_wait: timedelta = timedelta(days=5)
     starts_at: datetime | None = None
     figures: tuple[str, ...] = ()
+    figure_names: Mapping[str, Texts] = Field(default_factory=dict)
     look_back: timedelta = timedelta(days=365)
     signs: SignRule = SignRule()
     digest: DigestRule | None = None

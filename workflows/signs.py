@@ -17,7 +17,8 @@ from pydantic import AwareDatetime
 
 from workflows.cases import FigureChange
 from workflows.records import Model
-from workflows.rules import SignRule
+from workflows.rules import AccountRules, SignRule
+from workflows.survey import wording
 
 _BAD_WORDS = re.compile(
     r"ticket|incident|complaint|escalation|bug|error|overdue|unpaid|late|churn|risk|silence|since|downtime"
@@ -103,8 +104,15 @@ def rising_is_bad(figure: str, rule: SignRule) -> bool:
     return figure in rule.rising_is_bad or bool(_BAD_WORDS.search(figure.partition(".")[2].casefold()))
 
 
-def label(figure: str) -> str:
-    """The figure's name in words: ``company.active_users`` is "active users"."""
+def is_score(figure: str) -> bool:
+    """Whether this is a mark on a scale, by its name: a share of one tells nothing, least of all below zero."""
+    return bool(_SCORE_WORDS.search(figure.partition(".")[2].casefold()))
+
+
+def label(figure: str, rules: AccountRules | None = None) -> str:
+    """What the account calls the figure, else its name in words: ``company.active_users`` is "active users"."""
+    if rules is not None and (own := rules.figure_names.get(figure)):
+        return wording(own, rules.language, tuple(own))
     name = re.sub(r"__[a-z]+$", "", figure.partition(".")[2] or figure)
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).replace("_", " ")
     return " ".join(spaced.split()).lower() if not spaced.isupper() else spaced
@@ -136,7 +144,7 @@ def _signs(figure: str, series: Sequence[Reading], rule: SignRule) -> Iterator[S
 
 def _scale(figure: str, numbers: Sequence[tuple[Decimal, datetime]]) -> Decimal | None:
     """How wide the scale of a score is; None for what is no score, and is compared with itself."""
-    if not _SCORE_WORDS.search(figure.partition(".")[2].casefold()):
+    if not is_score(figure):
         return None
     return Decimal(10) if max(abs(value) for value, _ in numbers) <= 10 else Decimal(100)
 

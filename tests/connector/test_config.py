@@ -348,6 +348,14 @@ def test_a_database_that_cannot_hold_the_promises_is_refused(read: Read, url: st
     assert "database_url" in _faults(read, database_url=url)
 
 
+def test_figures_have_names_of_the_admins_own_and_none_that_is_no_figure(read: Read) -> None:
+    named = {"company.users": {"fr": "Utilisateurs actifs"}}
+    config = read(acme__fields={"figures": ["company.users"], "figure_names": named}).accounts["acme"]
+    assert config.fields.figure_names == named
+    told = _faults(read, acme__fields={"figures": ["deal.nps"], "figure_names": named})
+    assert any("company.users, which is not in figures" in fault.cure for fault in told.values())
+
+
 def test_mapped_fields_reach_the_adapter(read: Read) -> None:
     fields = {"contract_end": "end", "exit_reason": "why", "figures": ["company.users", "deal.nps"]}
     assert read(acme__fields=fields).accounts["acme"].field_map() == FieldMap(

@@ -174,7 +174,9 @@ def test_one_voice_brings_a_task_a_call_stands_in_for_a_link_and_silence_comes_t
     assert "has no contacts" in task_about(system, empty, "Find the voices to listen to").body
     for days in (5, 10, 4):
         go_on(system, days)
-    assert "/s/" not in task_about(system, alone, "Call Zoe Hill and ask how it was").body
+    call = task_about(system, alone, "Call Zoe Hill and ask how it was")
+    send(system, page_in(call.body, "s"), {"recommend": "9", "reason": "price"})
+    assert any("Zoe Hill, taken by phone by " in note.body for note in system.rig.notes(alone))
     reminder, receipt = (task_about(system, alone, words) for words in ("has everything arrived", "confirm that all"))
     assert (reminder.owner_id, receipt.owner_id) == (csm, csm)
     assert "Call Zoe Hill rather than write again" in reminder.body

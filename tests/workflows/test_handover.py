@@ -289,13 +289,14 @@ def test_the_report_shows_each_figure_at_the_start_now_and_the_change_with_a_cha
     world.started_with = {"deal.tier": "Silver"}
     document = writing(DocumentKind.ACHIEVEMENTS)
     said = text_of(document)
-    assert "NPS | 6 | 8 | +2 (+33%)" in said
+    assert "NPS | 6 | 8 | +2\n" in said, "a share of a score tells nothing"
     assert "Active users | 35 | 240 | +205 (+586%)" in said
     assert "Tier | Silver | Gold | " in said
     assert "Tickets | … | …" in said
     (chart,) = [block for block in document.values["blocks"] if block["kind"] == "chart"]
     assert [bar["label"] for bar in chart["bars"]] == ["NPS", "Active users"]
     assert "Active users: 35 → 240" in chart["text"]
+    assert "figures that are no good news for them" in " ".join(document.values["before"])
     assert "Tickets at the start, Tickets today" in " ".join(document.values["before"])
     assert document.values["sender"] == "Ana"
 
@@ -323,8 +324,11 @@ def test_without_any_figures_the_report_says_so_and_leaves_room(
 def test_the_letter_thanks_with_what_rose_and_leaves_room_for_a_memory_and_a_signature(
     world: World, writing: Callable[..., AttachDocument]
 ) -> None:
-    world.change(figures={"users": "240", "users_start": "35", "complaints": "2", "complaints_start": "9"})
+    more_is_worse = {"complaints": "2", "complaints_start": "9", "open_tickets": "12", "open_tickets_start": "5"}
+    world.change(figures={"users": "240", "users_start": "35", **more_is_worse})
     said = text_of(writing(DocumentKind.LETTER))
+    assert "ickets" not in said, "that more tickets are open is nothing to be thanked for"
+    assert "a short report" not in said, "this plan makes none"
     assert "Users: from 35 to 240" in said
     assert "omplaints" not in said
     assert "[a moment, a project, a person]" in said
@@ -420,6 +424,16 @@ def test_different_currencies_are_never_compared_and_points_are_no_percentages()
     fee, share = key_figures(["deal.fee", "deal.share"], now, {"deal.fee": "EUR 100", "deal.share": "40 %"}, "fr")
     assert (fee.change, fee.bars) == ("", None)
     assert share.change == "+20\u00a0pt"
+
+
+def test_a_score_has_a_real_minus_and_no_percentage_and_a_figure_its_own_name() -> None:
+    called = {"company.active_users": {"fr": "Utilisateurs actifs", "en": "Active users"}}
+    now = {"deal.nps": "-20", "company.active_users": "12"}
+    start = {"deal.nps": "30", "company.active_users": "10"}
+    nps, users = key_figures(now, now, start, "fr", called)
+    assert (nps.start, nps.now, nps.change) == ("30", "−20", "−50")
+    assert (users.label, users.change) == ("Utilisateurs actifs", "+2 (+20\u00a0%)")
+    assert key_figures(now, now, start, "de", called)[1].label == "Utilisateurs actifs", "what there is"
 
 
 def test_the_oldest_value_that_the_crm_remembers_is_the_first(world: World) -> None:
