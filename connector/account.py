@@ -18,7 +18,7 @@ from adapters.services import Services, Token
 from connector.account_settings import AccountConfig
 from connector.clock import Clock
 from connector.readonly import ReadOnly
-from connector.resolve import resolve_rules
+from connector.resolve import has_last_resort, resolve_rules
 from connector.store import Store, accounts
 from connector.store.database import Busy
 from connector.store.tables import AccountRow
@@ -299,7 +299,7 @@ class Account:
             self.require_watch()
             self.require_names()  # or else it would be switched on, and watch nothing
         report = self.crm().ensure_schema(named_in(self.config.language), dry_run=dry_run)
-        report = self._noting_others(report)
+        report = self._noting_people(self._noting_others(report))
         if dry_run:
             return report
         now = self._clock.now()
@@ -325,6 +325,16 @@ class Account:
         note = Said(
             "Our fields were there already. If another installation of Aurevoir works on this account, stop one of the "
             "two: both would write to the same customers. A deal that one looks after is left alone by the other"
+        )
+        return replace(report, notes=(*report.notes, note))
+
+    def _noting_people(self, report: SchemaReport) -> SchemaReport:
+        """Say before the switch-on, and at it, when nobody stands in for owners who are missing or inactive (P-14)."""
+        if self.is_switched_on() or has_last_resort(self.config, tuple(self.users().values())):
+            return report
+        note = Said(
+            "Nobody active is named to stand in: where a deal and its company have no active owner, the goodbye would "
+            "wait without a single task. Set people.manager to an active user"
         )
         return replace(report, notes=(*report.notes, note))
 

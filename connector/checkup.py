@@ -18,7 +18,7 @@ from connector.library import Library
 from connector.presence import SERVE
 from connector.private import require_private
 from connector.resolve import doubtful_people
-from connector.store import accounts, agenda, cases, intake, intents
+from connector.store import accounts, agenda, cases, failed, intake, intents
 from connector.store.tables import AccountRow
 from workflows.dates import calendar, zone
 from workflows.rules import Playbook
@@ -213,6 +213,7 @@ def _account(runtime: Runtime, account: Account) -> Iterator[Finding]:
         yield _ok("names", Said("all pipelines, stages and people of the settings were found in the CRM"))
         yield from doubtful_people(account.name, account.config, tuple(account.users().values()))
     yield from _former_addresses(runtime, account)
+    yield from _unowned(runtime, account)
     if row is not None and row.started_at is not None:
         yield from _heartbeat(account, row, now)
         yield from _deliveries(runtime, account, row)
@@ -225,6 +226,19 @@ def _taken_out(account: Account) -> Finding:
         account=account.name,
     )
     return _warning("switch-on", Said("taken out with `aurevoir uninstall`: nothing is watched."), remedy)
+
+
+def _unowned(runtime: Runtime, account: Account) -> Iterator[Finding]:
+    """Cases that stand still because nobody active can own their tasks (P-14)."""
+    with runtime.store.read() as session:
+        waiting = {one.case_id for one in failed.unowned(session, account.name)}
+    if waiting:
+        text = Said("open cases with tasks that no active user can own: %(count)d.", count=len(waiting))
+        remedy = Said(
+            "Name an active people.manager in the settings, or give the deals an active owner; their tasks are made "
+            "on the next business morning. `aurevoir cases failed` lists them."
+        )
+        yield Finding("people", Level.FAULT, text, remedy)
 
 
 def _former_addresses(runtime: Runtime, account: Account) -> Iterator[Finding]:

@@ -58,6 +58,8 @@ def troubles(found: Sequence[Failed], now: datetime) -> list[Trouble]:
     for one in found:
         if one.deal_id is None or OURS in one.key or (one.again and now - one.since < PATIENCE):
             continue
+        if one.kind is FailedKind.STEP and one.again:
+            continue  # it waits for somebody active: there is nobody to tell
         if one.kind in (FailedKind.WRITE, FailedKind.STEP, FailedKind.LOOK):
             groups.setdefault(f"case:{one.case_id}" if one.case_id else f"deal:{one.deal_id}", []).append(one)
     return [

@@ -91,12 +91,13 @@ def _door(config: AccountConfig) -> DoorRules:
 
 
 def doubtful_people(name: str, config: AccountConfig, users: Sequence[User]) -> list[Finding]:
-    """Findings on people who are named in the settings and can get no tasks now."""
+    """Findings on people who are named in the settings and can get no tasks now, and on who stands in for owners."""
     by_mail = {user.email.casefold(): user for user in users}
     named = [*config.people.neutral_pool, *([config.people.manager] if config.people.manager else [])]
     named += [config.people.director] if config.people.director else []
     named += [one.stand_in for one in config.people.absences if one.stand_in]
-    return [
+    found = [] if has_last_resort(config, users) else [_nobody_stands_in(name)]
+    return found + [
         Finding(
             subject=f"accounts.{name}.people",
             level=Level.WARNING,
@@ -106,6 +107,24 @@ def doubtful_people(name: str, config: AccountConfig, users: Sequence[User]) -> 
         for mail in named
         if (user := by_mail.get(mail.casefold())) is not None and not user.active
     ]
+
+
+def has_last_resort(config: AccountConfig, users: Sequence[User]) -> bool:
+    """Whether anybody active is named to whom tasks go that would have no owner else (P-14)."""
+    active = {user.email.casefold() for user in users if user.active and user.email}
+    return any(mail.casefold() in active for mail in (*config.people.neutral_pool, config.people.manager) if mail)
+
+
+def _nobody_stands_in(name: str) -> Finding:
+    return Finding(
+        subject=f"accounts.{name}.people",
+        level=Level.WARNING,
+        text=Said(
+            "nobody active is named to stand in: where a deal and its company have no active owner, the goodbye "
+            "would wait without a single task."
+        ),
+        remedy=Said("Set people.manager to an active user."),
+    )
 
 
 def _watch_rule(key: str, config: WatchConfig, pipelines: Sequence[Pipeline], faults: list[Fault]) -> WatchRule | None:

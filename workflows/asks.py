@@ -9,6 +9,7 @@ from __future__ import annotations
 from workflows.cases import Step, StepStatus
 from workflows.dates import due_time, plausible, zone_or
 from workflows.desk import Desk
+from workflows.draft import UNOWNED
 from workflows.people import Choice, choose
 from workflows.said import Said
 from workflows.texts import date_words, shorten
@@ -30,7 +31,9 @@ def ask(desk: Desk, key: str) -> bool:
     choice = whom_to_ask(desk)
     if choice is None:
         draft.log("nobody active", Said("no active user can be asked; see the people in the settings"), step=key)
+        draft.written.setdefault(f"{UNOWNED}{key}", draft.now.isoformat())
         return False
+    draft.written.pop(f"{UNOWNED}{key}", None)
     task = ask_task(desk, key, choice)
     draft.writes.append(task)
     status = StepStatus.WRITING
@@ -46,6 +49,7 @@ def whom_to_ask(desk: Desk) -> Choice | None:
 
 def answered(desk: Desk, key: str) -> None:
     """What this task asks for is there: close it with thanks, if it still stands."""
+    desk.draft.written.pop(f"{UNOWNED}{key}", None)
     step = desk.draft.steps.get(key)
     if step is not None:
         desk.draft.close(step, say(f"close.{key[1:]}", desk.language))

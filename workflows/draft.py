@@ -28,6 +28,7 @@ DOCUMENT = ":document"
 """What the key of a step's document ends with, after the key of the step's task."""
 DELAY = "delay"
 MAILED = "mailed:"
+UNOWNED = "unowned:"
 _PEOPLE_READ = "people_read"
 PAUSED_AT = "paused_at"
 SOMEONE_ERASED = "erased"
@@ -48,11 +49,12 @@ class Draft:
     """Collects one decision. Reads of people and tasks that it turns out to need are noted, not done.
 
     Besides digests of what was written, :attr:`written` keeps under names of its own: ``#<name>`` how often something
-    was written, ``hold:<step>`` until when a step cannot be released, ``end:<step>`` the contract end that its due date
-    was counted from, ``moving:<step>`` the due date from which we move it until the CRM has taken that,
-    ``due:<step>`` and ``owner:<step>`` what a person set instead of us, ``round`` how often the case was taken up
-    again, :data:`MAILED` ``<step>`` that its task asks to write to its contact, :data:`PAUSED_AT` since when it is
-    paused, :data:`DELAY` for how many days it was, and :data:`SOMEONE_ERASED` that somebody of it was erased.
+    was written, ``hold:<step>`` until when a step cannot be released, :data:`UNOWNED` ``<step>`` since when nobody
+    active can own its task, ``end:<step>`` the contract end that its due date was counted from, ``moving:<step>`` the
+    due date from which we move it until the CRM has taken that, ``due:<step>`` and ``owner:<step>`` what a person set
+    instead of us, ``round`` how often the case was taken up again, :data:`MAILED` ``<step>`` that its task asks to
+    write to its contact, :data:`PAUSED_AT` since when it is paused, :data:`DELAY` for how many days it was, and
+    :data:`SOMEONE_ERASED` that somebody of it was erased.
     """
 
     def __init__(self, look: Look, case: Case) -> None:

@@ -13,7 +13,7 @@ from workflows.channel import keep_channel
 from workflows.dates import day_of, plausible
 from workflows.desk import MAX_CONTACTS, Desk, reachable
 from workflows.door import addressee, is_addressed, next_change, open_door, win_back_day, write_win_back
-from workflows.draft import FINISHED, Draft
+from workflows.draft import FINISHED, UNOWNED, Draft
 from workflows.ending import SURVEY_LINK
 from workflows.exit_rights import hangs_on_rights
 from workflows.handover import attach_document, needs_start
@@ -229,6 +229,7 @@ def _release(desk: Desk, step: Step, rule: StepRule) -> bool:
         draft.log(
             "nobody active", Said("no active user can own the task; see the people in the settings"), step=step.key
         )
+        draft.written.setdefault(f"{UNOWNED}{step.key}", draft.now.isoformat())
         return _hold(desk, step)
     due = desk.due(rule, step.contact_id, choice.user, draft.now)
     if isinstance(due, Waiting):
@@ -239,7 +240,7 @@ def _release(desk: Desk, step: Step, rule: StepRule) -> bool:
     draft.writes.append(task)
     attach_document(desk, step, rule, choice)
     draft.put(step, status=StepStatus.WRITING, due_at=due, owner_id=choice.user.id, why=choice.why)
-    draft.written.pop(f"hold:{step.key}", None)
+    _let_go(draft, step)
     if rule.due.anchor in _END_ANCHORS and draft.case.contract_end is not None:
         draft.written[f"end:{step.key}"] = draft.case.contract_end.isoformat()
     draft.log("released", f"due {due.date().isoformat()}", step=step.key, owner=choice.user.id)
@@ -314,7 +315,7 @@ def _expand(desk: Desk, step: Step, rule: StepRule, release: datetime) -> bool:
 
 def _skip(draft: Draft, step: Step, why: str) -> bool:
     draft.put(step, status=StepStatus.SKIPPED)
-    draft.written.pop(f"hold:{step.key}", None)
+    _let_go(draft, step)
     draft.log("left out", why, step=step.key)
     return True
 
@@ -322,6 +323,11 @@ def _skip(draft: Draft, step: Step, why: str) -> bool:
 def _hold(desk: Desk, step: Step) -> bool:
     desk.draft.written[f"hold:{step.key}"] = desk.next_morning().isoformat()
     return False
+
+
+def _let_go(draft: Draft, step: Step) -> None:
+    draft.written.pop(f"hold:{step.key}", None)
+    draft.written.pop(f"{UNOWNED}{step.key}", None)
 
 
 def _is_held(draft: Draft, step: Step) -> bool:

@@ -8,12 +8,13 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import String, cast, or_, select
 from sqlalchemy.orm import Session
 
 from connector.store.accounts import UNBOUND
 from connector.store.tables import AccountRow, AgendaRow, BadEventRow, CaseRow, IntentRow, IntentState, StepRow
 from workflows.cases import OPEN_STATUSES, StepStatus
+from workflows.draft import UNOWNED
 from workflows.said import Said
 
 
@@ -21,7 +22,8 @@ class FailedKind(StrEnum):
     """What failed.
 
     WRITE: the CRM refused it for good. LOOK: a deal cannot be worked on, and is tried again. STEP: a step of an open
-    case has no task. EVENT: a delivery's event could not be read. ACCOUNT: nothing can be done in it now.
+    case has no task: the CRM refused it, or nobody active can own it. EVENT: a delivery's event could not be read.
+    ACCOUNT: nothing can be done in it now.
     """
 
     WRITE = "write"
@@ -60,6 +62,7 @@ class Failed:
 def listing(session: Session, account: str | None = None) -> list[Failed]:
     """All that failed and is not mended, the oldest first."""
     found = [*_accounts(session, account), *_writes(session, account), *_steps(session, account)]
+    found += unowned(session, account)
     found += [*_looks(session, account), *_events(session, account)]
     return sorted(found, key=lambda one: (one.since, one.key))
 
@@ -148,6 +151,34 @@ def _steps(session: Session, account: str | None) -> Iterator[Failed]:
             case_id=case.id,
             name=step.key,
         )
+
+
+def unowned(session: Session, account: str | None = None) -> Iterator[Failed]:
+    """Steps of open cases whose tasks wait because nobody active can own them (P-14)."""
+    query = select(CaseRow).where(CaseRow.status.in_([status.value for status in OPEN_STATUSES]))
+    query = query.where(cast(CaseRow.written, String).contains(f'"{UNOWNED}', autoescape=True))
+    for case in session.scalars(query if account is None else query.where(CaseRow.account == account)):
+        waiting = select(StepRow.key).where(StepRow.case_id == case.id, StepRow.status == StepStatus.WAITING.value)
+        steps = set(session.scalars(waiting))
+        for key, since in case.written.items():
+            step = key.removeprefix(UNOWNED)
+            if key.startswith(UNOWNED) and (step in steps or step.startswith("_")):
+                yield Failed(
+                    FailedKind.STEP,
+                    case.account,
+                    datetime.fromisoformat(since),
+                    Said("task %(name)s", name=step.strip("_")),
+                    Said(
+                        "no active user can own its task: name an active people.manager in the settings, or give the "
+                        "deal an active owner"
+                    ),
+                    key=step,
+                    deal_id=case.deal_id,
+                    deal_name=case.deal_name,
+                    case_id=case.id,
+                    again=True,
+                    name=step.strip("_"),
+                )
 
 
 def _looks(session: Session, account: str | None) -> Iterator[Failed]:

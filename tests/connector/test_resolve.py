@@ -106,3 +106,12 @@ def test_someone_inactive_is_a_warning_and_stops_nothing() -> None:
     assert [finding.text for finding in findings] == [
         "bob@example.com is not active in the CRM: tasks go to the next in line."
     ]
+
+
+@pytest.mark.row("P-14")
+def test_it_is_told_when_nobody_active_stands_in_for_owners() -> None:
+    for people in ({}, {"manager": "bob@example.com"}):
+        told = [one.text for one in doubtful_people("acme", _config(people=people), USERS)]
+        assert any(text.startswith("nobody active is named to stand in") for text in told), people
+    for people in ({"manager": "cy@example.com"}, {"neutral_pool": ["ada@example.com"]}):
+        assert doubtful_people("acme", _config(people=people), USERS) == []

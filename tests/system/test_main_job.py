@@ -10,10 +10,14 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from connector import casework
+from adapters.results import Level
+from connector import casework, operations
+from connector.account_settings import PeopleConfig
+from connector.checkup import check_up
 from connector.polling import poll_now
 from connector.presence import SERVE, present
 from connector.store import cases, intents, record_log
+from connector.store.failed import FailedKind
 from connector.store.tables import IntentState
 from workflows.cases import CaseStatus, StepStatus
 from workflows.records import RecordKind
@@ -292,6 +296,31 @@ def test_odd_deals_get_a_task_that_asks_and_never_a_crash(system: Any) -> None:
         tasks = system.rig.tasks(deal)
         assert tasks, "there is always someone to do something"
         assert all(task.owner_id != system.rig.users[1] for task in tasks)
+
+
+@pytest.mark.row("P-14", "P-75")
+def test_a_case_that_nobody_active_can_own_is_a_fault_and_on_the_failed_list_until_somebody_is_named(
+    system: Any,
+) -> None:
+    account = system.account
+    named = account.config
+    account.config = named.model_copy(update={"people": PeopleConfig()})
+    deal = system.renewal(owner_id=system.rig.users[1], company_id=None)
+    system.deactivate(system.rig.users[1])
+    system.lose(deal)
+    system.work()
+    assert system.rig.tasks(deal) == []
+    held = list(operations.all_failed(system.runtime))
+    assert held
+    assert {(one.kind, one.deal_id) for one in held} == {(FailedKind.STEP, deal)}
+    assert operations.standings(system.runtime)[0].failed == len(held)
+    told = {one.finding.text: one.finding.level for one in check_up(system.runtime)}
+    assert told["open cases with tasks that no active user can own: 1."] is Level.FAULT
+    account.config = named
+    account.forget_known()
+    system.advance(days=4)
+    assert system.rig.tasks(deal), "the next in line has them on the next business morning"
+    assert list(operations.all_failed(system.runtime)) == []
 
 
 @on_both

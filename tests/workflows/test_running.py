@@ -196,6 +196,7 @@ def test_while_nobody_is_active_no_task_is_made_and_each_morning_it_is_tried_aga
     everyone, world.users = world.users, {}
     assert opened(world, make_rule("thank")) == {}
     assert "nobody active" in world.happened()
+    assert "unowned:thank" in world.case.written
     assert world.last_decision.next_look == datetime(2026, 3, 3, 8, 0, tzinfo=UTC)
     world.reads.clear()
     assert world.look() == ()
@@ -203,6 +204,7 @@ def test_while_nobody_is_active_no_task_is_made_and_each_morning_it_is_tried_aga
     world.users = everyone
     world.now = world.last_decision.next_look
     assert set(made(world.look())) == {"thank"}
+    assert "unowned:thank" not in world.case.written
 
 
 @pytest.mark.row("P-14")
@@ -339,7 +341,7 @@ def test_people_and_companies_without_names_are_named_by_what_is_known(world: Wo
     world.people = People(company=company, contacts=(contact,))
     title = {"en": "{{ company.name }} / {{ contact.name }} / {{ contact.first_name }}"}
     task = opened(world, make_rule("thank", title=title))["thank"]
-    assert task.subject == "Aurora 2026 / zoe@example.com / zoe@example.com"
+    assert task.subject == "Aurora 2026 / zoe@example.com / [first name]", "no letter begins with an address"
 
 
 def test_texts_are_in_the_cases_language_or_in_the_playbooks_first(world: World, make_rule: Any) -> None:
