@@ -24,10 +24,12 @@ from connector.engine import LocalEngine
 from connector.store import accounts, agenda, cases
 from connector.web.front import server_options
 from sandbox.hubspot import SECRET, TOKEN, HubSpotSandbox
+from sandbox.hubspot.definitions import COMPANY
 from sandbox.kit import Clock, Server
 from sandbox.pages import PageSource, TaskView
 from sandbox.salesforce import SalesforceSandbox
 from sandbox.salesforce.views import Views
+from sandbox.seed_hubspot import PEOPLE
 from sandbox.seed_salesforce import salesforce_world
 from workflows.cases import Case
 
@@ -40,6 +42,8 @@ MORE = {
     "digest": {"every": "weekly", "day": "monday"},
 }
 """Plans for negotiations and for beginnings beside the goodbye, and digests of what leavers say."""
+USERS = {"en": "Active users", "fr": "Utilisateurs actifs"}
+"""What the key figure is called that reports show."""
 
 
 @dataclass
@@ -107,13 +111,20 @@ class Stage:
         for crm in self.crms:
             crm.sandbox.hooks.settle(5)
 
+    def rest(self) -> None:
+        """Wait until deliveries have arrived and no round of work is under way."""
+        self.arrive()
+        give_up = time.monotonic() + PATIENCE_SECONDS
+        while isinstance(self.runtime.engine, LocalEngine) and self.runtime.engine.busy:
+            if time.monotonic() > give_up:
+                raise TimeoutError(f"a round of work does not end: {self.runtime.ready()}")
+            time.sleep(0.005)
+
     def settle(self) -> None:
         """Wait until deliveries have arrived and nothing is left to do at the story's present."""
         give_up = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < give_up:
-            self.arrive()
-            while isinstance(self.runtime.engine, LocalEngine) and self.runtime.engine.busy:
-                time.sleep(0.005)
+            self.rest()
             waiting = self._with_something_to_do()
             if not waiting:
                 return
@@ -133,8 +144,11 @@ class Stage:
         }
 
     def advance(self, by: timedelta) -> None:
-        """Move time on for everyone, once what was sent has arrived: late by a day, it would be refused as stale."""
-        self.arrive()
+        """Move time on for everyone, once what was sent has arrived: late by a day, it would be refused as stale.
+
+        Nor may a round be under way: the access token that it has just got would end before its next call.
+        """
+        self.rest()
         self.clock.advance(by)
         self.settle()
 
@@ -146,6 +160,7 @@ def raised(folder: Path) -> Iterator[Stage]:
     clock = Clock()
     hubspot, salesforce = HubSpotSandbox(clock), SalesforceSandbox(clock=clock)
     names = salesforce_world(salesforce)
+    _grow(hubspot, salesforce, names)
     with Server(hubspot.app) as hubspot_server, Server(salesforce.app) as salesforce_server:
         crms = (
             Crm(
@@ -183,6 +198,16 @@ def raised(folder: Path) -> Iterator[Stage]:
             yield Stage(clock, crms, runtime, address)
         for crm in crms:
             crm.sandbox.hooks.stop()
+
+
+def _grow(hubspot: HubSpotSandbox, salesforce: SalesforceSandbox, names: dict[str, str]) -> None:
+    """Both customers used it more and more, and each CRM remembers since when: their reports have figures to show."""
+    with hubspot.world.at(hubspot.world.now() - timedelta(days=120)):
+        company = hubspot.world.records[COMPANY.id]["501"]
+        hubspot.world.update(company, {"active_users": "64"}, source=PEOPLE)
+    salesforce.world.settings.tracked["Account"] |= {"Active_Users__c"}
+    at = salesforce.world.now() - timedelta(days=120)
+    salesforce.world.update(names["Bright Harbour Ltd"], {"Active_Users__c": 164}, at=at)
 
 
 @contextmanager
@@ -241,7 +266,12 @@ def _acme(hubspot: Crm) -> dict[str, Any]:
                 "renewed": ["Renewed"],
             }
         ],
-        "fields": {"contract_end": "contract_end_date", "exit_reason": "exit_reason"},
+        "fields": {
+            "contract_end": "contract_end_date",
+            "exit_reason": "exit_reason",
+            "figures": ["company.active_users"],
+            "figure_names": {"company.active_users": USERS},
+        },
         "people": {"neutral_pool": [people[3].email, people[4].email], "manager": people[0].email},
         "poll_every": "2d",
         **MORE,
@@ -273,6 +303,8 @@ def _globex(salesforce: Crm) -> dict[str, Any]:
             "contract_end": "Contract_End__c",
             "exit_reason": "Exit_Reason__c",
             "language": "Language__c",
+            "figures": ["company.Active_Users__c"],
+            "figure_names": {"company.Active_Users__c": USERS},
         },
         "people": {"manager": "nadia.benali@globex.example"},
         "poll_every": "2d",
