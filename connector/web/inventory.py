@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import deepcopy
 from datetime import date
+from io import BytesIO
 from typing import Any
 from uuid import uuid4
 
 import structlog
-from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, Response, make_response, redirect, render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from connector.documents import MEDIA_TYPE, DocumentError
 from connector.store import agenda, cases, intake
 from connector.store import inventory as items
 from connector.web import languages
 from connector.web.answering import SealedForm
 from connector.web.case_pages import CasePage, closed, open_page
 from connector.web.inventory_form import LENGTHS, Line, blank, digest, owner_words, posted, problems_of, read, shown
+from connector.web.inventory_paper import list_to_sign
 from connector.web.runtime import Runtime
 from workflows.cases import Event, InventoryItem
 from workflows.inventory import KINDS, MAX_ITEMS, hand_over_day, suggestions
@@ -46,6 +49,19 @@ class InventoryDesk:
         if request.method == "POST":
             return self._take(page)
         return self._render(page, self._lines(page))
+
+    def paper(self, token: str) -> ResponseReturnValue:
+        """The list as it stands now, as a Word file to sign."""
+        page = open_page(self._runtime, LinkKind.INVENTORY, token)
+        if page.is_over or page.account is None:
+            return closed(page, render_template)
+        try:
+            name, content = list_to_sign(self._runtime, page)
+        except DocumentError as error:
+            log.error("a list to sign could not be made", account=page.link.account, case=page.case.id, why=str(error))
+            sorry = languages.say("The file could not be made just now. Your admin sees why in the log.")
+            return self._render(page, self._lines(page), 503, notice=sorry)
+        return send_file(BytesIO(content), mimetype=MEDIA_TYPE, as_attachment=True, download_name=name, max_age=0)
 
     def too_often(self, _limit: object = None) -> Response:
         """Hand the list back, with all that was written, to someone who sends too often."""
@@ -175,6 +191,7 @@ class InventoryDesk:
             summed_up=_summed_up,
             seal=self._runtime.links.form_seal(page.link.id),
             address=url_for(".form", token=page.token),
+            paper=url_for(".paper", token=page.token) if any(line.version for line in lines) else "",
         )
         return html, status
 
@@ -194,9 +211,10 @@ def _day(text: str) -> str:
 
 
 def make_inventory(runtime: Runtime) -> tuple[InventoryDesk, Blueprint]:
-    """``/inventory/<token>``."""
+    """``/inventory/<token>``, and the file to sign below it."""
     desk, blueprint = InventoryDesk(runtime), Blueprint("inventory", __name__)
     blueprint.add_url_rule("/inventory/<token>", "form", desk.form, methods=["GET", "POST"])
+    blueprint.add_url_rule("/inventory/<token>/list.docx", "paper", desk.paper)
     return desk, blueprint
 
 
