@@ -5,9 +5,11 @@ from __future__ import annotations
 import html
 import re
 from datetime import date
+from io import BytesIO
 from typing import Any
 
 import pytest
+from docx import Document
 
 from connector.store import accounts, cases, intake, inventory
 from connector.store.tables import InventoryRow, LinkRow
@@ -126,6 +128,24 @@ def test_what_is_saved_has_owner_place_day_evidence_and_receipt_and_the_deal_is_
     again = opened(house, path, "?saved=1")
     assert again.values[f"row-{row.id}-owner"] == "ana@example.com"
     assert "Saved." in again.text
+
+
+@pytest.mark.row("P-22")
+def test_the_list_to_sign_can_be_had_as_it_stands_now(house: Any, path: str) -> None:
+    address = f"{path}/list.docx"
+    assert "list.docx" not in opened(house, path).text, "nothing is saved yet"
+    send(
+        house, path, opened(house, path).keep_only(0).fill(0, title="CRM export", owner="Ana Lind", due_on="2026-03-20")
+    )
+    assert f'href="{address}' in opened(house, path).text
+    answer = house.client.get(address)
+    assert answer.headers["Content-Disposition"].startswith("attachment; filename=")
+    words = [cell.text for table in Document(BytesIO(answer.data)).tables for row in table.rows for cell in row.cells]
+    assert {"CRM export", "Ana Lind", "20 mars 2026"} <= set(words), "in the language of the case"
+    with house.store.write() as session:
+        intake.close_links(session, "case-500", house.clock.now())
+    assert house.client.get(address).status_code == 410
+    assert house.client.get(f"{path}x/list.docx").status_code == 404
 
 
 def test_lines_that_nobody_touched_are_not_written_again(house: Any, path: str) -> None:
