@@ -545,7 +545,8 @@ def test_a_real_second_ending_opens_a_second_case(
     world.enter("lost")
     if not whole_history:
         world.change(stage_history=world.deal.stage_history[:1])
-    assert [task.key for task in tasks(world.look())] == ["case-2:thank"]
+    first = world.look()  # a return that was noted is taken back, and the deal looked at again at once
+    assert [task.key for task in tasks((*first, *world.look()))] == ["case-2:thank"]
     assert world.case.number == 2
 
 
