@@ -15,6 +15,7 @@ from adapters.errors import ConfigError, CredentialsInvalid, Fault, Permanent, R
 from adapters.port import Adapter, Crm
 from adapters.results import SchemaReport
 from adapters.services import Services, Token
+from adapters.tokens import consent_ended, has_ended
 from connector.account_settings import AccountConfig
 from connector.clock import Clock
 from connector.readonly import ReadOnly
@@ -38,8 +39,9 @@ PATIENCE_SECONDS = 0.5
 class StoredToken:
     """The account's token in the database, sealed by the vault (:class:`adapters.services.TokenStore`)."""
 
-    def __init__(self, store: Store, vault: Vault, account: str, clock: Clock) -> None:
-        self._store, self._vault, self._account, self._clock = store, vault, account, clock
+    def __init__(self, store: Store, vault: Vault, account: str, clock: Clock, crm: str = "") -> None:
+        """``crm``: what it is called."""
+        self._store, self._vault, self._account, self._clock, self._crm = store, vault, account, clock, crm
         self._mine = threading.Lock()
 
     def load(self) -> Token | None:
@@ -55,10 +57,14 @@ class StoredToken:
         return Token(secrets=secrets, facts=row.facts, expires_at=row.expires_at, saved_at=row.saved_at)
 
     def save(self, token: Token) -> None:
-        """Keep ``token``; on return it is on disk."""
+        """Keep ``token``; on return it is on disk. That its consent has ended is at once the account's trouble."""
         sealed = self._vault.seal(json.dumps(dict(token.secrets)), account=self._account, column=accounts.SEALED)
         with self._store.write() as session:
             accounts.save_token(session, self._account, sealed, token.facts, token.expires_at, self._clock.now())
+            row = accounts.get(session, self._account)
+            if has_ended(token) and row is not None and row.started_at is not None:
+                why = consent_ended(self._account, self._crm).message
+                accounts.troubled(session, self._account, why, self._clock.now())
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -125,7 +131,7 @@ class Account:
         self._services = Services(
             now=clock.now,
             sleep=clock.sleep,
-            tokens=StoredToken(store, vault, name, clock),
+            tokens=StoredToken(store, vault, name, clock, adapter.label),
             budget=SharedBudget(store, name, clock),
             time_zone=config.time_zone,
         )

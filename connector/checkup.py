@@ -6,18 +6,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from adapters.errors import AurevoirError, ConfigError
-from adapters.offers import Consenting
+from adapters.errors import ConfigError
 from adapters.results import Finding, Level, Said
 from connector import former_address
 from connector.account import Account
 from connector.bootstrap import Runtime
+from connector.checkup_access import access, at, ok, trouble, warning
 from connector.checkup_address import check_address
 from connector.commands.playbook import own_notes
 from connector.library import Library
 from connector.presence import SERVE
 from connector.private import require_private
-from connector.resolve import doubtful_people
 from connector.store import accounts, agenda, cases, failed, intake, intents
 from connector.store.tables import AccountRow
 from workflows.dates import calendar, zone
@@ -27,8 +26,6 @@ LATE = timedelta(minutes=15)
 """Work that has been due for longer is worth a word."""
 DELIVERY_MARGIN = timedelta(minutes=10)
 """A delivery may come so much later than what it tells of; both clocks may differ a little."""
-STALE_TOKEN = timedelta(days=3)
-"""Tokens are renewed daily."""
 GROUP = 0o070
 
 
@@ -60,17 +57,17 @@ def is_well(findings: list[Checked]) -> bool:
 def _installation(runtime: Runtime) -> Iterator[Finding]:
     count = len(runtime.accounts)
     if count:
-        yield _ok("configuration", Said("read; accounts: %(count)d", count=count))
+        yield ok("configuration", Said("read; accounts: %(count)d", count=count))
     else:
         remedy = Said("Add one in the console, at /console/ under your address, or under accounts in the settings.")
-        yield _warning("configuration", Said("read; no account yet, so nothing is watched."), remedy)
+        yield warning("configuration", Said("read; no account yet, so nothing is watched."), remedy)
     yield _database(runtime)
     yield from _files(runtime)
     yield from _documents(runtime)
     yield from _left_behind(runtime)
     server = runtime.settings.server
     if server.on_loopback:
-        yield _warning(
+        yield warning(
             "public address",
             Said("%(url)s is this machine alone: no CRM and no customer can reach it.", url=server.public_url),
             Said("Set server.public_url to the address under which your proxy serves it; on a trial this is fine."),
@@ -79,10 +76,10 @@ def _installation(runtime: Runtime) -> Iterator[Finding]:
         yield from check_address(server.public_url, runtime.clock.now())
     at_work = "`aurevoir serve`" + ("" if runtime.store.is_sqlite else " or `aurevoir worker`")
     if runtime.store.is_held(SERVE):
-        yield _ok("process", Said("%(command)s runs", command=at_work))
+        yield ok("process", Said("%(command)s runs", command=at_work))
     else:
         remedy = Said("Start %(command)s.", command=at_work)
-        yield _warning("process", Said("nothing works on this database now."), remedy)
+        yield warning("process", Said("nothing works on this database now."), remedy)
 
 
 def _files(runtime: Runtime) -> Iterator[Finding]:
@@ -96,14 +93,14 @@ def _files(runtime: Runtime) -> Iterator[Finding]:
             text = Said("%(file)s: others may read it.", file=fault.value)
             yield Finding("files", Level.FAULT, text, fault.cure)
     else:
-        yield _ok("files", Said("settings and database are for their owner alone"))
+        yield ok("files", Said("settings and database are for their owner alone"))
 
 
 def _database(runtime: Runtime) -> Finding:
     path = runtime.store.path
     if path is not None and path.exists() and path.stat().st_mode & GROUP:
-        return _warning("database", Said("users of its group may read %(file)s.", file=path), f"chmod 600 {path}")
-    return _ok("database", Said("schema %(version)s", version=runtime.store.schema_version()))
+        return warning("database", Said("users of its group may read %(file)s.", file=path), f"chmod 600 {path}")
+    return ok("database", Said("schema %(version)s", version=runtime.store.schema_version()))
 
 
 def _left_behind(runtime: Runtime) -> Iterator[Finding]:
@@ -121,7 +118,7 @@ def _left_behind(runtime: Runtime) -> Iterator[Finding]:
             "it back into the settings.",
             account=name,
         )
-        yield _warning("accounts", text, remedy)
+        yield warning("accounts", text, remedy)
 
 
 def _documents(runtime: Runtime) -> Iterator[Finding]:
@@ -129,11 +126,11 @@ def _documents(runtime: Runtime) -> Iterator[Finding]:
     notes = own_notes(runtime.settings)
     for note in notes[:5]:
         remedy = Said("`aurevoir playbook lint` shows all, with a better wording for each.")
-        yield _warning("playbooks", str(note), remedy)
+        yield warning("playbooks", str(note), remedy)
     if not notes:
         count, forms = len(runtime.library.playbooks), len(runtime.library.questionnaires)
         text = Said("%(count)d playbooks and %(forms)d questionnaires, all usable", count=count, forms=forms)
-        yield _ok("playbooks", text)
+        yield ok("playbooks", text)
 
 
 def _queue(runtime: Runtime) -> Iterator[Finding]:
@@ -145,19 +142,19 @@ def _queue(runtime: Runtime) -> Iterator[Finding]:
         aside = intake.bad_events(session)
     late = {name: (count, since) for name, (count, since) in depth.items() if now - since > LATE}
     for name, (count, since) in late.items():
-        yield _warning(
+        yield warning(
             "agenda",
             Said(
                 "deals of %(account)s that wait to be looked at: %(count)d, the first since %(since)s.",
                 account=name,
                 count=count,
-                since=_at(since),
+                since=at(since),
             ),
             Said("Is `aurevoir serve` running? The account's other findings may say what holds it up."),
         )
     for row in troubled[:5]:
         text = Said("deal %(deal)s of %(account)s: %(why)s", deal=row.deal_id, account=row.account, why=row.trouble)
-        yield _warning("agenda", text, Said("It is tried again by itself."))
+        yield warning("agenda", text, Said("It is tried again by itself."))
     for intent in refused[:5]:
         yield Finding(
             "writes",
@@ -171,7 +168,7 @@ def _queue(runtime: Runtime) -> Iterator[Finding]:
             Said("Mend the reason, then try it again in the console, under Failed."),
         )
     if aside:
-        yield _warning(
+        yield warning(
             "deliveries",
             Said(
                 "events that could not be read: %(count)d, the last one: %(why)s",
@@ -181,7 +178,7 @@ def _queue(runtime: Runtime) -> Iterator[Finding]:
             Said("Nothing is lost where polling is on; tell us if it goes on."),
         )
     if not (late or troubled or refused or aside):
-        yield _ok("agenda", Said("nothing is late, nothing failed"))
+        yield ok("agenda", Said("nothing is late, nothing failed"))
 
 
 # --- one account ----------------------------------------------------------------------------------------------------
@@ -197,21 +194,11 @@ def _account(runtime: Runtime, account: Account) -> Iterator[Finding]:
     yield from _playbooks(account, runtime.library)
     yield _calendar(account, now)
     yield from _standing(account, row)
-    yield from _token(runtime, account, now)
-    try:
-        yield from account.crm().check()
-        account.forget_known()
-        account.rules()
-    except ConfigError as error:
-        for fault in error.faults:
-            seen = f"{fault.value}: " if fault.value else ""
-            yield Finding(fault.key, Level.FAULT, f"{seen}{fault.cure}", Said("Correct it in the configuration."))
-    except AurevoirError as error:
-        remedy = Said("Correct the credentials or addresses of this account.")
-        yield Finding("connection", Level.FAULT, str(error), remedy)
-    else:
-        yield _ok("names", Said("all pipelines, stages and people of the settings were found in the CRM"))
-        yield from doubtful_people(account.name, account.config, tuple(account.users().values()))
+    faults: list[str] = []
+    for finding in access(runtime, account, now):
+        faults += [finding.text] if finding.level is Level.FAULT else []
+        yield finding
+    yield from trouble(row, faults)
     yield from _former_addresses(runtime, account)
     yield from _unowned(runtime, account)
     if row is not None and row.started_at is not None:
@@ -225,7 +212,7 @@ def _taken_out(account: Account) -> Finding:
         "Remove it from the settings. Or switch it on again: `aurevoir provision --account %(account)s`.",
         account=account.name,
     )
-    return _warning("switch-on", Said("taken out with `aurevoir uninstall`: nothing is watched."), remedy)
+    return warning("switch-on", Said("taken out with `aurevoir uninstall`: nothing is watched."), remedy)
 
 
 def _unowned(runtime: Runtime, account: Account) -> Iterator[Finding]:
@@ -246,7 +233,7 @@ def _former_addresses(runtime: Runtime, account: Account) -> Iterator[Finding]:
     with runtime.store.read() as session:
         found = former_address.open_tasks(session, runtime.links, account.name)
     for address, count in found.items():
-        yield _warning(
+        yield warning(
             "links",
             Said(
                 "open tasks with a link under the former address %(url)s: %(count)d. Such links work only while it "
@@ -277,9 +264,9 @@ def _playbooks(account: Account, library: Library) -> Iterator[Finding]:
 def _playbook(account: Account, playbook: Playbook) -> Iterator[Finding]:
     spoken = account.config.language.partition("-")[0]
     if spoken in playbook.languages:
-        yield _ok("playbook", Said("%(name)s, version %(version)s", name=playbook.key, version=playbook.version))
+        yield ok("playbook", Said("%(name)s, version %(version)s", name=playbook.key, version=playbook.version))
         return
-    yield _warning(
+    yield warning(
         "playbook",
         Said(
             "%(name)s has no texts in %(wanted)s: %(used)s is used.",
@@ -306,8 +293,8 @@ def _calendar(account: Account, now: datetime) -> Finding:
     off = sum(1 for day in ahead if day.weekday() < 5 and not days.is_business_day(day))
     if off == 0:
         text = Said("%(code)s tells of no public holiday in the next year: tasks would be due on them.", code=code)
-        return _warning("calendar", text, Said("Update Aurevoir, or set calendar to a country that fits."))
-    return _ok(
+        return warning("calendar", text, Said("Update Aurevoir, or set calendar to a country that fits."))
+    return ok(
         "calendar",
         Said(
             "%(code)s; holidays on weekdays in the next year: %(count)d; it is %(time)s in %(zone)s",
@@ -319,78 +306,51 @@ def _calendar(account: Account, now: datetime) -> Finding:
     )
 
 
-def _token(runtime: Runtime, account: Account, now: datetime) -> Iterator[Finding]:
-    """How old a stored token is. Those of the browser are renewed daily, and lapse after weeks without."""
-    adapter = account.adapter
-    in_browser = isinstance(adapter, Consenting) and adapter.consent.wanted(account.config.vendor)
-    with runtime.store.read() as session:
-        row = accounts.token(session, account.name)
-    if not in_browser:
-        yield _ok("token", Said("from the settings: it is yours to renew, twice a year is a good habit"))
-    elif row is None:
-        yield Finding(
-            "token", Level.FAULT, Said("the account is not connected yet."), f"aurevoir connect {account.name}"
-        )
-    elif now - row.saved_at > STALE_TOKEN:
-        text = Said(
-            "last renewed on %(day)s; a consent that nobody uses for 30 days may lapse.", day=f"{row.saved_at:%Y-%m-%d}"
-        )
-        remedy = Said(
-            "Start `aurevoir serve`, which renews it daily; else: aurevoir connect %(account)s", account=account.name
-        )
-        yield _warning("token", text, remedy)
-    else:
-        yield _ok("token", Said("renewed at %(at)s", at=_at(row.saved_at)))
-
-
 def _standing(account: Account, row: AccountRow | None) -> Iterator[Finding]:
     if row is None or row.started_at is None:
         remedy = f"aurevoir provision --account {account.name}"
         yield Finding("switch-on", Level.FAULT, Said("not switched on: nothing is watched yet."), remedy)
         return
-    yield _ok("switch-on", Said("watched since %(at)s", at=_at(row.started_at)))
-    if row.trouble is not None:
-        remedy = Said("It is tried again by itself; the other findings say more.")
-        yield Finding("work", Level.FAULT, row.trouble, remedy)
+    yield ok("switch-on", Said("watched since %(at)s", at=at(row.started_at)))
     if row.paused_at is not None:
-        text = Said("paused since %(at)s.", at=_at(row.paused_at))
-        yield _warning("work", text, Said("Resume it when you are ready."))
+        text = Said("paused since %(at)s.", at=at(row.paused_at))
+        yield warning("work", text, Said("Resume it when you are ready."))
 
 
 def _heartbeat(account: Account, row: AccountRow, now: datetime) -> Iterator[Finding]:
     if row.polled_at is None or row.polled_at < now - 3 * account.config.poll_every:
-        text = Said("last polled: %(at)s.", at=_at(row.polled_at))
-        yield _warning("polling", text, Said("Is `aurevoir serve` running?"))
+        text = Said("last polled: %(at)s.", at=at(row.polled_at))
+        yield warning("polling", text, Said("Is `aurevoir serve` running?"))
     else:
-        yield _ok("polling", Said("last at %(at)s", at=_at(row.polled_at)))
+        yield ok("polling", Said("last at %(at)s", at=at(row.polled_at)))
     if not accounts.is_well(row, account.config.poll_every, now):
-        text = Said("nothing was done for this account since %(at)s.", at=_at(row.worked_at or row.started_at))
+        text = Said("nothing was done for this account since %(at)s.", at=at(row.worked_at or row.started_at))
         remedy = Said("Is `aurevoir serve` running? The other findings may say what is in the way.")
-        yield _warning("work", text, remedy)
+        yield warning("work", text, remedy)
 
 
 def _deliveries(runtime: Runtime, account: Account, row: AccountRow) -> Iterator[Finding]:
     """Whether webhooks come: the last one, beside the last ending that one should have told of."""
     secrets = account.adapter.webhook_secrets(account.config.vendor)
     if not secrets:
-        yield _ok("webhooks", Said("not set up: changes are found by polling alone"))
+        yield ok("webhooks", Said("not set up: changes are found by polling alone"))
         return
     with runtime.store.read() as session:
         ended = cases.last_entry(session, account.name)
     missed = ended is not None and row.started_at is not None and ended > row.started_at + DELIVERY_MARGIN
     if row.pushed_at is None and not missed:
-        yield _warning(
+        yield warning(
             "webhooks",
             Said("none has come yet; whether they are subscribed cannot be seen from here."),
             Said("Move a deal in the CRM and check again; if none comes, set them up as the documentation says."),
         )
     elif missed and ended is not None and (row.pushed_at is None or row.pushed_at < ended - DELIVERY_MARGIN):
-        yield _warning(
+        yield warning(
             "webhooks",
             Said(
                 "a deal reached a watched stage at %(at)s, and polling found it later; last delivery: %(last)s.",
-                at=_at(ended),
-                last=_at(row.pushed_at),
+                at=at(ended),
+                last=at(row.pushed_at),
             ),
             Said(
                 "Look at the deliveries in the CRM: is the subscription or flow active, and does it send to %(url)s?",
@@ -398,16 +358,4 @@ def _deliveries(runtime: Runtime, account: Account, row: AccountRow) -> Iterator
             ),
         )
     else:
-        yield _ok("webhooks", Said("the last one came at %(at)s", at=_at(row.pushed_at)))
-
-
-def _at(moment: datetime | None) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC" if moment is not None else Said("never")
-
-
-def _ok(subject: str, text: str) -> Finding:
-    return Finding(subject, Level.OK, text)
-
-
-def _warning(subject: str, text: str, remedy: str) -> Finding:
-    return Finding(subject, Level.WARNING, text, remedy)
+        yield ok("webhooks", Said("the last one came at %(at)s", at=at(row.pushed_at)))

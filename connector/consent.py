@@ -155,6 +155,7 @@ class Consents:
             services.tokens.save(granted.token)
         with self._runtime.store.write() as session:
             accounts.release_hold(session, account.name, accounts.ROUNDS)
+            accounts.change(session, account.name, trouble=None, trouble_at=None)
         log.info("connected", account=account.name, crm=crm)
         self._runtime.engine.nudge(account.name)
         return account

@@ -16,6 +16,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from adapters.errors import AurevoirError
+from workflows.said import Said
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -88,19 +89,32 @@ class Vault:
         where = f"{column} of account {account!r}"
         version, key_id, nonce, data = _take_apart(sealed, where)
         if version != _VERSION:
-            raise NotSealedHere(f"{where} was sealed in a form that this version does not know ({version[:8]!r})")
+            raise NotSealedHere(
+                Said(
+                    "%(where)s was sealed in a form that this version does not know (%(form)s)",
+                    where=where,
+                    form=repr(version[:8]),
+                )
+            )
         cipher = self._ciphers.get(key_id)
         if cipher is None:
             raise UnknownKey(
-                f"{where} was sealed with the key {key_id[:8]!r}, which is not in secret_key: "
-                "add the earlier secret as a further item of the list, or connect the account anew"
+                Said(
+                    "%(where)s was sealed with the key %(key)s, which is not in secret_key: add the earlier secret as "
+                    "a further item of the list, or connect the account anew",
+                    where=where,
+                    key=repr(key_id[:8]),
+                )
             )
         try:
             return cipher.decrypt(nonce, data, _place(account, column)).decode()
         except InvalidTag:
             raise NotSealedHere(
-                f"{where} does not open: it was altered, or copied from another account or column; "
-                "restore it from a back-up, or connect the account anew"
+                Said(
+                    "%(where)s does not open: it was altered, or copied from another account or column; restore it "
+                    "from a back-up, or connect the account anew",
+                    where=where,
+                )
             ) from None
 
     def is_current(self, sealed: str) -> bool:
@@ -124,9 +138,13 @@ def _take_apart(sealed: str, where: str) -> tuple[str, str, bytes, bytes]:
         version, key_id, nonce, data = sealed.split(":")
         parts = version, key_id, _decode(nonce), _decode(data)
     except (ValueError, binascii.Error):
-        raise NotSealedHere(f"{where} is not a sealed text: restore it from a back-up, or connect anew") from None
+        raise NotSealedHere(
+            Said("%(where)s is not a sealed text: restore it from a back-up, or connect anew", where=where)
+        ) from None
     if len(parts[2]) != _NONCE_BYTES or len(parts[3]) < 16:
-        raise NotSealedHere(f"{where} is not a whole sealed text: restore it from a back-up, or connect anew")
+        raise NotSealedHere(
+            Said("%(where)s is not a whole sealed text: restore it from a back-up, or connect anew", where=where)
+        )
     return parts
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from adapters.errors import AdapterError
+from adapters.errors import AdapterError, ConsentEnded
 from adapters.findings import clock, some
 from adapters.results import Finding, Level, Said
 from adapters.salesforce.client import Client
@@ -26,6 +26,10 @@ def check(client: Client, settings: SalesforceSettings, fields: FieldMap, servic
     try:
         bearer = client.tokens.current()
         described = describe(client)
+    except ConsentEnded as error:
+        remedy = Said("an administrator of the account has to agree in the browser")
+        yield Finding("connection", Level.FAULT, error.message, remedy)
+        return
     except AdapterError as error:
         yield Finding("connection", Level.FAULT, error.message, Said("mend this first; nothing else can be checked"))
         return

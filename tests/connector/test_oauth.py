@@ -20,12 +20,14 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from adapters.errors import ConfigError, CredentialsInvalid
+from adapters.results import Level
 from adapters.services import Token
 from connector.app import create_app
 from connector.bootstrap import Adapters, Runtime, build
 from connector.checkup import check_up
 from connector.config import load
 from connector.consent import Consents, NotInBrowser
+from connector.operations import standings
 from connector.store import Store, accounts, agenda, cases
 from connector.store.console_tables import OAuthStateRow
 from connector.store.tables import IntentRow, IntentState, LinkRow
@@ -244,7 +246,8 @@ def test_pages_speak_the_browsers_language(desk: Desk) -> None:
 
 def test_every_sentence_of_these_pages_has_its_french_words() -> None:
     root = Path(__file__).parents[2]
-    known = (root / "connector/web/translations/fr.po").read_text(encoding="utf-8")
+    files = ("connector/web/translations/fr.po", "connector/translations/fr.po")
+    known = "".join((root / one).read_text(encoding="utf-8") for one in files)
     said = []
     for page in ("connected.html", "not_connected.html"):
         text = (root / "connector/web/templates" / page).read_text(encoding="utf-8")
@@ -635,6 +638,40 @@ def test_the_daily_refresh_notices_a_consent_that_has_ended(desk: Desk) -> None:
     keep_alive(desk.runtime.accounts.values(), desk.runtime.store, desk.clock)
     trouble = {subject: text for subject, ok, text in desk.runtime.ready() if not ok}[f"account {desk.crm}"]
     assert f"`aurevoir connect {desk.crm}`" in trouble
+
+
+def access_faults(runtime: Runtime, account: str) -> list[Any]:
+    """What the check-up calls a fault of the access itself."""
+    found = [one.finding for one in check_up(runtime) if one.account == account and one.finding.level is Level.FAULT]
+    return [one for one in found if one.subject in ("account", "connection", "token", "work", "read deals")]
+
+
+@pytest.mark.row("P-73")
+def test_the_check_up_tells_one_cause_once_and_an_ended_consent_is_the_accounts_trouble_at_once(desk: Desk) -> None:
+    [unconnected] = access_faults(desk.runtime, desk.crm)
+    assert unconnected.remedy == f"aurevoir connect {desk.crm}"
+    switched_on(desk)
+    assert access_faults(desk.runtime, desk.crm) == []
+    desk.rig.uninstall()
+    for _ in range(2):
+        [ended] = access_faults(desk.runtime, desk.crm)
+        assert f"`aurevoir connect {desk.crm}`" in ended.text
+        assert "operation" not in ended.text
+        assert "agree in the browser" in ended.remedy
+    standing = next(one for one in standings(desk.runtime) if one.account == desk.crm)
+    assert not standing.well, "whoever noticed it"
+    assert {subject: ok for subject, ok, _ in desk.runtime.ready()}[f"account {desk.crm}"] is False
+    desk.connect()
+    assert {subject: ok for subject, ok, _ in desk.runtime.ready()}[f"account {desk.crm}"]
+
+
+@pytest.mark.row("P-73")
+def test_the_check_up_tells_once_that_a_token_was_sealed_with_another_key(make_desk: Callable[..., Desk]) -> None:
+    switched_on(make_desk("hubspot"))
+    other = make_desk("hubspot", secret_key="pW3eR7tY1uI5oP9aS2dF6gH0jK4lZ8xC-oauth-tests")
+    [told] = access_faults(other.runtime, "hubspot")
+    assert "is not in secret_key" in told.text
+    assert told.remedy.endswith("aurevoir connect hubspot")
 
 
 def test_a_crm_that_is_away_during_the_daily_refresh_costs_nothing(desk: Desk) -> None:

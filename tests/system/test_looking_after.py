@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from adapters.results import Level
 from connector import casework, operations
 from connector.account import OtherAccount
 from connector.bootstrap import build
+from connector.checkup import check_up
 from connector.store import accounts, failed
 from connector.store.failed import FailedKind
 from sandbox.hubspot.definitions import DEAL
@@ -198,6 +200,8 @@ def test_a_copied_database_refuses_to_write_to_another_account(system: Any) -> N
         assert "a name of its own" in words
         with pytest.raises(OtherAccount):
             copy.accounts["acme"].provision()
+        told = [one.finding for one in check_up(copy) if one.finding.subject in ("connection", "token", "work")]
+        assert [one.remedy for one in told if one.level is Level.FAULT] == ["Nothing else can be checked before that."]
         with pytest.raises(OtherAccount), copy.accounts["acme"].reading():
             pass
     finally:
