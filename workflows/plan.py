@@ -7,6 +7,7 @@ from datetime import date, datetime
 
 from pydantic import AwareDatetime
 
+from workflows.answers import needless
 from workflows.asks import CONTACTS, CONTRACT_END, REASON, ask_task, whom_to_ask
 from workflows.cases import Case, CaseStatus, Step, StepStatus
 from workflows.dates import plausible, zone
@@ -82,11 +83,19 @@ def preview(look: Look, links: Links, *, left_out: bool = True) -> tuple[Planned
             if rights is None and hangs_on_rights(rule):
                 continue
             for contact_id in _contact_ids(desk, rule):
+                if rule.until == "answered" and contact_id is not None and not _may_come(desk, rule, contact_id):
+                    continue
                 applies = _applies(desk, rule, contact_id)
                 if applies is False and not left_out:
                     continue
                 planned.append(_planned(desk, rule, contact_id, applies, phase.key, title))
     return tuple(planned)
+
+
+def _may_come(desk: Desk, rule: StepRule, contact_id: str) -> bool:
+    """Whether a reminder is there, or could be: nobody is reminded in writing who cannot be written to (P-3A)."""
+    made = any(step.contact_id == contact_id for step in desk.draft.of_rule(rule.key))
+    return made or needless(desk, rule, contact_id) is None
 
 
 def followed(look: Look) -> Playbook:

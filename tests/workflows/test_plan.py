@@ -11,7 +11,8 @@ import pytest
 from workflows.cases import StepStatus
 from workflows.decide import decide
 from workflows.plan import PlannedStep, preview
-from workflows.records import People
+from workflows.playbook import shipped_playbooks
+from workflows.records import Contact, People
 from workflows.writes import CreateTask
 
 World = Any
@@ -53,6 +54,16 @@ def test_whether_a_low_score_will_be_given_is_not_foretold(
     planned = plan(world, links)
     assert (planned["care@p1"].applies, planned["care@p1"].waits_for) == (None, "answer")
     assert planned["never"].applies is False
+
+
+@pytest.mark.row("P-3A", "P-72")
+def test_the_preview_reminds_nobody_who_cannot_be_written_to(world: World, links: Any) -> None:
+    world.playbook = shipped_playbooks()["saas"]
+    silent = Contact(id="p2", name="Max Low")
+    world.people = world.people.model_copy(update={"contacts": (*world.people.contacts, silent)})
+    planned = {step.key for step in preview(world.seen(people=world.people), links)}
+    assert {"survey@p1", "survey@p2", "survey-reminder@p1", "survey-last-reminder@p1"} <= planned
+    assert not {"survey-reminder@p2", "survey-last-reminder@p2"} & planned
 
 
 @pytest.mark.row("P-70")
