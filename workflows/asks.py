@@ -81,7 +81,7 @@ def _details(desk: Desk, key: str) -> dict[str, str]:
     look, language = desk.draft.look, desk.language
     if key == REASON:
         wait = look.rules.reason_wait
-        day = date_words((look.now + wait).astimezone(desk.tz).date(), language)
+        day = date_words((look.now + wait).astimezone(desk.tz).date(), desk.dates)
         return {"deadline": say("ask.reason.deadline", language, day=day) if wait else ""}
     if key == CONTRACT_END:
         seen = look.deal.contract_end

@@ -68,7 +68,7 @@ class Desk(Timing):
             rule=look.rules.people,
             users=look.users,
             load=look.load,
-            language=self.language,
+            language=self.dates,
             spoken=next((one.language for one in self._contacts if one.language), self.language),
             involved=look.involved or (),
             negotiating=frozenset().union(*(rule.negotiating for rule in look.rules.watch)),
@@ -134,6 +134,11 @@ class Desk(Timing):
 
     # --- words ------------------------------------------------------------------------------------------------------
 
+    @property
+    def dates(self) -> str:
+        """The case's language as it is spoken in the account's country: days look as they do there."""
+        return dated_as(self.language, self.draft.look.rules.calendar)
+
     def values(self, contact_id: str | None, **more: object) -> dict[str, object]:
         """What texts and conditions see. Without a contact of its own, a step sees the most important one."""
         if contact_id not in self._seen:
@@ -150,7 +155,7 @@ class Desk(Timing):
                 "company": company_view(self.people.company, look.deal, self.language),
                 "contacts": Contacts(contacts, self.language, frame["validates"]),
                 "first": contact_view(contacts[0] if contacts else None, self.language),
-                "case": {**case_view(case, self.tz), "dates": dated_as(self.language, look.rules.calendar)},
+                "case": {**case_view(case, self.tz), "dates": self.dates},
                 "days_left": None if case.contract_end is None else (case.contract_end - self.today).days,
                 **door_values(look, case, self.language),
                 "frame": frame,
@@ -183,7 +188,7 @@ class Desk(Timing):
         self.draft.look = self.draft.look.model_copy(update={"playbook": playbook})
         self.draft.set(language=language)
         self.language = language
-        self.staff = replace(self.staff, language=language)
+        self.staff = replace(self.staff, language=self.dates)
         self._choices.clear()
         self.rules = all_rules(playbook, self.draft.steps.values(), self.draft.look.rules)
         self.forget()
