@@ -270,10 +270,11 @@ def _line(desk: Desk, item: InventoryItem) -> str:
     parts += [shorten(item.place, 100)] if item.place else []
     if item.received_on is not None:
         by = f" ({shorten(item.received_by, 60)})" if item.received_by else ""
-        parts.append(say("inventory.received", language, day=date_words(item.received_on, language)) + by)
+        parts.append(say("inventory.received", language, day=date_words(item.received_on, desk.dates)) + by)
     elif item.due_on is not None:
-        parts.append(say("inventory.due", language, day=date_words(item.due_on, language)))
-    return f"- {kind_words(item.kind, language)}: {shorten(item.title, 150)} – " + ", ".join(parts)
+        parts.append(say("inventory.due", language, day=date_words(item.due_on, desk.dates)))
+    kind = kind_words(item.kind, language) + say("colon", language)
+    return f"- {kind} {shorten(item.title, 150)} – " + ", ".join(parts)
 
 
 # --- no secrets -----------------------------------------------------------------------------------------------------

@@ -178,11 +178,11 @@ def test_the_list_stands_in_one_note_that_comes_anew_only_when_it_changed_and_re
     assert not notes  # people are still writing
     handing.now += timedelta(minutes=15)
     (note,) = [write for write in handing.look() if isinstance(write, CreateNote)]
-    assert "- Data export: Export 1 – Ben, by April 10, 2026" in note.body
+    assert "- Data export: Export 1 – Ben, by 10 April 2026" in note.body
     assert not [write for write in handing.look() if isinstance(write, CreateNote)]
     handing.inventory = (item(handing, 1, received_on=date(2026, 3, 2), received_by="Zoe"),)
     (note,) = [write for write in handing.look() if isinstance(write, CreateNote)]
-    assert "received on March 2, 2026 (Zoe)" in note.body
+    assert "received on 2 March 2026 (Zoe)" in note.body
     assert note.key.endswith(":2")
 
 
