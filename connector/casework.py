@@ -24,6 +24,8 @@ WAIT_SECONDS = 60.0
 """How long to wait for a round of work under way on the account."""
 NOT_AGAIN, NEWER = "not tried again", Said("newer values were written since")
 """In the log of a case."""
+ANSWER_TRIES, ANSWER_SECONDS = 20, 0.5
+"""How long a running ``serve`` is waited for to say what became of a wish to start."""
 
 
 _STATUS = {
@@ -159,9 +161,12 @@ def start_now(runtime: Runtime, account: str, deal_id: str) -> str:
 
     Raises :class:`NotPossible` when no case begins, with the reason.
     """
-    start(runtime, account, deal_id)
+    begun, told = runtime.clock.now(), 0
     with runtime.store.read() as session:
         before = cases.open_by_deal(session, account, [deal_id]).get(deal_id)
+        if (line := cases.not_opened(session, account, deal_id, begun - cases.LATELY)) is not None:
+            told = line.id
+    start(runtime, account, deal_id)
     if before is not None:
         return f"Deal {deal_id} has its case already: {before.id[:8]} ({before.status.value})."
     try:
@@ -169,17 +174,35 @@ def start_now(runtime: Runtime, account: str, deal_id: str) -> str:
             runtime.rounds[account].wake()
             runtime.rounds[account].run()
     except Busy:
-        return f"Deal {deal_id} is on the agenda of the running serve: see `aurevoir cases list`."
+        for _ in range(ANSWER_TRIES):
+            runtime.clock.sleep(ANSWER_SECONDS)
+            if (said := _became(runtime, account, deal_id, begun, told)) is not None:
+                return said
+        return (
+            f"Deal {deal_id} is on the agenda of the running serve: `aurevoir cases log deal:{deal_id}` will say what "
+            "becomes of it."
+        )
+    said = _became(runtime, account, deal_id, begun, told)
+    if said is None:
+        raise NotPossible(f"no case begins for deal {deal_id}: `aurevoir preview` says why")
+    return said
+
+
+def _became(runtime: Runtime, account: str, deal_id: str, begun: datetime, told: int) -> str | None:
+    """What became of a wish to start, in a sentence; None: it is not known yet. Raises :class:`NotPossible`."""
     with runtime.store.read() as session:
         case = cases.open_by_deal(session, account, [deal_id]).get(deal_id)
+        line = cases.not_opened(session, account, deal_id, begun, told)
         row = accounts.get(session, account)
         still = agenda.of_deal(session, account, deal_id)
     if case is not None:
         return f"Case {case.id[:8]} of deal {deal_id} has begun ({case.status.value}, playbook {case.playbook})."
+    if line is not None:
+        raise NotPossible(f"no case begins for deal {deal_id}: {line.detail}")
     trouble = (row.trouble if row is not None else None) or (still.trouble if still is not None else None)
     if trouble is not None:
         raise NotPossible(f"no case has begun yet: {trouble}")
-    raise NotPossible(f"no case begins for deal {deal_id}: `aurevoir preview` says why")
+    return None
 
 
 @dataclass(frozen=True)

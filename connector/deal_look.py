@@ -8,11 +8,12 @@ from datetime import datetime
 
 from adapters.results import Observed
 from connector.store.tables import AgendaRow, LinkRow
-from workflows.cases import Baseline, Case, CaseStatus, FigureChange, InventoryItem, News, StepStatus
+from workflows.cases import NOT_OPENED, Baseline, Case, CaseStatus, Event, FigureChange, InventoryItem, News, StepStatus
 from workflows.draft import FINISHED
 from workflows.look import Decision
 from workflows.questions import Answer
 from workflows.records import Involvement, People, TaskState
+from workflows.said import Said
 
 
 @dataclass
@@ -51,7 +52,9 @@ def hold(look: DealLook, paused: Container[str]) -> None:
     """Drop what was decided by a paused playbook, or would lead into one: the case stays where it is (P-76)."""
     after = look.decision.case
     if after is not None and after.playbook in paused and not look.cancelled:
-        look.decision = Decision(case=look.case)
+        told = Event(what=NOT_OPENED, detail=Said("the playbook %(playbook)s is paused", playbook=after.playbook))
+        asked = look.case is None and (look.row.asked or look.observed.deal.start_now)
+        look.decision = Decision(case=look.case, events=(told,) if asked else ())
         look.links.clear()
         look.held = True
 

@@ -33,6 +33,7 @@ from connector.sending import Sender, backoff
 from connector.store import Store, agenda, baselines, cases, door, erasing, intake, intents, inventory, pauses
 from connector.store.tables import AgendaRow, IntentState, LinkRow
 from connector.survey_links import RememberedLinks, lately_surveyed, surveyed_elsewhere
+from workflows.cases import NOT_OPENED, Event
 from workflows.decide import cancel, decide, take_down
 from workflows.ending import BY_HAND, TAKEN_OUT
 from workflows.key_figures import first_values
@@ -388,9 +389,19 @@ class Reconciler:
                 baselines.keep(session, case, decision.starting, now)
             if decision.close_links:
                 intake.close_links(session, case.id, now)
-            signal = {"signal": look.row.why}  # what made us look (P-74)
-            lines = [one.model_copy(update={"data": {**one.data, **signal}}) for one in decision.events]
-            cases.log(session, self._account.name, lines, now, case_id=case.id, deal_id=look.row.deal_id)
+        signal = {"signal": look.row.why}  # what made us look (P-74)
+        lines = [
+            one.model_copy(update={"data": {**one.data, **signal}})
+            for one in decision.events
+            if look.row.asked or one.what != NOT_OPENED or not self._is_told(session, look.row.deal_id, one, now)
+        ]
+        case_id = case.id if case is not None else None
+        cases.log(session, self._account.name, lines, now, case_id=case_id, deal_id=look.row.deal_id)
+
+    def _is_told(self, session: Session, deal_id: str, event: Event, now: datetime) -> bool:
+        """Whether it was said lately why no case begins: a tick on the deal stays, and asks at each look."""
+        last = cases.not_opened(session, self._account.name, deal_id, now - cases.LATELY)
+        return last is not None and last.detail == event.detail
 
     def _move_on(
         self, session: Session, look: DealLook, come_back: Mapping[str, tuple[datetime, str]], now: datetime

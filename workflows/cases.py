@@ -123,6 +123,10 @@ class Case(Model):
         return next((step for step in self.steps if step.key == key), None)
 
 
+NOT_OPENED = "not opened"
+"""What the log says where a case was asked for by hand and none begins."""
+
+
 class Event(Model):
     """A line of a case's log (P-74): what happened and why, in words. ``data`` holds ids, never personal data."""
 

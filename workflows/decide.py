@@ -13,7 +13,7 @@ from functools import lru_cache
 from workflows.answers import stop_asking, stop_reminders, take_answers
 from workflows.asks import CONTRACT_END, REASON, ask
 from workflows.baseline import take_start
-from workflows.cases import Case, CaseStatus, Event, Step, StepStatus
+from workflows.cases import NOT_OPENED, Case, CaseStatus, Event, Step, StepStatus
 from workflows.desk import Desk
 from workflows.draft import Draft
 from workflows.ending import BY_HAND, conclude, dismiss, let_go, resume, stop, tidy
@@ -61,7 +61,7 @@ def decide(look: Look, links: Links) -> Decision:
     if look.last is not None:
         leftover, later = _leftovers(Draft(look, look.last), links)
         if leftover is not None:
-            return leftover
+            return replace(leftover, events=(*leftover.events, *_not_opened(look, occasion(look.rules, look.deal))))
     begun = _begin(look, links)
     return begun if begun.case is not None or later is None else replace(begun, next_look=later)
 
@@ -177,9 +177,19 @@ def _begin(look: Look, links: Links) -> Decision:
         return _go_on(draft, links)
     refused = refusal(look, present)
     if present is None or refused is not None:
-        return Decision(events=(Event(what="not opened", detail=refused or ""),) if look.asked else ())
+        return Decision(events=_not_opened(look, present))
     look = look.model_copy(update={"playbook": first_playbook(look, present.kind)})
     return _go_on(Draft(look, _new_case(look, present)), links)
+
+
+def _not_opened(look: Look, present: Occasion | None) -> tuple[Event, ...]:
+    """Why no case begins, for who asked for one by hand (P-72); nothing where none was asked for, or one begins."""
+    if not (look.asked or look.deal.start_now):
+        return ()
+    why = refusal(look, present)
+    if look.deal.state is not DealState.LIVE:
+        why = Said("the CRM has no such deal, or has it no longer")
+    return (Event(what=NOT_OPENED, detail=why),) if why is not None else ()
 
 
 def _new_case(look: Look, present: Occasion) -> Case:

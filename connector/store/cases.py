@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Select, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from connector.store.database import insert_or
 from connector.store.tables import AnswerRow, CaseRow, EventRow, PlaybookRow, StepRow
-from workflows.cases import OPEN_STATUSES, Case, CaseStatus, Event, Step, StepStatus
+from workflows.cases import NOT_OPENED, OPEN_STATUSES, Case, CaseStatus, Event, Step, StepStatus
 from workflows.quiet import STAYS
 from workflows.rules import Playbook
 
+LATELY = timedelta(days=7)
+"""For how long it is worth showing that a case was asked for and none began."""
 _OPEN = [status.value for status in OPEN_STATUSES]
 _CASE_COLUMNS = [column.key for column in CaseRow.__mapper__.column_attrs]
 
@@ -310,6 +312,13 @@ def log(
         )
         for event in events
     )
+
+
+def not_opened(session: Session, account: str, deal_id: str, since: datetime, after: int = 0) -> EventRow | None:
+    """The newest line on why no case began that somebody asked for by hand; of those since, with a higher id."""
+    query = select(EventRow).where(EventRow.account == account, EventRow.at >= since, EventRow.id > after)
+    query = query.where(EventRow.deal_id == deal_id, EventRow.what == NOT_OPENED)
+    return session.scalars(query.order_by(EventRow.id.desc()).limit(1)).first()
 
 
 def events(session: Session, case_id: str) -> Sequence[EventRow]:

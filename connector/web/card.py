@@ -19,6 +19,7 @@ from adapters.errors import AurevoirError, PayloadError, SignatureError
 from adapters.offers import Ask, Embedded
 from adapters.signals import WebhookAccount, WebhookRequest
 from connector.metrics import WEBHOOKS
+from connector.sentences import told
 from connector.store import accounts, agenda, cases, intake, intents
 from connector.store.tables import LinkRow
 from connector.survey_links import address
@@ -60,7 +61,7 @@ def make_blueprint(runtime: Runtime) -> Blueprint:
     @blueprint.get("/<crm>")
     def show(crm: str) -> Response:
         ask = _proven(runtime, crm, _embedded(runtime, crm).asked_for_card)
-        return jsonify(case=_told(runtime, ask)) if isinstance(ask, Ask) else ask
+        return jsonify(case=_told(runtime, ask), not_opened=_refused(runtime, ask)) if isinstance(ask, Ask) else ask
 
     @blueprint.post("/<crm>/start")
     def start(crm: str) -> Response:
@@ -117,6 +118,18 @@ def _start(runtime: Runtime, crm: str, ask: Ask) -> Response:
 
 
 # --- the card -------------------------------------------------------------------------------------------------------
+
+
+def _refused(runtime: Runtime, ask: Ask) -> str | None:
+    """Why no case began that somebody asked for lately, in the reader's language; None: one did, or nobody asked."""
+    with runtime.store.read() as session:
+        if cases.open_by_deal(session, ask.account, [ask.deal_id]):
+            return None
+        row = agenda.of_deal(session, ask.account, ask.deal_id)
+        last = cases.not_opened(session, ask.account, ask.deal_id, runtime.clock.now() - cases.LATELY)
+    if row is not None and row.asked and row.trouble:
+        return told(row.trouble, ask.language or "en")
+    return told(last.detail, ask.language or "en") if last is not None else None
 
 
 def _told(runtime: Runtime, ask: Ask) -> dict[str, Any] | None:
@@ -203,7 +216,7 @@ def _links(runtime: Runtime, case: Case, tasks: Mapping[str, CreateTask], langua
             questionnaire = runtime.library.questionnaires.get(row.questionnaire)
             title = wording(questionnaire.title, language, questionnaire.languages) if questionnaire else ""
         text = wording(_LINKS[kind], language, ("en",)).format(title=title)
-        yield {"text": text.removesuffix(": ").removesuffix(" :"), "url": url}
+        yield {"text": text if title else text.rstrip(" :\u00a0\u202f"), "url": url}
 
 
 def _address(runtime: Runtime, row: LinkRow) -> str:

@@ -20,7 +20,7 @@ from connector.config import load
 from connector.store import accounts, cases, intake, intents
 from connector.store.tables import AgendaRow, AnswerRow, CaseRow, IntentRow, IntentState, LinkRow, StepRow
 from sandbox.hubspot.hooks import sign_v3
-from workflows.cases import Case, CaseStatus, Step, StepStatus
+from workflows.cases import Case, CaseStatus, Event, Step, StepStatus
 from workflows.questions import Answer
 from workflows.rules import LinkKind
 from workflows.writes import CreateTask
@@ -170,6 +170,12 @@ def test_the_card_leads_to_pages_of_every_kind(client: Any, runtime: Runtime) ->
     told = ask(client, "dealId=500&language=en&portalId=4242").get_json()["case"]
     assert len(told["links"]) == len(LinkKind) + 1
     assert "Our own form: How do you see it? Your own view, before theirs" in [one["text"] for one in told["links"]]
+    with runtime.store.write() as session:
+        row = LinkRow(id=runtime.links.link_id(LinkKind.TIMELINE, case.id, "901", ""), account="acme", case_id=case.id,
+                      kind="timeline", contact_id="901", questionnaire="", language="fr", made_at=NOW)  # fmt: skip
+        intake.keep_link(session, row)
+    french = ask(client, "dealId=500&language=fr&portalId=4242").get_json()["case"]["links"]
+    assert "Page du client" in [one["text"] for one in french], "without a title nothing follows"
 
 
 def test_the_card_tells_what_the_customer_said_in_the_readers_language(client: Any, runtime: Runtime) -> None:
@@ -196,14 +202,14 @@ def test_an_ended_case_has_no_next_steps(client: Any, runtime: Runtime) -> None:
 
 
 def test_a_deal_that_never_ended_has_no_case(client: Any) -> None:
-    assert ask(client, "dealId=501&portalId=4242").get_json() == {"case": None}
+    assert ask(client, "dealId=501&portalId=4242").get_json() == {"case": None, "not_opened": None}
 
 
 def test_no_account_is_told_of_another_ones_case(client: Any, runtime: Runtime) -> None:
     give_case(runtime, "acme")
     give_case(runtime, "initech")
     # The same app, with the same secret, is installed in globex: its deal 500 is another one.
-    assert ask(client, "dealId=500&portalId=7070").get_json() == {"case": None}
+    assert ask(client, "dealId=500&portalId=7070").get_json() == {"case": None, "not_opened": None}
     # Someone in globex adds a portal to the address; HubSpot adds the true one.
     for query in ("portalId=4242&dealId=500&portalId=7070", "dealId=500&portalId=7070&portalId=4242"):
         refused = ask(client, query)
@@ -260,6 +266,26 @@ def test_the_action_puts_the_deal_on_the_agenda_once_and_by_hand(client: Any, ru
         response = run_action(client, action())
         assert (response.status_code, response.get_json()) == (200, {"outputFields": {}})
     assert agenda(runtime) == {("acme", "500"): True}
+
+
+def test_the_card_says_for_a_week_why_an_asked_case_did_not_begin_in_the_readers_language(
+    client: Any, runtime: Runtime
+) -> None:
+    why = "the deal is not in a not-renewing stage of a watched pipeline (P-01)"
+    with runtime.store.write() as session:
+        line = [Event(what="not opened", detail=why)]
+        cases.log(session, "acme", line, runtime.clock.now() - timedelta(days=6), deal_id="500")
+        cases.log(session, "acme", line, runtime.clock.now() - timedelta(days=8), deal_id="501")
+
+    def told(deal: str, language: str, portal: int = 4242) -> Any:
+        return ask(client, f"dealId={deal}&language={language}&portalId={portal}").get_json()["not_opened"]
+
+    assert told("500", "en") == why
+    assert told("500", "fr").startswith("la transaction")
+    assert told("501", "en") is None
+    assert told("500", "en", portal=7070) is None
+    give_case(runtime)
+    assert told("500", "en") is None, "it has one now"
 
 
 def test_the_action_counts_for_the_account_that_runs_it(client: Any, runtime: Runtime) -> None:

@@ -94,7 +94,7 @@ def test_a_playbook_is_paused_by_name_and_unknown_ones_are_told_with_those_that_
 
 def test_a_case_is_started_by_hand_shown_with_its_kind_and_listed(run: Run) -> None:
     code, told = run("cases", "start", "--account", "acme", "--deal", "901")
-    assert (code, "preview" in told) == (2, True), "the deal is not in such a stage"
+    assert (code, "not in a not-renewing stage" in told) == (2, True), "the deal is not in such a stage"
     code, told = run("preview", "--account", "acme", "--deal", "999999")
     assert (code, "there is no deal 999999 in the CRM" in told, "deleted" in told) == (1, True, False)
     code, told = run("rehearse", "--account", "acme", "--since", "2026-13-01")

@@ -13,7 +13,8 @@ from connector import casework, operations
 from connector.account import OtherAccount
 from connector.bootstrap import build
 from connector.checkup import check_up
-from connector.store import accounts, failed
+from connector.presence import SERVE, present
+from connector.store import accounts, failed, record_log
 from connector.store.failed import FailedKind
 from sandbox.hubspot.definitions import DEAL
 from workflows.cases import CaseStatus, StepStatus
@@ -258,8 +259,25 @@ def test_a_case_is_started_by_hand_for_an_ending_from_before_the_switch_on(syste
     assert case.id[:8] in told
     assert "has its case already" in casework.start_now(system.runtime, "acme", deal)
     other = system.renewal("Globex renewal")
-    with pytest.raises(casework.NotPossible, match="preview"):
+    with pytest.raises(casework.NotPossible, match="not in a not-renewing stage"):
         casework.start_now(system.runtime, "acme", other)
+    gone = {"hubspot": "99999", "salesforce": "0067g00000ZZZZZ"}[system.rig.name]
+    with pytest.raises(casework.NotPossible, match="the CRM has no such deal"):
+        casework.start_now(system.runtime, "acme", gone)
+    with system.runtime.store.read() as session:
+        [line] = record_log.of_record(session, gone, kind="deal")
+    assert line.what == "not opened"
+
+
+@pytest.mark.row("P-72")
+def test_beside_serve_the_hand_start_waits_for_what_becomes_of_it(system: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = system.renewal("Globex renewal")
+    sleep = system.runtime.clock.sleep
+    monkeypatch.setattr(system.runtime.clock, "sleep", lambda seconds: (sleep(seconds), system.work()))
+    with present(system.runtime.store, SERVE):
+        with pytest.raises(casework.NotPossible, match="not in a not-renewing stage"):
+            casework.start_now(system.runtime, "acme", other)
+        assert "has begun" in casework.start_now(system.runtime, "acme", older_ending(system))
 
 
 @pytest.mark.row("P-72")

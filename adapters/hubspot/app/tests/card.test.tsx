@@ -67,6 +67,14 @@ test("a deal without an offboarding says when one begins", async () => {
   await renderer.waitFor(() => assert.equal(renderer.find(EmptyState).props.title, "No offboarding"));
 });
 
+test("who asked for an offboarding by hand reads why none began", async () => {
+  const why = "the deal is not in a not-renewing stage of a watched pipeline (P-01)";
+  const { renderer } = show(told({ case: null, not_opened: why }));
+  await renderer.waitFor(() => assert.ok(renderer.find(EmptyState).toString().includes(why)));
+  const again = show(told({ case: { ...OFFBOARDING, status: "completed" }, not_opened: why })).renderer;
+  await again.waitFor(() => assert.ok(again.getRootNode().toString().includes(why)));
+});
+
 test("an account that Aurevoir does not know is told so", async () => {
   const { renderer } = show(told({ error: "no" }, 401));
   await renderer.waitFor(() => assert.match(renderer.find(ErrorState).toString(), /not set up/));

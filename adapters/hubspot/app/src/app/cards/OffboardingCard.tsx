@@ -1,5 +1,6 @@
 import { useCallback, useEffect, useState } from "react";
 import {
+  Alert,
   Button,
   DescriptionList,
   DescriptionListItem,
@@ -59,12 +60,13 @@ export function OffboardingCard({ context }: { context: Pick<CrmContext, "crm" |
   if (answer.offboarding === null) {
     return (
       <EmptyState title={words.none} layout="vertical" imageName="deals">
-        <Text>{words.noneWhy}</Text>
+        <Text>{answer.notOpened === null ? words.noneWhy : words.notOpened(answer.notOpened)}</Text>
       </EmptyState>
     );
   }
   return (
     <Flex direction="column" gap="medium">
+      {answer.notOpened !== null && <Alert title={words.notOpened(answer.notOpened)} variant="warning" />}
       <Summary offboarding={answer.offboarding} words={words} language={language} />
       <Divider />
       <NextSteps offboarding={answer.offboarding} words={words} language={language} />

@@ -37,7 +37,7 @@ export interface Offboarding {
 
 export type Answer =
   | { kind: "loading" }
-  | { kind: "found"; offboarding: Offboarding | null }
+  | { kind: "found"; offboarding: Offboarding | null; notOpened: string | null }
   | { kind: "unknown" }
   | { kind: "failed" };
 
@@ -49,8 +49,8 @@ export async function fetchOffboarding(dealId: number, language: Language): Prom
   try {
     const response = await hubspot.fetch(url, { method: "GET", timeout: PATIENCE_MS });
     if (response.ok) {
-      const body = (await response.json()) as { case: Offboarding | null };
-      return { kind: "found", offboarding: body.case };
+      const body = (await response.json()) as { case: Offboarding | null; not_opened?: string | null };
+      return { kind: "found", offboarding: body.case, notOpened: body.not_opened ?? null };
     }
     return { kind: response.status === 401 ? "unknown" : "failed" };
   } catch {

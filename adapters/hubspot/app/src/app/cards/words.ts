@@ -10,6 +10,7 @@ const en = {
   unknown: "This account is not set up in Aurevoir, or the app was not installed by its admin.",
   none: "No offboarding",
   noneWhy: "It begins by itself when this deal enters a stage that means: not renewing.",
+  notOpened: (why: string) => `One was asked for by hand, and none began: ${why}.`,
   status: {
     settling: "Waiting a while, in case the stage was set by mistake",
     awaiting_reason: "Awaiting the reason",
@@ -54,6 +55,7 @@ const fr: Words = {
   unknown: "Ce compte n’est pas configuré dans Aurevoir, ou l’application n’a pas été installée par son administrateur.",
   none: "Aucun départ",
   noneWhy: "Il commence de lui-même quand la transaction passe à une étape qui signifie : pas de renouvellement.",
+  notOpened: (why) => `Un départ a été demandé à la main, et aucun n’a commencé : ${why}.`,
   status: {
     settling: "En attente, au cas où l’étape aurait été choisie par erreur",
     awaiting_reason: "En attente du motif",
