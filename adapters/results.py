@@ -117,9 +117,9 @@ class Wanted:
 class SchemaReport:
     """What ``ensure_schema`` found and did; texts are ``record.field`` in the CRM's own names.
 
-    With ``dry_run``, ``created`` is what would be created. ``refused`` maps a field to the reason. ``state`` is what
-    the adapter wants remembered for this account (such as how tasks carry their key) and gets back at
-    :meth:`Adapter.connect`.
+    ``extended`` was there and was brought up to date. With ``dry_run``, ``created`` is what would be created.
+    ``refused`` maps a field to the reason. ``state`` is what the adapter wants remembered for this account (such as
+    how tasks carry their key) and gets back at :meth:`Adapter.connect`.
     """
 
     present: tuple[str, ...] = ()

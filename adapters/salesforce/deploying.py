@@ -6,8 +6,8 @@ https://developer.salesforce.com/docs/atlas.en-us.api_meta.meta/api_meta/meta_re
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -49,12 +49,16 @@ class Failure:
 
 @dataclass(frozen=True)
 class Deployer:
-    """Deploys to one org. ``what`` is for the log and for errors; ``follow`` hears how it goes."""
+    """Deploys to one org. ``what`` is for the log and for errors; ``follow`` hears how it goes.
+
+    ``there`` collects what the org says it had before and took anew: type and full name.
+    """
 
     client: Client
     services: Services
     what: str = "deploy our fields"
     follow: Follow = lambda _status, _done, _total: None
+    there: set[tuple[str, str]] = field(default_factory=set)
 
     def deploy(self, package: Package, *, check_only: bool) -> list[Failure]:
         """Deploy a package and follow it to its end; what failed. With ``check_only`` nothing stays.
@@ -79,6 +83,11 @@ class Deployer:
                 message, account=self.client.account, operation=self.what, status=error.status
             ) from error
         result = self._await(str((started or {}).get("id") or ""))
+        self.there.update(
+            (str(one.get("componentType") or ""), str(one.get("fullName") or ""))
+            for one in _listed(result, "componentSuccesses")
+            if one.get("created") is False
+        )
         if result.get("success") is True or result.get("status") in ("Succeeded", "SucceededPartial"):
             return []
         return _failures(result)
@@ -111,15 +120,18 @@ class Deployer:
             pause = min(pause * 2, 10.0)
 
 
+def _listed(result: Mapping[str, Any], name: str) -> Sequence[Mapping[str, Any]]:
+    listed = (result.get("details") or {}).get(name) or []
+    return listed if isinstance(listed, list) else [listed]
+
+
 def _failures(result: Mapping[str, Any]) -> list[Failure]:
-    details = result.get("details") or {}
-    listed = details.get("componentFailures") or []
     found = [
         Failure(
             str(one.get("componentType") or ""),
             str(one.get("fullName") or one.get("fileName") or ""),
             str(one.get("problem") or "refused"),
         )
-        for one in (listed if isinstance(listed, list) else [listed])
+        for one in _listed(result, "componentFailures")
     ]
     return found or [Failure("", "", str(result.get("errorMessage") or result.get("status") or "refused"))]

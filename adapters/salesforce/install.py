@@ -105,6 +105,8 @@ class Install:
     follow: Follow
     refused: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    there: set[tuple[str, str]] = field(default_factory=set)
+    """What the org had before, and was brought up to date."""
 
     def run(self, *, dry_run: bool) -> SchemaReport:
         """Look at what is there, and deploy what is not."""
@@ -123,10 +125,11 @@ class Install:
         else:
             package = self._tried(package, check_only=False)
             self._tell_flows(push)
-        made = [shown(kind, member) for kind, member in members(package) if kind != "CustomField"]
+        taken = [one for one in members(package) if one[0] != "CustomField"]
         kept = digest if not self.refused else ""
         return SchemaReport(
-            created=tuple(made),
+            created=tuple(shown(*one) for one in taken if one not in self.there),
+            extended=tuple(shown(*one) for one in taken if one in self.there),
             refused=dict(self.refused),
             notes=tuple(self.notes),
             state={} if dry_run else {APP_STATE: kept},
@@ -266,7 +269,7 @@ class Install:
 
     def _tried(self, package: Package, *, check_only: bool) -> Package:
         """Check, leave out what is refused, check again, and deploy what is left; what was deployed in the end."""
-        deployer = Deployer(self.client, self.services, "deploy the app", self.follow)
+        deployer = Deployer(self.client, self.services, "deploy the app", self.follow, self.there)
         for _ in range(ROUNDS):
             if not members(package):
                 return package

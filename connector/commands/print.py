@@ -169,7 +169,7 @@ def print_provisioned(reports: Mapping[str, SchemaReport], *, dry_run: bool) -> 
         created = "would be created" if dry_run else "created"
         for what, names in (
             (created, report.created),
-            ("options added", report.extended),
+            ("brought up to date", report.extended),
             ("there already", report.present),
         ):
             if names:

@@ -392,6 +392,16 @@ def _flow_rows(world: World, component: Component, label: str, active: bool) -> 
     )
 
 
+def switch_flow(world: World, name: str, active: bool) -> None:
+    """Show a flow as active or not, as when an admin switches it in Setup; one that was never deployed has no rows."""
+    known = next((row for row in world.tables["FlowDefinition"].values() if row["DeveloperName"] == name), None)
+    if known is None:
+        return
+    version = world.tables["Flow"][known["LatestVersionId"]]
+    world.put("Flow", {**version, "Status": "Active" if active else "Obsolete"})
+    world.put("FlowDefinition", {**known, "ActiveVersionId": version["Id"] if active else None})
+
+
 # --- sites ----------------------------------------------------------------------------------------------------------
 
 

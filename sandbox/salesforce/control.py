@@ -10,6 +10,7 @@ from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from sandbox.salesforce import soql
+from sandbox.salesforce.components import switch_flow
 from sandbox.salesforce.errors import ApiError, RecordError
 from sandbox.salesforce.ids import normal_id
 from sandbox.salesforce.rules import ValidationRule
@@ -120,8 +121,10 @@ def _people_and_flows(routes: Blueprint, sandbox: SalesforceSandbox) -> None:
         known = sandbox.hooks.flows.get(name)
         if known is None:
             return jsonify(error=f"no flow {name}"), 404
-        sandbox.hooks.flows[name] = replace(known, active=bool(request.get_json()["active"]))
-        return jsonify(name=name, active=request.get_json()["active"])
+        active = bool(request.get_json()["active"])
+        sandbox.hooks.flows[name] = replace(known, active=active)
+        switch_flow(world, name, active)
+        return jsonify(name=name, active=active)
 
 
 def _change_settings(sandbox: SalesforceSandbox, wanted: dict[str, Any]) -> None:

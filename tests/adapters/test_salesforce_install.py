@@ -60,11 +60,14 @@ def test_everything_is_deployed_after_a_check_and_the_second_time_nothing(org: A
 def test_a_part_that_was_taken_away_is_put_back(org: Any) -> None:
     org.provision()
     known = install(org).state[APP_STATE]
-    world = org.sandbox.world
+    before, world = len(real(org)), org.sandbox.world
     gone = next(key for key, row in world.tables["FlowDefinition"].items() if row["DeveloperName"] == FLOWS[0])
     world.drop("FlowDefinition", gone)
-    assert install(org, known=known).created != ()
-    assert len(real(org)) == 2
+    org.sandbox.metadata.org.components.discard(("Flow", FLOWS[0]))
+    again = install(org, known=known)
+    assert again.created == (f"the flow {FLOWS[0]}",)
+    assert any("the report " in part for part in again.extended), "what is there is brought up to date, not created"
+    assert len(real(org)) == before + 1
 
 
 def test_another_address_or_another_stage_is_deployed_anew(org: Any) -> None:
@@ -91,8 +94,8 @@ def test_sites_that_an_admin_switched_on_stay_on_until_our_address_changes(org: 
     for row in sites():
         row["IsActive"] = True
     again = install(org, known=known, stages=frozenset({"Closed Lost"}))
-    assert any("the flow" in part for part in again.created)
-    assert not any("site" in part for part in again.created)
+    assert any("the flow" in part for part in again.extended)
+    assert not any("site" in part for part in (*again.created, *again.extended))
     assert all(row["IsActive"] for row in sites())
     moved = install(org, known=again.state[APP_STATE], public_url="https://other.example.com")
     assert [(row["EndpointUrl"], row["IsActive"]) for row in sites()] == [("https://other.example.com", False)] * 2
@@ -228,6 +231,13 @@ def test_the_check_up_sees_whether_the_message_and_its_flows_are_there(org: Any)
     assert "the outbound message" in before.text
     assert "aurevoir provision" in before.remedy
     install(org)
+    assert push_finding(org).level is Level.OK
+    admin = org.sandbox.app.test_client()
+    admin.post(f"/sandbox/flows/{FLOWS[1]}", json={"active": False})
+    asleep = push_finding(org)
+    assert asleep.level is Level.WARNING
+    assert f"flows that sleep: {FLOWS[1]};" in asleep.text
+    admin.post(f"/sandbox/flows/{FLOWS[1]}", json={"active": True})
     assert push_finding(org).level is Level.OK
 
 
