@@ -209,7 +209,7 @@ def test_the_clock_of_exit_rights_runs_and_an_own_failure_may_be_made_good_by_a_
     days["switching"] = days["notice"] + timedelta(days=30)
     days["retrieval"] = days["switching"] + timedelta(days=30)
     confirmed = task_about(system, deal, "Confirm the notice of").body
-    assert all(f"{day:%B} {day.day}, {day.year}" in confirmed for day in days.values()), confirmed
+    assert all(f"{day.day} {day:%B %Y}" in confirmed for day in days.values()), confirmed
     assert "Switching costs you nothing" in confirmed, "the notice ends after 2027-01-12"
     assert "Confirm the notice of" not in subjects(system, outside), "its deal says that its contract is not in scope"
 
