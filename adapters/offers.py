@@ -82,6 +82,9 @@ class BrowserConsent(Protocol):
         answer; the code may be spent then.
         """
 
+    def give_back(self, account: str, account_id: str, settings: Any, services: Services, token: Token) -> None:
+        """End at the CRM what a consent brought and we do not keep. Raises as any call."""
+
     def keep_alive(self, account: str, account_id: str, settings: Any, services: Services, *, before: datetime) -> None:
         """Renew the stored token if it was saved before then, so that a quiet account's consent does not lapse.
 

@@ -146,7 +146,11 @@ class Consents:
         row, account, consent = self._attempt(crm, given.get("state", ""), browser)
         try:
             granted = self._redeem(row, account, consent, given)
-            self._claim(account, consent, granted)
+            try:
+                self._claim(account, consent, granted)
+            except NotConnected as refused:
+                self._give_back(account, consent, granted, refused)
+                raise
         except NotConnected as failed:
             log.warning("not connected", account=account.name, crm=crm, reason=failed.what.value)
             raise
@@ -216,6 +220,19 @@ class Consents:
             if granted.missing:
                 missing = [(scope, consent.scopes.get(scope, "")) for scope in granted.missing]
                 raise NotConnected(ConsentTrouble.SCOPES, account.name, missing=missing)
+
+    def _give_back(self, account: Account, consent: BrowserConsent, granted: Granted, refused: NotConnected) -> None:
+        """Leave no access behind that nobody uses; but end none that may be the same as one that is in use here."""
+        with self._runtime.store.read() as session:
+            mine, kept = accounts.get(session, account.name), accounts.token(session, account.name)
+        same = mine is not None and account.adapter.same_account(mine.account_id, granted.account_id)
+        if refused.what is Wrong.BOUND or (kept is not None and same):
+            return
+        vendor, services = account.config.vendor, account.services
+        try:
+            consent.give_back(account.name, account.account_id, vendor, services, granted.token)
+        except AdapterError as error:
+            log.warning("a refused consent could not be given back", account=account.name, failure=type(error).__name__)
 
     @staticmethod
     def _consent(account: Account) -> BrowserConsent | None:

@@ -118,6 +118,8 @@ class TokenEndpoint:
                 operation=OPERATION,
                 status=status,
             )
+        if status == 204:
+            return status, {}
         try:
             body = json.loads(text)
         except ValueError:
@@ -328,6 +330,14 @@ class HubSpotConsent:
         if not about.get("active") or not about.get("hub_id"):
             raise endpoint.error(Unavailable, Said("HubSpot does not say which account the token is for"))
         return about
+
+    def give_back(
+        self, account: str, account_id: str, settings: HubSpotSettings, services: Services, token: Token
+    ) -> None:
+        """One call. The app stays installed in the account until somebody uninstalls it there."""
+        with _pool() as pool:
+            said = token.secrets.get("refresh_token") or token.secrets["access_token"]
+            TokenEndpoint(account, settings, services, pool).post("token/revoke", token=said)
 
     def keep_alive(
         self, account: str, account_id: str, settings: HubSpotSettings, services: Services, *, before: datetime

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from adapters.errors import ConsentRefused, ConsentTrouble
 from adapters.offers import ConsentRequest, Granted, OAuthApp
 from adapters.salesforce.settings import SalesforceSettings
-from adapters.services import Services
+from adapters.services import Services, Token
 from workflows.said import Said
 
 if TYPE_CHECKING:
@@ -120,6 +120,13 @@ class SalesforceConsent:
                 trouble = self.trouble(refused.error, refused.said)
                 raise ConsentRefused(trouble, refused.message, account=account, status=refused.status) from None
         return Granted(token.facts["org_id"], token, _missing(body))
+
+    def give_back(
+        self, account: str, account_id: str, settings: SalesforceSettings, services: Services, token: Token
+    ) -> None:
+        """One call; of the five approvals that a user has for an app, this one is free again."""
+        with _tokens(account, account_id, settings, services) as tokens:
+            tokens.give_back(token)
 
     def keep_alive(
         self, account: str, account_id: str, settings: SalesforceSettings, services: Services, *, before: datetime

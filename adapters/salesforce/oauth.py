@@ -175,10 +175,15 @@ class Tokens:
         https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_revoke_token.htm
         """
         token = self._services.tokens.load()
-        said = token.secrets.get("refresh_token") or token.secrets.get("access_token") if token is not None else None
+        if token is not None:
+            self.give_back(token)
+        self._bearer = None
+
+    def give_back(self, token: Token) -> None:
+        """End what stands behind this token, stored or not."""
+        said = token.secrets.get("refresh_token") or token.secrets.get("access_token")
         if said:
             self._post({"token": said}, path=REVOKE_PATH)
-        self._bearer = None
 
     def redeem(self, form: Mapping[str, str]) -> tuple[Token, Mapping[str, Any]]:
         """The token for a code, of whichever organisation it is, and the whole answer.

@@ -386,6 +386,12 @@ def test_access_to_another_account_than_the_configured_one_is_not_kept(
         desk = make_desk(crm, **{crm: {"account_id": wrong}})
         back = _consent_on_another_page(desk, real)
         desk.refused(desk.get(back), 409, "That is another account", real[:15], wrong, "account_id in config.yaml")
+        assert _approvals(desk) == 0, "what is refused here does not stay open there"
+
+
+def _approvals(desk: Desk) -> int:
+    oauth = desk.rig.sandbox.oauth
+    return len(oauth.refresh_tokens if desk.crm == "hubspot" else oauth.grants)
 
 
 def _consent_on_another_page(desk: Desk, real: str) -> str:
@@ -451,6 +457,13 @@ def test_missing_permissions_are_named_with_what_they_are_for(make_desk: Callabl
     answer = desk.get(back)
     desk.refused(answer, 403, "We were given too little", "create our fields on deals", "attach documents")
     assert "crm.objects.deals.read" not in answer.text
+    assert _approvals(desk) == 0, "it is given back"
+    desk.connect()
+    less = desk.begin().replace("files", "")
+    assert desk.get(desk.rig.consent(less).removeprefix(PUBLIC)).status_code == 403
+    assert _approvals(desk) == 2, "beside a connection that is in use nothing is ended"
+    desk.runtime.accounts[desk.crm].forget_known()
+    assert len(desk.runtime.accounts[desk.crm].users()) > 1
 
 
 def test_an_org_that_gives_no_lasting_access_is_told_so(make_desk: Callable[..., Desk]) -> None:
