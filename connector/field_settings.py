@@ -57,5 +57,10 @@ class FieldsConfig(ConfigModel):
     def _names_of_figures(self) -> Self:
         other = next((one for one in self.figure_names if one not in self.figures), None)
         if other is not None:
-            raise ValueError(Said("figure_names names %(other)s, which is not in figures: add it there", other=other))
+            raise ValueError(
+                Said(
+                    "figure_names names %(other)s, which is not in figures: add it there, or take the name out",
+                    other=other,
+                )
+            )
         return self
