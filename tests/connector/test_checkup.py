@@ -133,6 +133,14 @@ def test_a_provisioned_account_is_well_and_each_part_says_so(make: Any) -> None:
     } <= subjects  # fmt: skip
 
 
+@pytest.mark.row("P-14")
+def test_before_the_switch_on_it_is_said_that_nobody_stands_in_for_owners(make: Any) -> None:
+    account = make(account={"people": {}}).accounts["acme"]
+    assert any("Nobody active is named to stand in" in note for note in account.provision(dry_run=True).notes)
+    account.provision()
+    assert not any("stand in" in note for note in account.provision().notes), "from then on the check-up says it"
+
+
 @pytest.mark.row("P-73")
 def test_scopes_that_are_lacking_are_named_with_what_they_are_for(make: Any, portal: Any) -> None:
     sandbox = portal[0]
