@@ -35,7 +35,13 @@ OWNS: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("fields", "figures"),
         ("fields", "language"),
     ),
-    "people": (("people", "neutral_pool"), ("people", "manager"), ("people", "fallback"), ("people", "roles")),
+    "people": (
+        ("people", "neutral_pool"),
+        ("people", "manager"),
+        ("people", "director"),
+        ("people", "fallback"),
+        ("people", "roles"),
+    ),
     "playbooks": (("playbook",), ("save_playbook",), ("baseline_playbook",), ("playbooks",)),
     "place": (("company",), ("calendar",), ("language",), ("time_zone",)),
 }

@@ -47,6 +47,7 @@ def _words() -> Mapping[str, str]:
         "reason_wait": say("How long a missing reason holds the plan back"),
         "people.neutral_pool": say("Who may hold exit conversations"),
         "people.manager": say("Manager"),
+        "people.director": say("Director"),
         "people.fallback": say("Who gets a task when its owner is missing or inactive"),
         "people.roles": say("What contacts' roles and labels mean"),
         "playbook": say("The plan of an offboarding"),

@@ -159,7 +159,8 @@ def _offer_people(_console: Console, account: Account, raw: setup.Raw) -> dict[s
     written = raw.get("people") or {}
     pool = {one.casefold() for one in setup.listed(written.get("neutral_pool"))}
     manager = str(written.get("manager") or "").casefold()
-    named = pool | {manager}
+    director = str(written.get("director") or "").casefold()
+    named = pool | {manager, director}
     offered = [user for user in users if user.email and (user.active or user.email.casefold() in named)]
     known = {user.email.casefold() for user in offered}
     strangers = [User(id="", name=mail, email=mail, active=False) for mail in sorted(named - known - {""})]
@@ -168,6 +169,7 @@ def _offer_people(_console: Console, account: Account, raw: setup.Raw) -> dict[s
         "users": [*offered, *strangers],
         "pool": pool,
         "manager": manager,
+        "director": director,
         "fallback": [*(setup.listed(written.get("fallback")) or default), "", "", ""][:3],
         "links": default,
         "roles": [*(written.get("roles") or {}).items(), *[("", "")] * SPARE],
@@ -187,6 +189,7 @@ def _read_people(_account: Account, raw: setup.Raw) -> Values:
     return [
         chosen or None,
         _literal(_given("manager")),
+        _literal(_given("director")),
         None if fallback in ([], default) and before is None else fallback,
         {label: meaning for label, meaning in _rows(["role", "meaning"]) if label and meaning} or None,
     ]

@@ -111,7 +111,8 @@ def test_a_whole_set_up_ends_in_a_file_that_works_and_an_account_that_is_switche
     )
     pool = [users[0].email, users[1].email]
     roles = {"role": ["Acheteur ${X}", "Left alone", ""], "meaning": ["decider", "", ""]}
-    assert send(desk, f"{base}/people", pool=pool, manager=users[0].email, **roles).location == f"{base}/playbooks"
+    others = {"director": users[1].email, **roles}
+    assert send(desk, f"{base}/people", pool=pool, manager=users[0].email, **others).location == f"{base}/playbooks"
     chosen = {"playbook": "light", "save_playbook": "save-plan"}
     own = {"when": ["deal.amount >= 50000", ""], "then": ["saas", ""]}
     assert send(desk, f"{base}/playbooks", **chosen, **own).location == f"{base}/place"
@@ -121,6 +122,7 @@ def test_a_whole_set_up_ends_in_a_file_that_works_and_an_account_that_is_switche
     assert (config.watch[0].settle_for, config.reason_wait) == (timedelta(hours=12), timedelta(days=3))
     assert (config.fields.contract_end, config.fields.exit_reason) == (rig.contract_end_field, rig.exit_reason_field)
     assert (sorted(config.people.neutral_pool), config.people.manager) == (sorted(pool), users[0].email)
+    assert config.people.director == users[1].email
     assert (config.playbook, config.save_playbook, config.baseline_playbook) == ("light", "save-plan", None)
     assert [(one.when, one.playbook) for one in config.playbooks] == [("deal.amount >= 50000", "saas")]
     assert (config.fields.figures, config.people.roles) == ((figure,), {"Acheteur ${X}": "decider"})
