@@ -134,12 +134,14 @@ class Reconciler:
         for _ in range(5):  # people, who took part, and tasks may be asked for, tasks again when people brought steps
             now = self._clock.now()  # the same for all of them: the days of plans that begin together are reckoned once
             lately = self._lately_surveyed(undecided)
+            elsewhere = self._answered_elsewhere(undecided)
             for look in undecided if erased else ():
                 look.people = look.people and self._erasure.without(self._account.name, look.people, erased)
             for look in undecided:
                 kept = followed(look)
                 frozen = playbooks.get(kept.id) if kept is not None else None
-                self._decide(look, load, now, users=users, rules=rules, playbook=frozen, lately=lately)
+                known = {"users": users, "rules": rules, "playbook": frozen, "lately": lately, "elsewhere": elsewhere}
+                self._decide(look, load, now, **known)
                 hold(look, paused)
                 load.update(write.owner_id for write in look.decision.writes if isinstance(write, CreateTask))
             undecided = self._ask_for_more(undecided)
@@ -302,6 +304,7 @@ class Reconciler:
             answers=look.answers,
             news=look.news,
             surveyed=self._surveyed(look, known["lately"]),
+            elsewhere=known["elsewhere"],
             baseline=look.baseline,
             inventory=look.inventory,
             started_with=look.started_with,
@@ -323,6 +326,14 @@ class Reconciler:
         people = [look.people for look in looks if look.people is not None]
         account, now = self._account, self._clock.now()
         return lately_surveyed(self._store, self._links, account.name, account.config, people, now)
+
+    def _answered_elsewhere(self, looks: Sequence[DealLook]) -> Sequence[Mapping[str, str]]:
+        """What cases of the companies and contacts that were read wrote of answers: deals share both (P-7B)."""
+        read = [look for look in looks if look.people is not None]
+        companies = {look.people.company.id for look in read if look.people is not None and look.people.company}
+        contacts = {answer.contact_id for look in read for answer in look.answers if answer.contact_id}
+        with self._store.read() as session:
+            return cases.answered_elsewhere(session, self._account.name, companies, contacts)
 
     def _surveyed(self, look: DealLook, lately: Sequence[LinkRow]) -> Mapping[str, datetime]:
         case_id = look.case.id if look.case is not None else ""
@@ -415,6 +426,9 @@ class Reconciler:
 
 
 def _ended(facts: Look, outcome: str) -> Decision:
+    """A deal that never had a case, as one that shows a return, has nothing to end: what is open on it still goes."""
+    if facts.case is None and facts.last is None:
+        return Decision()
     return cancel(facts, outcome) if facts.case is not None else take_down(facts)
 
 

@@ -19,7 +19,8 @@ from connector.uninstall import uninstall
 from sandbox.kit import Fault
 from workflows.cases import CaseStatus
 from workflows.fields import FIELDS
-from workflows.records import RecordKind
+from workflows.records import RecordKind, Ref
+from workflows.writes import UpdateFields
 
 pytestmark = pytest.mark.row("P-7A")
 
@@ -77,7 +78,14 @@ def test_after_it_the_crm_has_none_of_our_fields_and_a_second_time_removes_nothi
 
 def test_fields_stay_where_an_admin_wants_to_keep_what_was_said(system: Any) -> None:
     begun(system)
+    back = system.renewal("Globex returns")  # without a case of its own, and its return was not written yet
+    deal = Ref(kind=RecordKind.DEAL, id=back)
+    returned = UpdateFields(key=f"acme:returned:{back}:1", deal_id=back, target=deal, values={"returned": True})
+    with system.runtime.store.write() as session:
+        intents.plan(session, "acme", "", [returned], system.rig.now())
+    operations.pause_account(system.runtime, "acme")
     done = uninstall(system.runtime, "acme", keep_fields=True)
+    assert str(system.rig.value(RecordKind.DEAL, back, "returned")).lower() == "true", "nothing is left under way"
     assert "our fields" in done.stays
     assert not any("exit_score" in part.lower() for part in done.removed)
 
