@@ -2,8 +2,9 @@
 
 We keep a short digest of what we wrote last into each such field, and of what stood there before. What stands there at
 the next answer is then known to be ours, and may be replaced; or a person has changed it since, and then it stays,
-until they empty the field. Of what we never wrote nothing is known: it gives way to the answer, and the answer's note
-keeps it. Fields that hold states of ours, such as quiet, are not meant: see :mod:`workflows.quiet`.
+until they empty the field. Deals share companies and contacts: what another case wrote there last is ours as well. Of
+what we never wrote nothing is known: it gives way to the answer, and the answer's note keeps it. Fields that hold
+states of ours, such as quiet, are not meant: see :mod:`workflows.quiet`.
 """
 
 from __future__ import annotations
@@ -116,10 +117,13 @@ class Heed:
         draft = self._draft
         if (target, name) in draft.judged:
             return Verdict.OURS if draft.judged[target, name] else Verdict.KEPT
-        last, _, before = _parsed(draft.case.written.get(_mark(target), "")).get(name, "").partition(".")
+        last, _, before = _kept(draft.case.written, target, name)
         digest = _digest(present)
         if not present or digest in (last, _digest(_text(wanted))):
             verdict = Verdict.OURS
+        elif self._is_another_cases(target, name, digest):
+            draft.judged[target, name] = wanted is not None  # nothing to say here takes no word of another case away
+            return Verdict.OURS if wanted is not None else Verdict.KEPT
         elif last and digest != before:
             verdict = Verdict.KEPT
         else:
@@ -132,9 +136,25 @@ class Heed:
             self._found.setdefault((verdict, name, present), []).append(target.kind)
         return verdict
 
+    def _is_another_cases(self, target: Ref, name: str, digest: str) -> bool:
+        """Whether another case wrote last what stands in a field of a company or contact, which its deals share."""
+        if target.kind is RecordKind.DEAL:
+            return False
+        return any(digest == _kept(written, target, name)[0] for written in self._draft.look.elsewhere)
+
+
+def marks(written: Mapping[str, str]) -> dict[str, str]:
+    """Of what a case wrote last, the digests of its answers alone: what other cases need to know of it."""
+    return {name: kept for name, kept in written.items() if name.startswith(_OURS)}
+
 
 def _mark(target: Ref) -> str:
     return f"{_OURS}{target.kind}:{target.id}"
+
+
+def _kept(written: Mapping[str, str], target: Ref, name: str) -> tuple[str, str, str]:
+    """The digests of what a case wrote last into a field, and of what stood there before, with what parts them."""
+    return _parsed(written.get(_mark(target), "")).get(name, "").partition(".")
 
 
 def _parsed(kept: str) -> dict[str, str]:

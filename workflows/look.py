@@ -68,6 +68,8 @@ class Look(Model):
     baseline: Baseline | None = None
     """Where the relation with the deal's company began, as far as that was noted (P-60)."""
     news: tuple[News, ...] = ()
+    elsewhere: tuple[Mapping[str, str], ...] = ()
+    """What other cases wrote last into the fields of the same company and contacts (:func:`workflows.heed.marks`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Select, delete, func, or_, select
@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from connector.store.database import insert_or
 from connector.store.tables import AnswerRow, CaseRow, EventRow, PlaybookRow, StepRow
 from workflows.cases import NOT_OPENED, OPEN_STATUSES, Case, CaseStatus, Event, Step, StepStatus
+from workflows.heed import marks
 from workflows.quiet import STAYS
 from workflows.rules import Playbook
 
@@ -159,6 +160,18 @@ def written_elsewhere(session: Session, case: Case) -> list[Mapping[str, str]]:
         CaseRow.id != case.id,
     )
     return list(session.scalars(others))
+
+
+def answered_elsewhere(
+    session: Session, account: str, company_ids: Collection[str], contact_ids: Collection[str]
+) -> tuple[Mapping[str, str], ...]:
+    """What cases of these companies, open or ended, and those that these contacts answered wrote of answers (P-7B)."""
+    if not company_ids and not contact_ids:
+        return ()
+    answered = select(AnswerRow.case_id).where(AnswerRow.account == account, AnswerRow.contact_id.in_(contact_ids))
+    told = CaseRow.company_id.in_(company_ids) | CaseRow.id.in_(answered)
+    rows = session.scalars(select(CaseRow.written).where(CaseRow.account == account, told))
+    return tuple(kept for written in rows if (kept := marks(written)))
 
 
 def waits_for_people(session: Session, account: str) -> bool:

@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 
 from workflows.cases import CaseStatus, Step, StepStatus
+from workflows.decide import decide
+from workflows.draft import Draft
+from workflows.heed import Heed, marks
 from workflows.playbook import PlaybookError, parse_playbook, shipped_playbooks
 from workflows.questions import Answer, AnswerValue, Questionnaire
-from workflows.records import Contact, People, Role
+from workflows.records import Contact, People, RecordKind, Ref, Role
 from workflows.rules import LinkKind
 from workflows.survey import shipped_questionnaires
 from workflows.writes import CreateNote, CreateTask, Priority, TaskType, UpdateFields, UpdateTask
@@ -713,3 +716,25 @@ def test_two_answers_in_one_look_tell_of_a_kept_value_once(leaving: Any) -> None
     assert on_deal(decision, "exit_score") == []
     notes = [one.body for one in decision if isinstance(one, CreateNote) and "keeps what a colleague" in one.body]
     assert len(notes) == 1
+
+
+@pytest.mark.row("P-7B")
+def test_what_another_deals_answer_wrote_on_a_shared_company_or_contact_is_no_colleagues_word(leaving: Any) -> None:
+    said(leaving, "p1", {"recommend": 3, "reason": "price"})
+    company = leaving.people.company.model_copy(update={"said": {"exit_score": "9"}})
+    [zoe, *others] = leaving.people.contacts
+    zoe = zoe.model_copy(update={"said": {"exit_score": "9"}})
+    leaving.people = People(company=company, contacts=(zoe, *others))
+    other = Draft(leaving.seen(people=leaving.people), leaving.case.model_copy(update={"id": "case-b", "written": {}}))
+    for kind, key in ((RecordKind.COMPANY, "c1"), (RecordKind.CONTACT, "p1")):
+        Heed(other).settle(Ref(kind=kind, id=key), {"exit_score": 9})
+    leaving.now += timedelta(hours=1)
+    answer = leaving.answers[0].model_copy(update={"at": leaving.now, "values": {"recommend": 5, "reason": "price"}})
+    leaving.answers = (answer,)
+    for elsewhere, written in (((marks(other.written),), [5, 5]), ((), [])):
+        more = {"people": leaving.people, "tasks": leaving.tasks, "elsewhere": elsewhere}
+        writes = decide(leaving.seen(**more), lambda *_: "https://x").writes
+        shared = [one for one in writes if isinstance(one, UpdateFields) and one.target.id in ("c1", "p1")]
+        assert [one.values["exit_score"] for one in shared if "exit_score" in one.values] == written
+        notes = [one.body for one in writes if isinstance(one, CreateNote)]
+        assert any("keeps what a colleague" in body for body in notes) == (not written)
