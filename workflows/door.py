@@ -390,11 +390,16 @@ def write_win_back(draft: Draft, day: date | None) -> None:
     """Deal and company show when to ask again, once it is known (P-56)."""
     if day is None and "_win_back" not in draft.written:
         return
-    heed = Heed(draft, unknown_stays=True).settle
-    draft.fields("_win_back", Ref(kind=RecordKind.DEAL, id=draft.case.deal_id), {"win_back_on": day}, heed)
+    targets = {"_win_back": Ref(kind=RecordKind.DEAL, id=draft.case.deal_id)}
     if draft.case.company_id is not None:
-        company = Ref(kind=RecordKind.COMPANY, id=draft.case.company_id)
-        draft.fields("_win_back:company", company, {"win_back_on": day}, heed)
+        targets["_win_back:company"] = Ref(kind=RecordKind.COMPANY, id=draft.case.company_id)
+    before = {
+        target: draft.written.get(name, "").removeprefix(f"{target.id}|win_back_on=")
+        for name, target in targets.items()
+    }
+    heed = Heed(draft, unknown_stays=True, undigested=before).settle
+    for name, target in targets.items():
+        draft.fields(name, target, {"win_back_on": day}, heed)
 
 
 def next_change(look: Look, case: Case, tz: ZoneInfo) -> datetime | None:

@@ -58,10 +58,19 @@ class Heed:
     """Goes through what one answer wants to write.
 
     ``unknown_stays``: what we never wrote is not replaced either. ``only``: nothing is written but on this record.
+    ``undigested``: what earlier versions of ours wrote last on these records, of which they kept no digest.
     """
 
-    def __init__(self, draft: Draft, *, unknown_stays: bool = False, only: str | None = None) -> None:
+    def __init__(
+        self,
+        draft: Draft,
+        *,
+        unknown_stays: bool = False,
+        only: str | None = None,
+        undigested: Mapping[Ref, FieldValue] | None = None,
+    ) -> None:
         self._draft = draft
+        self._undigested = undigested or {}
         self._only = only
         self._unknown_stays = unknown_stays
         self._found: dict[tuple[Verdict, str, str], list[RecordKind]] = {}
@@ -119,6 +128,7 @@ class Heed:
             return Verdict.OURS if draft.judged[target, name] else Verdict.KEPT
         last, _, before = _kept(draft.case.written, target, name)
         digest = _digest(present)
+        last = last or _digest(_text(self._undigested.get(target)))
         if not present or digest in (last, _digest(_text(wanted))):
             verdict = Verdict.OURS
         elif self._is_another_cases(target, name, digest):

@@ -25,7 +25,7 @@ from connector.store.tables import AnswerRow, Base, IntentState, LinkRow
 from workflows.cases import OPEN_STATUSES, Case, CaseStatus, Event, Step, StepStatus
 from workflows.questions import Answer
 from workflows.records import RecordKind, Ref
-from workflows.writes import CreateTask, UpdateFields
+from workflows.writes import CreateNote, CreateTask, UpdateFields
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
@@ -247,6 +247,21 @@ def test_customers_left_quiet_before_quiet_had_an_end_are_looked_at_once_more(st
         assert [(row.deal_id, row.due_at) for row in agenda.due(session, "acme", LATER, 10)] == [("1", NOW)]
 
 
+def test_deals_that_were_told_of_a_former_customer_before_it_was_kept_are_not_told_again(store: Store) -> None:
+    former = {"title": "They were a customer before", "body": "Price", "at": NOW}
+    notes = [
+        CreateNote(key=f"acme:former:{key}", deal_id=key.partition(":")[0], **former) for key in ("7", "8", "8:fit")
+    ]
+    with store.write() as session:
+        for write in (*notes, CreateNote(key="c1:formal:9", deal_id="9", **former)):
+            intents.plan(session, "acme", "c1", [write], NOW)
+    _migrate(store, "0017", down=True)
+    store.upgrade(now=NOW)
+    with store.read() as session:
+        found = door.told(session, "acme", ["7", "8", "9"])
+    assert {deal: (row.fit, row.at) for deal, row in found.items()} == {"7": (False, NOW), "8": (True, NOW)}
+
+
 @pytest.mark.in_service
 def test_sqlite_keeps_what_was_committed_through_a_power_cut(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{tmp_path / 'a.db'}")
@@ -330,6 +345,24 @@ def test_a_case_is_known_by_its_whole_id_and_found_by_a_beginning_that_fits_one(
         assert cases.by_id(session, "abc1") == found["abc1"]
     ids = {beginning: one.id if one is not None else None for beginning, one in found.items()}
     assert ids == {"abc1": "abc1", "abc12": "abc12", "abc": None, "ab_": "ab_9", "z": None}
+
+
+def test_what_cases_wrote_on_a_company_or_for_who_answered_them_is_known_to_others(store: Store) -> None:
+    asked = {"case_id": "by-contact", "contact_id": "c-9", "questionnaire": "exit", "language": "en"}
+    link = LinkRow(id="l1", account="acme", kind="survey", made_at=NOW, **asked)
+    given = Answer.model_validate(asked | {"by": "customer", "at": NOW, "values": {"nps": 3}})
+    with store.write() as session:
+        for key, company in (("ended", "n1"), ("by-contact", None), ("another", "n2")):
+            status = CaseStatus.COMPLETED if key == "ended" else CaseStatus.ACTIVE
+            marks = {"_ours:company:n1": key, "deal": "abc"}
+            cases.save(session, case(id=key, deal_id=key, company_id=company, status=status, written=marks, steps=()))
+        intake.keep_link(session, link)
+        intake.save_answer(session, intake.link(session, "l1"), given)  # type: ignore[arg-type]
+    with store.read() as session:
+        known = cases.answered_elsewhere(session, "acme", {"n1"}, {"c-9"})
+        assert cases.answered_elsewhere(session, "other", {"n1"}, {"c-9"}) == ()
+    assert sorted(one["_ours:company:n1"] for one in known) == ["by-contact", "ended"]
+    assert all("deal" not in one for one in known)
 
 
 def test_the_database_itself_refuses_a_second_open_case_of_a_deal(store: Store) -> None:

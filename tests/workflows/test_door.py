@@ -11,8 +11,8 @@ import pytest
 
 from workflows.cases import Baseline, CaseStatus, News, NewsKind, StartingFigure
 from workflows.documents import PlaybookError
-from workflows.door import CONTENT, chosen
-from workflows.draft import SOMEONE_ERASED
+from workflows.door import CONTENT, chosen, write_win_back
+from workflows.draft import SOMEONE_ERASED, Draft
 from workflows.permission import NOBODY, Agreed, forgotten
 from workflows.playbook import parse_playbook, shipped_playbooks
 from workflows.questions import Answer
@@ -20,7 +20,7 @@ from workflows.records import Company, Contact, Deal, People, StageEntry
 from workflows.returning import Left, came_back, stays
 from workflows.rules import Anchor, DoorRules, LinkKind, Moment, Repeat
 from workflows.survey import shipped_questionnaires
-from workflows.writes import DocumentKind
+from workflows.writes import DocumentKind, UpdateFields
 
 Make = Callable[..., Any]
 YEAR = timedelta(days=365)
@@ -550,6 +550,20 @@ def test_deal_and_company_show_when_to_ask_again_but_not_before_the_customer_has
     assert world.now.date() == date(2026, 7, 1)
     shown = fields_of(tuple(seen))
     assert shown["deal:d1"]["win_back_on"] == shown["company:c1"]["win_back_on"] == date(2027, 1, 1)
+
+
+@pytest.mark.row("P-56", "P-7B")
+def test_a_day_that_an_earlier_version_wrote_moves_and_one_that_a_colleague_set_since_stays(world: Any) -> None:
+    world.enter("lost")
+    world.look()
+    known = {"_win_back": "d1|win_back_on=2027-01-04", "_win_back:company": "c1|win_back_on=2027-01-04"}
+    case = world.case.model_copy(update={"written": {**world.case.written, **known}, "company_id": "c1"})
+    for on_company, moved in (("2027-01-04", ["d1", "c1"]), ("2027-02-01", ["d1"])):
+        company = world.people.company.model_copy(update={"said": {"win_back_on": on_company}})
+        world.change(said={"win_back_on": "2027-01-04"})
+        draft = Draft(world.seen(people=world.people.model_copy(update={"company": company})), case)
+        write_win_back(draft, date(2027, 6, 1))
+        assert [one.target.id for one in draft.writes if isinstance(one, UpdateFields)] == moved
 
 
 def won(deal_id: str = "d2", *entries: tuple[str, datetime], **more: Any) -> Deal:
