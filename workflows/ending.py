@@ -7,7 +7,8 @@ from datetime import datetime
 from workflows.asks import ASKS
 from workflows.cases import Case, CaseStatus, StepStatus
 from workflows.draft import Draft
-from workflows.meeting import INVITED
+from workflows.loop import moving
+from workflows.meeting import CALLED, INVITED, MEETS
 from workflows.quiet import end_quiet
 from workflows.records import RecordKind, Ref
 from workflows.said import Said
@@ -107,7 +108,8 @@ def tidy(draft: Draft) -> None:
 def resume(case: Case) -> Case:
     """The case of a deal that was restored, open again where it was (P-09).
 
-    Steps whose tasks we closed are to be made again, under new keys; what we asked for is asked again if need be.
+    Steps whose tasks we closed are to be made again, under new keys; what we asked for is asked again if need be, and
+    people are called together anew for a meeting that was not held.
     """
     steps = tuple(
         step.model_copy(update={"status": StepStatus.WAITING, "task_id": None, "due_at": None, "owner_id": None})
@@ -116,7 +118,13 @@ def resume(case: Case) -> Case:
         for step in case.steps
         if step.rule not in (*ASKS, INVITED) or step.status is not StepStatus.CLOSED
     )
-    kept = dict(case.written)
+    closed = [step.key for step in case.steps if step.status is StepStatus.CLOSED]
+    dates = {name for key in closed for name in (f"due:{key}", moving(key))}  # of tasks that are gone
+    kept = {
+        name: value
+        for name, value in case.written.items()
+        if not name.startswith((CALLED, MEETS)) and name not in dates
+    }
     kept["round"] = str(int(case.written.get("round", "1")) + 1)
     if case.confirmed_at is not None:
         status = CaseStatus.ACTIVE

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, time
+from datetime import date, datetime, time, tzinfo
 
 from workflows.cases import Step, StepStatus
-from workflows.dates import closing, zone_or
+from workflows.dates import closing, local_date, zone_or
 from workflows.desk import MAX_SUBJECT, Desk
-from workflows.draft import FINISHED
-from workflows.loop import due_of, is_our_due
+from workflows.draft import FINISHED, Draft
+from workflows.loop import due_of, is_our_due, moving
 from workflows.records import User
 from workflows.rules import Department, LinkKind, StepRule
 from workflows.texts import date_words, shorten
@@ -24,10 +24,12 @@ from workflows.wording import say
 from workflows.writes import CreateTask, Priority, UpdateTask
 
 INVITED = "invited"
-"""The rule of the steps of those who are invited; their keys are ``invited.<user id>``."""
+"""The rule of the steps of those who are invited; their keys are ``invited.<meeting's step>.<user id>``."""
 MOST_INVITED = 8
-_CALLED = "called:"
-_MOVED = "meets:"
+CALLED = "called:"
+"""Name of what tells that people were called to a meeting, followed by the key of its step."""
+MEETS = "meets:"
+"""Name of the day on which someone invited was last told to come, followed by the key of their step."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def _candidates(desk: Desk) -> Iterator[tuple[str | None, str]]:
     yield rules.people.director, say("meeting.director", language)
     yield (sales, say("meeting.sales", language)) if sales else (staff.deal.owner_id, say("meeting.seller", language))
     for user_id, tie in sorted(staff.ties.items(), key=lambda one: (-one[1].weight, one[0])):
-        yield user_id, tie.words(language)
+        yield user_id, tie.words(desk.dates)
     for step in desk.draft.steps.values():
         if step.rule in desk.rules:
             yield step.owner_id, say("meeting.took_part", language)
@@ -81,25 +83,30 @@ def call_together(desk: Desk) -> None:
         if rule is None or not rule.meeting or step.status is StepStatus.WAITING:
             continue
         if step.status in FINISHED:
-            for each in draft.of_rule(INVITED):
+            for each in _invited_to(draft, step):
                 if each.status in (StepStatus.OPEN, StepStatus.WRITING):
                     draft.close(each, say("meeting.over", desk.language))
-        elif draft.once(f"{_CALLED}{step.key}", "yes"):
+        elif draft.once(f"{CALLED}{step.key}", "yes"):
             _invite(desk, step, rule)
         else:
             _follow_day(desk, step)
 
 
+def _invited_to(draft: Draft, meeting: Step) -> list[Step]:
+    """The steps of those who were invited to this meeting: a plan may have several."""
+    return [step for step in draft.of_rule(INVITED) if step.key.rpartition(".")[0] == f"{INVITED}.{meeting.key}"]
+
+
 def _invite(desk: Desk, meeting: Step, rule: StepRule) -> None:
     draft, day = desk.draft, _day(desk, meeting)
     for one in invited(desk, meeting.owner_id or "") if day is not None else ():
-        key = f"{INVITED}.{one.user.id}"
+        key = f"{INVITED}.{meeting.key}.{one.user.id}"
         if day is None or key in draft.steps:
             continue
         made = Step(key=key, rule=INVITED, status=StepStatus.WRITING, owner_id=one.user.id, why=one.part)
         made = draft.put(made, due_at=closing(day, zone_or(one.user.time_zone, desk.tz)))
         draft.writes.append(_task(desk, made, one, meeting, rule, day))
-        draft.written[f"{_MOVED}{key}"] = day.isoformat()
+        draft.written[f"{MEETS}{key}"] = day.isoformat()
         draft.log("released", f"due {day.isoformat()}", step=key, owner=one.user.id)
 
 
@@ -108,7 +115,7 @@ def _task(desk: Desk, step: Step, one: Invited, meeting: Step, rule: StepRule, d
     company = desk.values(None)["company"]
     name = str(company["name"]) if isinstance(company, Mapping) else ""
     holder = draft.look.users.get(meeting.owner_id or "")
-    words = {"company": name, "day": date_words(day, language), "holder": holder.name if holder is not None else ""}
+    words = {"company": name, "day": date_words(day, desk.dates), "holder": holder.name if holder is not None else ""}
     others = ", ".join(each.user.name for each in invited(desk, meeting.owner_id or "") if each.user.id != one.user.id)
     body = [say("meeting.body", language, **words, part=one.part)]
     if others:
@@ -140,21 +147,29 @@ def _own_page(desk: Desk, meeting: StepRule) -> str:
 
 
 def _day(desk: Desk, meeting: Step) -> date | None:
-    """The day of the meeting, as people set it. A CRM without due times gives midnight of the day."""
+    """The day of the meeting, on the clock of who holds it, or as a person set it where a CRM has no due times."""
     due = due_of(desk.draft, meeting)
     if due is None:
         return None
+    if f"due:{meeting.key}" in desk.draft.written and _is_whole_day(due, desk.tz):
+        return due.date()
     holder = desk.draft.look.users.get(meeting.owner_id or "")
-    plain = due.astimezone(UTC)
-    midnight = plain.time() == time()
-    return plain.date() if midnight else due.astimezone(zone_or(holder.time_zone if holder else None, desk.tz)).date()
+    return local_date(due, zone_or(holder.time_zone if holder else None, desk.tz))
+
+
+def _is_whole_day(due: datetime, tz: tzinfo) -> bool:
+    """Whether it names a day alone: a CRM without due times gives midnight in the account's zone.
+
+    Midnight of the moment as it stands is not enough: at five in California it is midnight in UTC.
+    """
+    return due.time() == time() and due.astimezone(tz).time() == time()
 
 
 def _follow_day(desk: Desk, meeting: Step) -> None:
     """The invited's tasks go along when the meeting's day was moved."""
     draft, day = desk.draft, _day(desk, meeting)
-    for step in draft.of_rule(INVITED):
-        mark = f"{_MOVED}{step.key}"
+    for step in _invited_to(draft, meeting):
+        mark = f"{MEETS}{step.key}"
         if day is None or step.status is not StepStatus.OPEN or draft.written.get(mark) == day.isoformat():
             continue
         state = draft.task(step)
@@ -165,11 +180,13 @@ def _follow_day(desk: Desk, meeting: Step) -> None:
         due = closing(day, zone_or(user.time_zone if user is not None else None, desk.tz))
         ours = is_our_due(draft, step, state)
         key = f"{draft.step_key(step)}:due:{draft.number(f'due:{step.key}')}"
-        note = say("meeting.moved", desk.language, day=date_words(day, desk.language))
+        note = say("meeting.moved", desk.language, day=date_words(day, desk.dates))
         draft.writes.append(
             UpdateTask(
                 key=key, deal_id=draft.case.deal_id, task_id=step.task_id, due_at=due if ours else None, note=note
             )
         )
         if ours:
+            if state.due_at is not None:
+                draft.written[moving(step.key)] = state.due_at.isoformat()
             draft.put(step, due_at=due)
