@@ -15,7 +15,8 @@ from sqlalchemy.orm import Session
 from connector.account import Account
 from connector.library import Library
 from connector.store import Store, cases, door, intake, intents
-from connector.store.tables import AnswerRow, IntentRow
+from connector.store.door_tables import ToldRow
+from connector.store.tables import AnswerRow
 from workflows.qualifying import Former, Told, is_new, told
 from workflows.quiet import STAYS
 from workflows.records import Deal, RecordKind, Ref
@@ -33,14 +34,14 @@ def to_tell(session: Session, account: str, companies: Mapping[str, str]) -> set
     if not deals:
         return set()
     own = cases.open_deal_ids(session, account, list(deals))
-    said = _said(session, account, deals)
+    said = door.told(session, account, list(deals))
     learned = _learned(session, [row.id for rows in deals.values() for row in rows])
     return {
         deal
         for deal, rows in deals.items()
         if deal not in own
         and all(row.deal_id != deal for row in rows)
-        and (deal not in said or any(learned.get(row.id, said[deal]) > said[deal] for row in rows))
+        and (deal not in said or any(_is_news(learned.get(row.id), said[deal]) for row in rows))
     }
 
 
@@ -52,7 +53,8 @@ def tell(store: Store, account: Account, library: Library, deals: Iterable[Deal]
         due = to_tell(session, name, companies)
         former = door.former_cases(session, name, sorted({companies[one] for one in due})) if due else {}
         answers = intake.answers(session, [row.id for rows in former.values() for row in rows])
-    writes: list[tuple[str, Sequence[Write]]] = []
+        said = door.told(session, name, list(due))
+    finds: list[tuple[str, Deal, Told]] = []
     for deal in deals:
         for row in former.get(deal.company_id or "", ()) if deal.id in due else ():
             left = Left(row.id, row.deal_id, row.entered_at, row.contract_end, row.written.get(STAYS))
@@ -62,17 +64,19 @@ def tell(store: Store, account: Account, library: Library, deals: Iterable[Deal]
             known = Former(left, row.deal_name, row.reason, answers.get(row.id, ()), url)
             found = told(known, library.questionnaires, rules.language)
             if found is not None:
-                writes.append((row.id, _writes(name, deal, found, now)))
+                if deal.id not in said or found.fit is not None:
+                    finds.append((row.id, deal, found))
                 break  # the newest ending is the one that counts
-    if writes:
+    if finds:
         with store.write() as session:
-            for case_id, each in writes:
-                intents.plan(session, name, case_id, each, now)
+            for case_id, deal, found in finds:
+                intents.plan(session, name, case_id, _writes(name, deal, found, now), now)
+                door.keep_told(session, name, deal.id, now, fit=found.fit is not None)
 
 
 def _writes(account: str, deal: Deal, found: Told, now: datetime) -> list[Write]:
     """The note, and the field by which lists and automations of sales find such deals."""
-    key = _key(account, deal.id) + (":fit" if found.fit else "")
+    key = f"{account}:former:{deal.id}" + (":fit" if found.fit else "")
     note = CreateNote(key=key, deal_id=deal.id, title=found.title, body=found.body, at=now)
     if found.fit is None:
         return [note]
@@ -80,20 +84,9 @@ def _writes(account: str, deal: Deal, found: Told, now: datetime) -> list[Write]
     return [note, UpdateFields(key=f"{key}:field", deal_id=deal.id, target=target, values={"fit": found.fit})]
 
 
-def _key(account: str, deal_id: str) -> str:
-    return f"{account}:former:{deal_id}"
-
-
-def _said(session: Session, account: str, deals: Iterable[str]) -> dict[str, datetime]:
-    """When each of these deals was last told something."""
-    keys = {_key(account, deal) + end: deal for deal in deals for end in ("", ":fit")}
-    rows = session.execute(
-        select(IntentRow.key, IntentRow.planned_at).where(IntentRow.account == account, IntentRow.key.in_(list(keys)))
-    )
-    found: dict[str, datetime] = {}
-    for key, at in rows:
-        found[keys[key]] = max(at, found.get(keys[key], at))
-    return found
+def _is_news(answered: datetime | None, said: ToldRow) -> bool:
+    """Whether our own people have answered since, and the deal still waits to hear whether they were a fit."""
+    return not said.fit and answered is not None and answered > said.at
 
 
 def _learned(session: Session, case_ids: Sequence[str]) -> dict[str, datetime]:

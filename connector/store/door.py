@@ -10,7 +10,7 @@ from sqlalchemy import delete, false, func, select, update
 from sqlalchemy.orm import Session
 
 from connector.store.database import insert_or
-from connector.store.door_tables import ReturnRow, VoiceRow, WhereaboutsRow, WishRow
+from connector.store.door_tables import ReturnRow, ToldRow, VoiceRow, WhereaboutsRow, WishRow
 from connector.store.tables import AnswerRow, CaseRow, StepRow
 from workflows.cases import CaseStatus, News, NewsKind
 from workflows.quiet import is_partial
@@ -278,6 +278,19 @@ def former_cases(session: Session, account: str, company_ids: Sequence[str]) -> 
         if not is_partial(row.written):
             found.setdefault(row.company_id or "", []).append(row)
     return found
+
+
+def told(session: Session, account: str, deal_ids: Sequence[str]) -> dict[str, ToldRow]:
+    """Which of these deals were told why their customer had left (P-43), by deal."""
+    query = select(ToldRow).where(ToldRow.account == account, ToldRow.deal_id.in_(deal_ids))
+    return {row.deal_id: row for row in session.scalars(query)}
+
+
+def keep_told(session: Session, account: str, deal_id: str, now: datetime, *, fit: bool) -> None:
+    """The deal is told now why its customer had left; ``fit``: also whether they were a fit."""
+    found = {"fit": fit, "at": now}
+    added = insert_or(session, ToldRow).values(account=account, deal_id=deal_id, **found)
+    session.execute(added.on_conflict_do_update(index_elements=[ToldRow.account, ToldRow.deal_id], set_=found))
 
 
 def returned(session: Session, account: str, deal_ids: Sequence[str]) -> Mapping[str, ReturnRow]:

@@ -78,3 +78,16 @@ class ReturnRow(Base):
     deal_id: Mapped[str] = mapped_column(primary_key=True)
     case_id: Mapped[str] = mapped_column(index=True)
     at: Mapped[datetime]
+
+
+class ToldRow(Base):
+    """A new deal of a former customer was told why they left (P-43). ``fit``: also whether they were a fit.
+
+    The note itself goes with the former case's texts, long before sales is done with the deal.
+    """
+
+    __tablename__ = "told"
+    account: Mapped[str] = mapped_column(primary_key=True)
+    deal_id: Mapped[str] = mapped_column(primary_key=True)
+    fit: Mapped[bool]
+    at: Mapped[datetime]
