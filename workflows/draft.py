@@ -52,9 +52,9 @@ class Draft:
     was written, ``hold:<step>`` until when a step cannot be released, :data:`UNOWNED` ``<step>`` since when nobody
     active can own its task, ``end:<step>`` the contract end that its due date was counted from, ``moving:<step>`` the
     due date from which we move it until the CRM has taken that, ``due:<step>`` and ``owner:<step>`` what a person set
-    instead of us, ``round`` how often the case was taken up again, :data:`MAILED` ``<step>`` that its task asks to
-    write to its contact, :data:`PAUSED_AT` since when it is paused, :data:`DELAY` for how many days it was, and
-    :data:`SOMEONE_ERASED` that somebody of it was erased.
+    instead of us, ``round`` how often the case was taken up again, ``round:<step>`` how often that step alone was,
+    :data:`MAILED` ``<step>`` that its task asks to write to its contact, :data:`PAUSED_AT` since when it is paused,
+    :data:`DELAY` for how many days it was, and :data:`SOMEONE_ERASED` that somebody of it was erased.
     """
 
     def __init__(self, look: Look, case: Case) -> None:
@@ -136,8 +136,14 @@ class Draft:
 
     def step_key(self, step: Step) -> str:
         """The key of the write that makes the step's task."""
-        taken_up = self.written.get("round", "")
-        return f"{self.case.id}:{step.key}" + (f"~{taken_up}" if taken_up else "")
+        taken_up, once_more = self.written.get("round", ""), self.written.get(f"round:{step.key}", "")
+        times = f"{taken_up or 1}.{once_more}" if once_more else taken_up
+        return f"{self.case.id}:{step.key}" + (f"~{times}" if times else "")
+
+    def once_more(self, step: Step) -> None:
+        """A step whose task we closed waits for its moment again, for a new task under a new key."""
+        self.written[f"round:{step.key}"] = str(int(self.written.get(f"round:{step.key}", "0")) + 1)
+        self.put(step, status=StepStatus.WAITING, task_id=None, due_at=None, owner_id=None)
 
     def number(self, name: str) -> int:
         """How often something of this name was written, this time included: it keeps keys of writes apart."""

@@ -673,6 +673,19 @@ def test_a_deal_that_is_marked_while_the_plan_runs_gets_its_tasks_and_loses_them
     rights.look()
     assert rights.step("rights-confirm").status is StepStatus.CLOSED
     assert rights.step("rights-erase").status is StepStatus.SKIPPED
+    former = rights.step("rights-confirm").task_id
+    rights.change(exit_rights=True)  # it was a mis-click
+    rights.look()
+    rights.wait(days=2)
+    again = rights.step("rights-confirm")
+    assert (again.status, rights.tasks[again.task_id].done) == (StepStatus.OPEN, False)
+    assert again.task_id != former
+    rights.finish("rights-confirm")
+    rights.look()
+    for said in (False, True):
+        rights.change(exit_rights=said)
+        rights.look()
+    assert rights.step("rights-confirm").status is StepStatus.DONE, "what people did stays done"
 
 
 @pytest.mark.parametrize("playbook", ["saas", "light", "vendor-ended", "partial"])
