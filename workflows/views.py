@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from zoneinfo import ZoneInfo
 
@@ -49,8 +50,7 @@ class Contacts(list[View]):
         people = list(contacts)
         super().__init__(contact_view(one, language) for one in people)
         self._people, self._language = people, language
-        words = re.findall(r"[^\s,;()<>]+", validator.casefold())
-        self._validator = f" {' '.join(words)} "
+        self._validators = _named(validator, (str(one[key] or "") for one in self for key in ("name", "email")))
 
     @property
     def deciders(self) -> list[View]:
@@ -74,8 +74,7 @@ class Contacts(list[View]):
 
     def _is_validator(self, view: View) -> bool:
         """Whether what was agreed at the start names them, by their whole name or their address."""
-        names = (" ".join(str(view.get(key) or "").casefold().split()) for key in ("name", "email"))
-        return any(f" {name} " in self._validator for name in names if name)
+        return any(_plain(str(view.get(key) or "")) in self._validators for key in ("name", "email"))
 
     @property
     def counterpart(self) -> View:
@@ -96,6 +95,22 @@ class Contacts(list[View]):
 
     def _with(self, role: Role) -> list[View]:
         return [view for view, one in zip(self, self._people, strict=True) if role in one.roles]
+
+
+def _plain(text: str) -> str:
+    """The words alone, without case and accents."""
+    bare = "".join(one for one in unicodedata.normalize("NFKD", text) if not unicodedata.combining(one))
+    return " ".join(re.findall(r"[^\s,;()<>]+", bare.casefold()))
+
+
+def _named(said: str, names: Iterable[str]) -> frozenset[str]:
+    """Which of these names are said, as :func:`_plain` has them: "Ann Lee" does not name an "Ann" as well."""
+    text, found = f" {_plain(said)} ", set()
+    for name in sorted({_plain(name) for name in names} - {""}, key=len, reverse=True):
+        if f" {name} " in text:
+            found.add(name)
+            text = text.replace(f" {name} ", " , ")
+    return frozenset(found)
 
 
 _PARTS = frozenset({Role.DECIDER, Role.USER, Role.INFLUENCER})

@@ -194,3 +194,7 @@ def test_who_was_agreed_on_at_the_start_validates_unless_somebody_is_marked() ->
     for said, expected in (("Bob Ray (operations)", "Bob Ray"), ("Bobby Rayner", None), ("", None)):
         assert Contacts(people, "en", said).counterpart.get("name") == expected
     assert Contacts([BOB, ANN], "en", "Bob Ray").counterpart["name"] == "Ann Lee"
+    short, accented = (BOB.model_copy(update={"name": name}) for name in ("Bob", "Zoé Hill"))
+    crowd = Contacts([short, BOB, accented], "en", "Bob Ray, zoe hill")
+    assert [one["name"] for one in crowd.counterparts] == ["Bob Ray", "Zoé Hill"], "no other Bob, whatever the accents"
+    assert Contacts([short], "en", "Bob (operations)").counterpart["name"] == "Bob"
