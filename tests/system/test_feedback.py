@@ -15,7 +15,8 @@ from standardwebhooks.webhooks import Webhook
 from connector.commands.figures import figures_of
 from connector.store import cases
 from sandbox.hubspot.definitions import CONTACT, DEAL
-from workflows.cases import Case, StepStatus
+from workflows.cases import Case, CaseStatus, StepStatus
+from workflows.heed import _digest
 from workflows.records import RecordKind
 
 HOME = "https://goodbye.northwind.test"
@@ -141,6 +142,14 @@ def test_a_low_answer_shows_start_and_end_calls_someone_senior_and_stands_beside
 def what_a_colleague_corrected_stays(system: Any, deal: str, contact: str, link: str, said: dict[str, str]) -> None:
     """Reason, score and comment that people changed in the CRM outlive later answers, which go into the note (P-7B)."""
     told = "Spoke to them again: it was the price after all, I believe."
+    case = system.case(deal)
+    mark = {f"_ours:contact:{contact}": f"exit_score={_digest('2')}."}  # another deal's answer, on the same people
+    other = {"id": "f" * 32, "deal_id": "another", "status": CaseStatus.COMPLETED, "steps": (), "written": mark}
+    with system.runtime.store.write() as session:
+        cases.save(session, case.model_copy(update=other))
+    enter(system, RecordKind.CONTACT, contact, "exit_score", 2)
+    send(system, link, said | {"recommend": "1"})
+    assert int(float(system.rig.value(RecordKind.CONTACT, contact, "exit_score"))) == 1, "no colleague's word"
     enter(system, RecordKind.DEAL, deal, "exit_reason", "price")
     enter(system, RecordKind.CONTACT, contact, "exit_score", 5)
     enter(system, RecordKind.DEAL, deal, "exit_feedback", told)
