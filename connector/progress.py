@@ -70,7 +70,7 @@ class ProgressOnDeals:
             last = lessons.moved(session, self._account.name, TURN)
             if last is not None and now - last[1] < EVERY:
                 return
-            if not shown.marked(session, self._account.name, STALE, 1):
+            if not shown.marked(session, self._account.name, STALE, 1, pauses.playbooks(session, self._account.name)):
                 return
         planned = self._plan(now)
         outcomes = self._sender.send(planned)
@@ -89,8 +89,8 @@ class ProgressOnDeals:
         with self._store.write() as session:
             held = pauses.playbooks(session, account)
             writes: list[UpdateFields] = []
-            for case in shown.marked(session, account, STALE, MOST):
-                if case.paused or case.playbook in held or intents.open_for(session, account, [case.deal_id]):
+            for case in shown.marked(session, account, STALE, MOST, held):
+                if intents.open_for(session, account, [case.deal_id]):
                     continue  # its next look, or the next turn, tells it
                 write = self._write(session, case)
                 if write is not None:
