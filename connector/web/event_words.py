@@ -80,9 +80,9 @@ def for_people(data: Mapping[str, str]) -> dict[str, str]:
         "questionnaire": say("questionnaire"),
         "by": say("by"),
     }
-    said = {"customer": say("the customer"), "csm": say("who held the conversation"), "team": say("the team")}
+    voices = {"customer": say("the customer"), "csm": say("who held the conversation"), "team": say("the team")}
     return {
-        names.get(name, name): said.get(value, value) if name == "by" else _moment(value) if name == "due" else value
+        names.get(name, name): voices.get(value, value) if name == "by" else _moment(value) if name == "due" else value
         for name, value in data.items()
         if name not in MACHINES
     }

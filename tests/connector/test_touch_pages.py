@@ -66,7 +66,7 @@ def test_a_day_to_be_asked_again_stays_beside_the_choice_and_goes_with_the_end_o
     send(house, path, hear="asked")
     send(house, path, again="2027-03-01")
     assert given(house) == {"hear": "asked", "again": "2027-03-01"}
-    assert "1 mars 2027" in house.client.get(path).text
+    assert "1er mars 2027" in house.client.get(path).text
     send(house, path, hear="news", span="one")
     assert given(house)["again"] == "2027-03-01"
     send(house, path, hear="nothing")
