@@ -17,6 +17,7 @@ from workflows.timetable import timetable
 NEWS_ANCHORS = {Anchor.WISH: NewsKind.WISH, Anchor.MOVED: NewsKind.MOVED}
 """Steps that hang on one of these come once for each piece of news of that kind."""
 _DOT = "."
+_ANEW = "-"
 _NOTICE = 3
 """Days between a status point's appearing and its due day."""
 _ROOM = 7
@@ -46,14 +47,14 @@ def nth(rule: StepRule, mark: str) -> StepRule:
     """The rule of one of several.
 
     ``mark`` is the number of the round, from 2, or the id of the news; of a paced step, how many days before its due
-    day the point is due.
+    day the point is due, with :func:`anew` where such a point was laid out before.
     """
     changes: dict[str, object] = {"key": f"{rule.key}{_DOT}{mark}"}
     if rule.release.anchor in NEWS_ANCHORS:
         changes["release"] = rule.release.model_copy(update={"step": mark})
         changes["due"] = rule.due.model_copy(update={"step": mark})
     elif rule.paced:
-        due = rule.due.model_copy(update={"days": rule.due.days - int(mark)})
+        due = rule.due.model_copy(update={"days": rule.due.days - int(mark.partition(_ANEW)[0])})
         release = due.model_copy(update={"days": due.days - _NOTICE})
         changes |= {"due": due, "release": release, "not_before": None, "paced": False}
     elif rule.repeat is not None:
@@ -72,6 +73,17 @@ def first_of(key: str) -> str:
 def mark_of(key: str) -> str:
     """Which one it is; empty for the playbook's own rule."""
     return key.partition(_DOT)[2]
+
+
+def point_of(key: str) -> str:
+    """The key of a status point without :func:`anew`."""
+    first, dot, mark = key.partition(_DOT)
+    return first + dot + mark.partition(_ANEW)[0]
+
+
+def anew(point: StepRule, count: int) -> StepRule:
+    """The rule of a status point that is laid out for the ``count``-th time: the contract's end was moved."""
+    return point.model_copy(update={"key": f"{point.key}{_ANEW}{count}"})
 
 
 def _room(rule: StepRule) -> int:

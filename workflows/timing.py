@@ -24,7 +24,7 @@ from workflows.exit_rights import exit_days, rights_of
 from workflows.inventory import day_of_group, is_group
 from workflows.loop import due_of
 from workflows.records import User
-from workflows.rounds import NEWS_ANCHORS, all_rules
+from workflows.rounds import NEWS_ANCHORS, all_rules, mark_of
 from workflows.rules import RIGHTS_ANCHORS, Anchor, CaseKind, LinkKind, Moment, StepRule
 from workflows.timetable import PLAIN, Day, Timetable, day_of_moment, timetable
 
@@ -202,6 +202,10 @@ class Timing:
         if isinstance(first, Waiting):
             return first  # as most of these do, at most times
         due = self.base(rule.due, contact_id)
+        if mark_of(rule.key) and isinstance(due, Base) and rule.release.anchor is Anchor.CONTRACT_END:
+            # Before holidays a status point and its due day may fall on one day: nobody meets it on its last (P-61).
+            due_day = day_of(rule.due, due.day, self.days)
+            first = min(first, opening(counted(-1, True, due_day, self.days), self.tz))
         second = self._appears(rule.not_before, contact_id) if rule.not_before is not None else None
         return _together(first, due, second, self.effective_end() if rule.link is LinkKind.SURVEY else None)
 

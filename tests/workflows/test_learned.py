@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -179,3 +179,62 @@ def test_status_points_follow_the_contracts_end_and_a_new_rhythm(paced: Any) -> 
     }  # fmt: skip
     paced.wait(days=30)
     assert max(status_days(paced)) <= date(2026, 5, 1), "who wants fewer gets no more"
+
+
+@pytest.fixture
+def weekly(world: Any, make_rule: Any, make_book: Any) -> Any:
+    """A goodbye with a status point each week up to the contract's end on 4 May, whose tasks are done at once."""
+    points = make_rule("status", "contract_end-60d", "contract_end", paced=True)
+    world.playbook = make_book(make_rule("thank"), points, make_rule("rest", "contract_end+1bd", "contract_end+3bd"))
+    world.baseline = Baseline(frame={"rhythm": "weekly"})
+    world.change(contract_end=date(2026, 5, 4))
+    world.enter("lost")
+    world.look()
+    return world
+
+
+def live(world: Any, days: int) -> None:
+    for _ in range(days):
+        world.wait(days=1)
+        for step in world.case.steps:
+            if step.rule.startswith("status.") and step.status is StepStatus.OPEN:
+                world.finish(step.key)
+        world.look()
+
+
+@pytest.mark.row("P-61", "P-07")
+def test_an_end_that_moves_later_brings_status_points_for_the_weeks_that_it_adds(weekly: Any) -> None:
+    live(weekly, 56)
+    told = status_days(weekly)
+    weekly.change(contract_end=date(2026, 6, 15))
+    live(weekly, 46)
+    added = status_days(weekly)[len(told) :]
+    assert [day.isoformat() for day in added] == [
+        f"2026-{day}" for day in ("05-04", "05-11", "05-18", "05-22", "06-01", "06-08", "06-15")
+    ]
+    weekly.change(contract_end=date(2026, 6, 16))
+    weekly.look()
+    live(weekly, 7)
+    assert status_days(weekly)[-1] == added[-1], "a day more is no reason to tell the same again"
+
+
+@pytest.mark.row("P-61")
+def test_a_status_point_before_holidays_appears_a_business_day_before_it_is_due(weekly: Any) -> None:
+    weekly.wait(days=30)
+    assert weekly.now.date() == date(2026, 4, 1)
+    assert "case-1:status.28" not in weekly.made
+    weekly.wait(days=1)
+    assert weekly.made["case-1:status.28"].due_at.date() == date(2026, 4, 3), "6 April is Easter Monday"
+    assert "left out" not in weekly.happened()
+
+
+@pytest.mark.row("P-61")
+def test_a_status_point_that_nobody_saw_in_time_says_so(weekly: Any) -> None:
+    weekly.wait(days=5)
+    weekly.now += timedelta(days=23)
+    assert weekly.now.date() == date(2026, 3, 30)
+    weekly.look()
+    left_out = [(event.data["step"], event.detail) for event in weekly.events if event.what == "left out"]
+    late = "its day passed before the task could appear"
+    assert left_out == [("status.49", late), ("status.42", late)]
+    assert "case-1:status.35" in weekly.made, "its day is today"
