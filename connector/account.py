@@ -22,6 +22,7 @@ from connector.readonly import ReadOnly
 from connector.resolve import has_last_resort, resolve_rules
 from connector.store import Store, accounts
 from connector.store.database import Busy
+from connector.store.shown import FIELDS_THERE
 from connector.store.tables import AccountRow
 from connector.vault import Vault, VaultError
 from workflows.fields import named_in
@@ -313,7 +314,8 @@ class Account:
         cursor = self.crm().start_cursor()
         with self._store.write() as session:
             row = self._claimed(session)
-            accounts.change(session, self.name, state={**row.state, **report.state}, started_at=row.started_at or began)
+            state = {**row.state, **report.state, FIELDS_THERE: "yes"}
+            accounts.change(session, self.name, state=state, started_at=row.started_at or began)
             accounts.change(session, self.name, crm=self.config.crm, account_id=self.account_id)
             accounts.release_hold(session, self.name, accounts.ROUNDS)
             for stream in ("deals", "tasks"):

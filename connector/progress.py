@@ -2,7 +2,8 @@
 
 It goes along with a write to the deal that is made anyway. Otherwise the case is marked, and once an hour at most all
 marked cases of an account are told in one go: a hundred deals are one call on HubSpot, two hundred on Salesforce.
-What stands on the deal already is not written again.
+What stands on the deal already is not written again. Until the CRM was given the fields for it, nothing is written:
+after an upgrade, cases wait marked for the next ``provision``.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from connector.store import Store, accounts, agenda, cases, intents, lessons, pa
 from connector.store.tables import IntentRow, IntentState
 from workflows.cases import Case
 from workflows.dates import zone
-from workflows.progress import SHOWN, STALE, Progress, progress, told_title
+from workflows.progress import SHOWN, STALE, TURN, Progress, progress, told_title, waits
 from workflows.records import RecordKind, Ref
 from workflows.rules import Playbook
 from workflows.writes import CreateTask, UpdateFields, Write
@@ -28,7 +29,7 @@ EVERY = timedelta(hours=1)
 LOOK_EVERY = timedelta(minutes=1)
 MOST = 1000
 """Cases told at a time; the others follow at the next turn."""
-TURN = "progress"
+STREAM = "progress"
 
 
 class ProgressOnDeals:
@@ -52,8 +53,8 @@ class ProgressOnDeals:
         place = next(
             (n for n, one in enumerate(writes) if isinstance(one, UpdateFields) and one.target == target), None
         )
-        if place is None:
-            return case.model_copy(update={"written": {**case.written, STALE: "yes"}}), writes
+        if place is None or waits(case, self._clock.now()) or not shown.may_be_told(session, case.account):
+            return case.model_copy(update={"written": {STALE: TURN, **case.written}}), writes
         values = now.values(self._title(session, case, now, playbook, writes))
         write = writes[place]
         along = write.model_copy(update={"values": {**getattr(write, "values", {}), **values}})
@@ -67,10 +68,10 @@ class ProgressOnDeals:
             return
         self._looked_at = now
         with self._store.read() as session:
-            last = lessons.moved(session, self._account.name, TURN)
-            if last is not None and now - last[1] < EVERY:
+            last = lessons.moved(session, self._account.name, STREAM)
+            if (last is not None and now - last[1] < EVERY) or not shown.may_be_told(session, self._account.name):
                 return
-            if not shown.marked(session, self._account.name, STALE, 1, pauses.playbooks(session, self._account.name)):
+            if not shown.marked(session, self._account.name, now, 1, pauses.playbooks(session, self._account.name)):
                 return
         planned = self._plan(now)
         outcomes = self._sender.send(planned)
@@ -89,10 +90,10 @@ class ProgressOnDeals:
         with self._store.write() as session:
             held = pauses.playbooks(session, account)
             writes: list[UpdateFields] = []
-            for case in shown.marked(session, account, STALE, MOST, held):
+            for case in shown.marked(session, account, now, MOST, held):
                 if intents.open_for(session, account, [case.deal_id]):
                     continue  # its next look, or the next turn, tells it
-                write = self._write(session, case)
+                write = self._write(session, case, now)
                 if write is not None:
                     intents.plan(session, account, case.id, [write], now)
                     writes.append(write)
@@ -100,10 +101,10 @@ class ProgressOnDeals:
             planned = [row for key in keys if (row := intents.by_key(session, account, key)) is not None]
             planned = [row for row in planned if row.state == IntentState.PLANNED]
             intents.sent(session, account, [row.key for row in planned], now)
-            accounts.move_cursor(session, account, TURN, now.isoformat(), now)
+            accounts.move_cursor(session, account, STREAM, now.isoformat(), now)
         return planned
 
-    def _write(self, session: Session, case: Case) -> UpdateFields | None:
+    def _write(self, session: Session, case: Case, at: datetime) -> UpdateFields | None:
         """The write that tells how far the case is, noted as told; None when its deal shows that already."""
         playbook = self._playbook(session, case)
         now = progress(case, playbook, zone(self._account.config.time_zone))
@@ -113,6 +114,9 @@ class ProgressOnDeals:
             return None
         number = int(written.get(f"#{SHOWN}", "0")) + 1
         shown.set_written(session, case.id, {**written, SHOWN: now.mark(case.deal_id), f"#{SHOWN}": str(number)})
+        former = intents.by_key(session, case.account, f"{case.id}:{SHOWN}:{number - 1}")
+        if former is not None and former.state == IntentState.REFUSED:  # it failed once, not once a day
+            intents.ended(session, case.account, former.key, IntentState.WITHDRAWN, at)
         return UpdateFields(
             key=f"{case.id}:{SHOWN}:{number}",
             deal_id=case.deal_id,

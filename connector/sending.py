@@ -23,6 +23,7 @@ from connector.store import Store, agenda, cases, intents
 from connector.store.tables import AgendaRow, IntentRow, IntentState
 from workflows.cases import Event
 from workflows.decide import record
+from workflows.progress import untold
 from workflows.said import Said
 from workflows.writes import Write
 
@@ -141,6 +142,8 @@ class Sender:
                 refused = outcome.reason or Said("refused by the CRM") if outcome.result is Result.REFUSED else None
                 gone = outcome.result is Result.GONE
                 after = record(after, intent.key, record_id=outcome.record_id, refused=refused, gone=gone)
+                if refused is not None:
+                    after = untold(after, intent.content.get("values", ()), now)
             if after != case:
                 cases.save(session, after)
             events = [_outcome_event(intent, outcome) for intent, outcome in pairs]

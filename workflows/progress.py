@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, tzinfo
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta, tzinfo
 
 from workflows.cases import Case, CaseStatus, Step, StepStatus, steps_over
 from workflows.loop import due_said
@@ -15,7 +16,11 @@ from workflows.writes import FieldValue
 SHOWN = "_progress"
 """In :attr:`Case.written`: how far the case was when its deal was last told."""
 STALE = "_progress_stale"
-"""In :attr:`Case.written`: the deal is to be told at the account's next turn."""
+"""In :attr:`Case.written`: the deal is to be told at the account's next turn; the moment since when, if it was refused
+then."""
+TURN = "yes"
+TRIED_AGAIN = timedelta(days=1)
+"""What was refused is tried again after so long: somebody may have mended the cause."""
 _AT_WORK = (StepStatus.OPEN, StepStatus.WRITING)
 _NAMES_SOMEBODY = re.compile(r"{[{%][^}]*\b(?:contact|first|contacts)\b")
 
@@ -65,6 +70,20 @@ def progress(case: Case, playbook: Playbook | None, tz: tzinfo) -> Progress | No
         next_step=following,
         due=due.astimezone(tz).date() if due is not None else None,
     )
+
+
+def untold(case: Case, values: Iterable[str], now: datetime) -> Case:
+    """The case after a write of these fields was refused: it was not told, and is to be told another day."""
+    if SHOWN not in case.written or "steps_all" not in values:
+        return case
+    kept = {name: value for name, value in case.written.items() if name != SHOWN}
+    return case.model_copy(update={"written": {**kept, STALE: now.isoformat()}})
+
+
+def waits(case: Case, now: datetime) -> bool:
+    """Whether it was refused so lately that it is not to be tried again yet."""
+    since = case.written.get(STALE, TURN)
+    return since != TURN and now < datetime.fromisoformat(since) + TRIED_AGAIN
 
 
 def _next(case: Case, steps: list[Step]) -> tuple[datetime | None, Step | None]:

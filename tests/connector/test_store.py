@@ -17,7 +17,7 @@ from sqlalchemy import MetaData, inspect, text
 from sqlalchemy.exc import IntegrityError
 
 from connector.presence import present
-from connector.store import Store, accounts, agenda, cases, door, intake, intents
+from connector.store import Store, accounts, agenda, cases, door, intake, intents, shown
 from connector.store.agenda import Entry
 from connector.store.database import _MIGRATIONS as MIGRATIONS
 from connector.store.database import Busy, NoBackUp, NotYours, SchemaOutdated
@@ -260,6 +260,23 @@ def test_deals_that_were_told_of_a_former_customer_before_it_was_kept_are_not_to
     with store.read() as session:
         found = door.told(session, "acme", ["7", "8", "9"])
     assert {deal: (row.fit, row.at) for deal, row in found.items()} == {"7": (False, NOW), "8": (True, NOW)}
+
+
+def test_an_account_that_took_how_far_a_case_is_has_the_fields_for_it(store: Store) -> None:
+    deal = Ref(kind=RecordKind.DEAL, id="7")
+    told = [
+        UpdateFields(key=name, deal_id="7", target=deal, values={"steps_all": 3, "status": "active"})
+        for name in ("taken", "refused")
+    ]
+    with store.write() as session:
+        for write in told:
+            accounts.ensure(session, write.key, "hubspot", write.key)
+            intents.plan(session, write.key, "c1", [write], NOW)
+            intents.ended(session, write.key, write.key, IntentState[write.key.replace("taken", "done").upper()], NOW)
+    _migrate(store, "0018", down=True)
+    store.upgrade(now=NOW)
+    with store.read() as session:
+        assert [shown.may_be_told(session, name) for name in ("taken", "refused", "unknown")] == [True, False, False]
 
 
 @pytest.mark.in_service

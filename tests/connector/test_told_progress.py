@@ -31,5 +31,5 @@ def test_paused_cases_keep_no_other_from_its_turn(store: Store) -> None:
         ):
             cases.save(session, one)
     with store.read() as session:
-        assert [case.id for case in shown.marked(session, "acme", STALE, 1, {"held"})] == ["3"]
-        assert [case.id for case in shown.marked(session, "acme", STALE, 2, ())] == ["2", "3"]
+        assert [case.id for case in shown.marked(session, "acme", NOW, 1, {"held"})] == ["3"]
+        assert [case.id for case in shown.marked(session, "acme", NOW, 2, ())] == ["2", "3"]

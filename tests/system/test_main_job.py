@@ -16,7 +16,7 @@ from connector.account_settings import PeopleConfig
 from connector.checkup import check_up
 from connector.polling import poll_now
 from connector.presence import SERVE, present
-from connector.store import cases, intents, record_log
+from connector.store import accounts, cases, intents, record_log
 from connector.store.failed import FailedKind
 from connector.store.tables import IntentState
 from workflows.cases import CaseStatus, StepStatus
@@ -106,6 +106,35 @@ def test_deals_show_how_far_they_are_in_one_call_an_hour(system: Any, monkeypatc
     work(minutes=10)
     work(minutes=90)
     assert (told, shown(deals[0], "steps_done")) == ([4, 1, 1], ["2"]), "again after a failure, and then never"
+
+
+@pytest.mark.row("P-29")
+def test_progress_waits_for_its_fields_and_is_told_once_they_are_there(system: Any) -> None:
+    with system.runtime.store.write() as session:  # provisioned by a version before these fields
+        accounts.change(session, "acme", state={})
+    deal = system.renewal()
+    system.lose(deal)
+    system.work()
+    assert system.rig.calls() <= SINGLE[system.rig.name]
+    assert system.rig.value(RecordKind.DEAL, deal, "steps_all") is None
+    system.account.provision()
+    system.advance(hours=2)
+    assert int(system.rig.value(RecordKind.DEAL, deal, "steps_all")) > 0
+    if system.rig.name == "salesforce":  # which takes the other values, and says only so
+        return
+    fields = system.rig.world.schema.properties["0-3"]
+    steps_done = fields.pop("aurevoir_steps_done")  # an admin took it out
+    system.rig.complete_task(system.rig.tasks(deal)[0].id)
+    system.rig.advance(timedelta(minutes=20))
+    system.work(poll=True)
+    system.advance(hours=2)
+    fields["aurevoir_steps_done"] = steps_done
+    system.advance(hours=2)
+    assert [one.reason for one in operations.all_failed(system.runtime)] != []
+    assert system.rig.value(RecordKind.DEAL, deal, "steps_done") == "0"
+    system.advance(hours=26)
+    assert system.rig.value(RecordKind.DEAL, deal, "steps_done") == "1", "tried again the next day"
+    assert list(operations.all_failed(system.runtime)) == []
 
 
 def test_a_hundred_new_cases_stay_within_their_call_budget(system: Any) -> None:
