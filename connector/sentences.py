@@ -31,6 +31,7 @@ _PLACED, _JOINED = Said("%(place)s: %(sentence)s"), Said("%(place)s; %(sentence)
 _SEEN = Said("%(place)s = %(value)s: %(sentence)s")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d)(?::[\d.]+)?(?: UTC|\+00:00|Z)")
+_THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+")
 _WHOLE = re.compile(r"-?\d{1,15}")
 
 
@@ -77,14 +78,23 @@ def _told(text: str, language: str, words: Mapping[str, str]) -> str | None:
 
 
 def _value(value: object, language: str) -> object:
-    """What stands in a gap: a sentence of ours, a day or a moment in this language, all else as it is."""
+    """What stands in a gap: a sentence of ours, a day, a moment or a grouped number in this language; else as it is."""
     if not isinstance(value, str):
         return value
     if _DAY.fullmatch(value) and (day := _as_day(value)) is not None:
         return date_words(day, language, "medium")
     if (found := _MOMENT.fullmatch(value)) and (day := _as_day(found[1])) is not None:
         return f"{date_words(day, language, 'medium')} {found[2]} UTC"
+    if _THOUSANDS.fullmatch(value):
+        return _grouped(int(value.replace(",", "")), language)
     return told(value, language)
+
+
+def _grouped(number: int, language: str) -> str:
+    """A number with its thousands apart, as people write it in this language."""
+    from babel.numbers import format_decimal  # only where another language than English is spoken
+
+    return str(format_decimal(number, locale=language.replace("_", "-").partition("-")[0]))
 
 
 def _as_day(text: str) -> date | None:

@@ -11,6 +11,7 @@ from adapters.salesforce.client import Client
 from adapters.salesforce.install import FLOWS, PushParts
 from adapters.salesforce.mapping import OBJECTS, our_field
 from adapters.salesforce.metadata import PERMISSION_SET
+from adapters.salesforce.parts import MESSAGE
 from adapters.salesforce.schema import permission_set_assigned
 from adapters.salesforce.settings import SalesforceSettings
 from adapters.salesforce.shape import Describes, describe, fields_of
@@ -151,7 +152,7 @@ def _push(client: Client, settings: SalesforceSettings) -> Iterator[Finding]:
     missing = [name for name in FLOWS if name not in flows]
     asleep = [name for name in FLOWS if flows.get(name) is False]
     if not message or missing:
-        lacking = ", ".join([*(["the outbound message"] if not message else []), *missing])
+        lacking = ", ".join([*([MESSAGE] if not message else []), *missing])
         text = Said("not in the org: %(names)s; changes are found by polling", names=lacking)
         remedy = Said("run `aurevoir provision`, and read why if it leaves them out")
         yield Finding("outbound messages", Level.WARNING, text, remedy)

@@ -10,14 +10,14 @@ import hashlib
 import hmac
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from babel.dates import format_time, format_timedelta
-from flask import Blueprint, Flask, abort, flash, make_response, redirect, render_template, request, session, url_for
+from flask import Blueprint, Flask, abort, flash, g, make_response, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_limiter import Limiter
 from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user
@@ -173,7 +173,7 @@ def guard(blueprint: Blueprint, console: Console) -> Blueprint:
             "happened": event_words.happened,
             "explained": event_words.explained,
             "ended_because": event_words.ended_because,
-            "for_people": event_words.for_people,
+            "for_people": lambda data, account: event_words.for_people(data, _user_names(console, account)),
             "for_machines": event_words.for_machines,
             "console_languages": [(code, _with_language(code)) for code in languages.available()],
         }
@@ -214,6 +214,16 @@ def _moment_in(console: Console) -> Callable[..., Markup]:
         return Markup('<time datetime="{}">{}{}</time>').format(at.isoformat(), text, name)
 
     return moment
+
+
+def _user_names(console: Console, account: str) -> Mapping[str, str]:
+    """The names of an account's users by their ids, as known without asking the CRM; read once a page."""
+    read: dict[str, Mapping[str, str]] = g.setdefault("user_names", {})
+    if account not in read:
+        found = console.runtime.accounts.get(account)
+        users = found.users_at_hand().values() if found is not None else ()
+        read[account] = {user.id: user.name or user.email for user in users}
+    return read[account]
 
 
 def _zone_of(console: Console, name: str) -> str:

@@ -17,6 +17,7 @@ from connector.store.tables import AccountRow
 from connector.web import languages
 from connector.web.case_pages import stored_rules
 from connector.web.console import Console, sentence
+from connector.web.event_words import own_step
 from workflows.cases import Case, CaseStatus, Step
 from workflows.plan import Expected, expected
 from workflows.questions import Answer, AnswerValue, Question
@@ -192,6 +193,8 @@ def _titles(playbook: Playbook | None, subjects: Mapping[str, str], deal: str) -
     def title(step: Step) -> str:
         if subjects.get(step.key):
             return subjects[step.key]
+        if own := own_step(step.rule):
+            return own
         rule = rules.get(step.rule)
         words = wording(rule.title, languages.current(), playbook.languages) if rule is not None and playbook else ""
         shown = _FILLED_IN.sub("…", _CUSTOMER.sub(lambda _: named, words))

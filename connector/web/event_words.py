@@ -6,14 +6,17 @@ A name that we do not know is shown as it is, so that no event is lost from the 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 
 from connector.web.languages import current, say, told
+from workflows.asks import CONTACTS, CONTRACT_END, REASON
 from workflows.cases import Case
 from workflows.texts import date_words
 from workflows.wording import ending
 
+_LOOSE_DAY = re.compile(r"(?<![\w'\"/.-])\d{4}-\d\d-\d\d(?![\w'\"/-])")
+"""A day that stands in a sentence, and is no part of a condition, an address or a name."""
 _KINDS = ("task", "update_task", "fields", "note", "file", "document")
 """Kinds of writes."""
 MACHINES = frozenset({"key", "record", "correlation_id", "step", "admin"})
@@ -22,6 +25,9 @@ MACHINES = frozenset({"key", "record", "correlation_id", "step", "admin"})
 
 def happened(what: str) -> str:
     """An event's name as a sentence's beginning, in the language of the page."""
+    if found := re.fullmatch(r"playbook (\S+) (paused|resumed)", what):
+        words = say("playbook %(name)s paused") if found[2] == "paused" else say("playbook %(name)s resumed")
+        return words % {"name": found[1]}
     return _of_cases().get(what) or _of_writes().get(what) or _by_admins().get(what) or what
 
 
@@ -37,7 +43,14 @@ def explained(detail: str) -> str:
         return say("over the time since %(day)s") % {"day": _day(found[1])}
     if found := re.fullmatch(r"playbook (\S+) (\S+)", detail):
         return say("by the playbook %(name)s") % {"name": found[1]}
+    if found := re.fullmatch(r"reference (\w+)", detail):
+        return say("reference %(name)s") % {"name": found[1]}
+    if found := re.fullmatch(r"(\d+) lines", detail):
+        return say("lines that changed: %(count)s") % {"count": found[1]}
     known = {
+        "a task asks for reason": say("a task asks for the reason"),
+        "a task asks for contract end": say("a task asks for the contract's end"),
+        "a task asks for contacts": say("a task asks for contacts"),
         "by hand": say("by hand"),
         "stages": say("Stages"),
         "fields": say("Fields"),
@@ -52,7 +65,17 @@ def explained(detail: str) -> str:
         "the deal is back": say("the deal is back"),
         "the customer is back": say("the customer is back"),
     }
-    return known.get(detail) or told(detail)
+    return known.get(detail) or _with_days(told(detail))
+
+
+def own_step(rule: str) -> str:
+    """What a step of ours is called that stands in no playbook, where its task's subject is not known; else empty."""
+    known = {
+        REASON: say("Ask for the reason"),
+        CONTRACT_END: say("Ask for the contract's end"),
+        CONTACTS: say("Ask for contacts"),
+    }
+    return known.get(rule, "")
 
 
 def ended_because(case: Case) -> str:
@@ -65,26 +88,76 @@ def _moment(written: str) -> str:
     return _day(written[:10]) if re.match(r"\d{4}-\d\d-\d\d", written) else written
 
 
+def _with_days(text: str) -> str:
+    """A sentence with its days as the page writes days; what only looks like a day stays."""
+
+    def day(found: re.Match[str]) -> str:
+        try:
+            return _day(found[0])
+        except ValueError:
+            return found[0]
+
+    return _LOOSE_DAY.sub(day, text)
+
+
 def _day(written: str) -> str:
     return date_words(date.fromisoformat(written), current(), "medium")
 
 
-def for_people(data: Mapping[str, str]) -> dict[str, str]:
-    """What of an event's data is shown beside it, by its name in the language of the page."""
+def for_people(data: Mapping[str, str], users: Mapping[str, str]) -> dict[str, str]:
+    """What of an event's data is shown beside it, by its name in the language of the page; ``users`` by their ids."""
     names = {
         "owner": say("owner"),
         "deal": say("deal"),
         "contact": say("contact"),
         "contact_id": say("contact"),
         "due": say("due"),
+        "field": say("field"),
         "questionnaire": say("questionnaire"),
         "by": say("by"),
+        "signal": say("noticed by"),
     }
     voices = {"customer": say("the customer"), "csm": say("who held the conversation"), "team": say("the team")}
+    valued: Mapping[str, Callable[[str], str]] = {
+        "by": lambda value: voices.get(value, value),
+        "owner": lambda value: users.get(value, value),
+        "due": _moment,
+        "signal": lambda value: _signals().get(value) or told(value),
+    }
     return {
-        names.get(name, name): voices.get(value, value) if name == "by" else _moment(value) if name == "due" else value
+        names.get(name, name): valued.get(name, _with_days)(value)
         for name, value in data.items()
         if name not in MACHINES
+    }
+
+
+def _signals() -> Mapping[str, str]:
+    """What made us look at a deal."""
+    return {
+        "poll": say("the regular look at deals"),
+        "poll of tasks": say("the regular look at tasks"),
+        "webhook": say("word from the CRM"),
+        "daily comparison": say("the daily comparison"),
+        "timer": say("the time that was set for it"),
+        "by hand": say("a start by hand"),
+        "taken in at switch-on": say("the switch-on, which took the deal in"),
+        "answer": say("an answer"),
+        "inventory": say("the list of what is handed over"),
+        "choice": say("a choice on the customer's page"),
+        "merged": say("two deals that became one"),
+        "playbook resumed": say("the playbook, which goes on"),
+        "paused by hand": say("a pause by hand"),
+        "resumed by hand": say("a case that goes on, by hand"),
+        "cancelled by hand": say("a cancellation by hand"),
+        "tried again by hand": say("another try, by hand"),
+        "moved to another version by hand": say("a move to another version, by hand"),
+        "someone was erased": say("the erasure of a person"),
+        "the customer is back": say("the customer is back"),
+        "a contact moved on": say("a contact who moved on"),
+        "digest": say("the digest"),
+        "early sign": say("an early sign"),
+        "the account is taken out": say("the removal of the account"),
+        "a wish was delivered": say("a wish that was delivered"),
     }
 
 
@@ -186,6 +259,8 @@ def _by_admins() -> Mapping[str, str]:
         "rehearsal begun in the console": say("rehearsal begun"),
         "rehearsed": say("rehearsal finished"),
         "switched on in the console": say("switched on"),
+        "account paused": say("account paused"),
+        "account resumed": say("account resumed"),
         "account paused in the console": say("account paused"),
         "account resumed in the console": say("account resumed"),
         "playbook paused in the console": say("playbook paused"),

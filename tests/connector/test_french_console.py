@@ -78,7 +78,7 @@ def english(text: str) -> list[str]:
 
 
 def much_happened(desk: kit.Desk) -> Case:
-    now = desk.rig.now()
+    now, user = desk.rig.now(), next(iter(desk.runtime.accounts["acme"].users().values()))
     case = Case.model_validate(
         {
             "id": "c" * 32,
@@ -93,7 +93,10 @@ def much_happened(desk: kit.Desk) -> Case:
             "entered_at": now,
             "opened_at": now,
             "closed_at": now,
-            "steps": (Step(key="thank", rule="thank", status=StepStatus.FAILED),),
+            "steps": (
+                Step(key="thank", rule="thank", status=StepStatus.FAILED),
+                Step(key="_contract_end", rule="_contract_end", status=StepStatus.OPEN),
+            ),
         }
     )
     task = CreateTask(key=f"{case.id}:thank", deal_id="500", subject="Merci", body="", due_at=now, owner_id="1")
@@ -104,6 +107,8 @@ def much_happened(desk: kit.Desk) -> Case:
     with desk.runtime.store.write() as db:
         cases.save(db, case)
         cases.log(db, "acme", [Event(what=what, detail=detail) for what, detail in LOG], now, case_id=case.id)
+        cases.log(db, "acme", [Event(what="released", data=DATA | {"owner": user.id})], now, case_id=case.id)
+        cases.log(db, "acme", [Event(what=what, detail=detail) for what, detail in OF_THE_ACCOUNT], now)
         intents.plan(db, "acme", case.id, [task, fields], now)
         refusal = "HubSpot refused it (hubspot_owner_id: HubSpot knows no such owner: choose an active user)"
         intents.ended(db, "acme", task.key, IntentState.REFUSED, now, reason=refusal)
@@ -127,7 +132,15 @@ LOG: tuple[tuple[str, str], ...] = (
     ("task refused", "NUMBER_OUTSIDE_VALID_RANGE (Amount__c); the number does not fit the field"),
     ("task again", "HubSpot asks to wait"),
     ("cancelled", "the connector was taken out."),
+    ("asked", "a task asks for contract end"),
+    ("contract end left aside", "Acme: 2026-11-06"),
 )
+OF_THE_ACCOUNT: tuple[tuple[str, str], ...] = (
+    ("playbook saas paused", "by hand"),
+    ("account resumed", "by hand"),
+    ("person erased", "reference 9e7b22bf8f51"),
+)
+DATA = {"signal": "poll of tasks", "due": "2026-11-05"}
 
 
 def test_pages_of_an_account_in_trouble_speak_french_alone(french: kit.Desk) -> None:
@@ -146,11 +159,21 @@ def test_pages_of_an_account_in_trouble_speak_french_alone(french: kit.Desk) -> 
 
 def test_what_happened_and_why_is_told_in_french_on_each_page(french: kit.Desk) -> None:
     case, failed = (shown(french.get(path)) for path in ("/console/cases/" + "c" * 32, "/console/failed"))
+    name = next(iter(french.runtime.accounts["acme"].users().values())).name
+    log = shown(french.get("/console/log"))
+    for words in ("playbook saas mis en pause", "compte remis en marche", "référence 9e7b22bf8f51"):
+        assert words in log
     for words in (
         "Le connecteur a été retiré.",
         "du 28 févr. 2026 au 31 mars 2026",
         "cette personne a reçu un questionnaire pour un autre dossier le 1er févr. 2026",
         "le nombre n’entre pas dans le champ",
+        "une tâche demande la fin du contrat",
+        "Demander la fin du contrat",
+        "Acme: 6 nov. 2026",
+        "5 nov. 2026",
+        "remarqué par : l’examen régulier des tâches",
+        f"responsable : {name}",
         "HubSpot a refusé (hubspot_owner_id : HubSpot ne connaît pas ce propriétaire : choisissez",
     ):
         assert words in case

@@ -71,6 +71,10 @@ def test_every_sentence_is_found_again_in_the_text_that_was_stored(said: set[str
         ),
         ("STRING_TOO_LONG (Subject); the text is longer than the field", "STRING_TOO_LONG (Subject) ; le texte est"),
         ("from 2026-01-31 to 2026-02-28", "du 31 janv. 2026 au 28 févr. 2026"),
+        (
+            "123 of 100,000 API calls of the last 24 hours used, by all programs together",
+            "123 des 100\u202f000 appels",
+        ),
         ("the deal was renewed.", "la transaction a été renouvelée."),
         (
             "a person deleted the task\nHubSpot asks to wait",
