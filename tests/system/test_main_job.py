@@ -20,6 +20,7 @@ from connector.store import accounts, cases, intents, record_log
 from connector.store.failed import FailedKind
 from connector.store.tables import IntentState
 from workflows.cases import CaseStatus, StepStatus
+from workflows.progress import SHOWN
 from workflows.records import RecordKind
 
 SINGLE = {"hubspot": 5, "salesforce": 2}
@@ -132,6 +133,7 @@ def test_progress_waits_for_its_fields_and_is_told_once_they_are_there(system: A
     system.advance(hours=2)
     assert [one.reason for one in operations.all_failed(system.runtime)] != []
     assert system.rig.value(RecordKind.DEAL, deal, "steps_done") == "0"
+    assert SHOWN not in system.case(deal).written, "what was refused was not told"
     system.advance(hours=26)
     assert system.rig.value(RecordKind.DEAL, deal, "steps_done") == "1", "tried again the next day"
     assert list(operations.all_failed(system.runtime)) == []

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from workflows.cases import Case, CaseStatus, Step, StepStatus
-from workflows.progress import progress, told_title
+from workflows.progress import SHOWN, STALE, progress, told_title, untold, waits
 from workflows.rules import Anchor, Moment, Phase, Playbook, StepRule
 
 pytestmark = pytest.mark.row("P-29")
@@ -71,3 +71,11 @@ def test_no_customers_name_is_left_on_the_deal() -> None:
     steps = {step.key: step for step in case().steps}
     assert told_title(steps["ask@c1"], "Ask Zoe Hill why", PLAYBOOK, "en") == "Leaving"
     assert told_title(steps["letter"], "Send the letter", PLAYBOOK, "en") == "Send the letter"
+
+
+def test_what_was_refused_is_told_another_day_and_not_at_once() -> None:
+    told = case(written={SHOWN: "d|1/3||", "round": "2"})
+    refused = untold(told, ("status", "steps_all"), at(3))
+    assert refused.written == {"round": "2", STALE: at(3).isoformat()}
+    assert [waits(refused, at(3)), waits(refused, at(4)), waits(told, at(3))] == [True, False, False]
+    assert untold(told, ("status",), at(3)) == told, "another write was refused"
