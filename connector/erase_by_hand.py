@@ -24,11 +24,18 @@ class Foreseen:
     """What an erasure would do. ``receipt`` as it would be; ``places`` where name, address or a part of them stand.
 
     ``namesakes`` are contacts in the CRM who have the name, and were not named by id or address: they may be others.
+    ``theirs``: texts of our tasks and notes in the namesakes' cases with a part of the name, which stay as well.
     """
 
     receipt: Receipt
     places: tuple[mentions.Place, ...]
     namesakes: tuple[str, ...]
+    theirs: tuple[mentions.Place, ...] = ()
+
+    @property
+    def useless(self) -> bool:
+        """Whether an erasure by a name alone would change nothing: nobody is recognised by a name."""
+        return not self.receipt.removes
 
 
 @dataclass
@@ -73,8 +80,13 @@ def foresee(
     with runtime.store.read() as session:
         own = erasing.cases_of(session, account, person.ids)
         places = mentions.places(session, account, own, person.words) if person.words else []
+        others = erasing.cases_of(session, account, person.namesakes) - own
+        texts = mentions.in_writes(session, account, others, person.words) if person.words else []
     receipt = _erase(runtime, account, person, only_look=True)
-    return Foreseen(receipt, tuple(places), tuple(sorted(person.namesakes)))
+    going = [*(one for one in texts if one.whole), *places]
+    emptied = {one.case_id for one in going if one.whole}
+    theirs = [one for one in texts if not one.whole and one.case_id not in emptied]
+    return Foreseen(receipt, tuple(going), tuple(sorted(person.namesakes)), tuple(theirs))
 
 
 def _erase(runtime: Runtime, account: str, person: _Person, *, only_look: bool = False) -> Receipt:

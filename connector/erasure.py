@@ -73,9 +73,13 @@ class Receipt:
     @property
     def found(self) -> bool:
         """Whether anything of them was here, now or when they were erased before."""
-        now = self.cases, self.answers_removed, self.texts_emptied, self.writes_withdrawn, self.links_closed
-        more = self.tasks_closed or self.raw_events_removed or self.to_look_at
-        return self.already is not None or any(now) or bool(more)
+        return self.already is not None or self.removes or bool(self.to_look_at)
+
+    @property
+    def removes(self) -> bool:
+        """Whether anything goes by it, here or from an open task in the CRM."""
+        here = self.cases, self.answers_removed, self.texts_emptied, self.writes_withdrawn, self.links_closed
+        return any(here) or bool(self.tasks_closed or self.raw_events_removed)
 
     @property
     def stays(self) -> list[str]:

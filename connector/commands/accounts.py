@@ -118,25 +118,30 @@ def erase_command(
 ) -> None:
     """Forget one person here, and say what was removed and what stays. What was found is shown before.
 
-    May be repeated: what is gone stays gone. The receipt names nobody. Ends with 1 if nothing was found of them.
+    May be repeated: what is gone stays gone. The receipt names nobody.
+
+    Ends with 0 if something of them was found, with 1 if nothing was or a name alone removes nothing, with 2 if it
+    was not said whom.
     """
     from connector.commands.print_operations import print_foreseen, print_receipt
     from connector.erase_by_hand import erase_by_hand, foresee
 
     whom = {"contact_id": contact, "email": email, "name": name}
     with short_runtime(context, config) as runtime:
-        names = chosen(runtime, account)
-        found = [foresee(runtime, one, **whom) for one in names] if dry_run or not yes else []
+        names, by_name = chosen(runtime, account), not contact and not email
+        found = [foresee(runtime, one, **whom) for one in names] if dry_run or not yes or by_name else []
         if not as_json:
             for one in found:
                 print_foreseen(one)
-        if not yes and not dry_run:
+        if by_name and not dry_run:
+            names = [name for name, one in zip(names, found, strict=True) if not one.useless]
+        if names and not yes and not dry_run:
             typer.confirm(
                 f"Remove what is stored of this person in {', '.join(names)}? It cannot be undone", abort=True
             )
         receipts = [one.receipt for one in found] if dry_run else [erase_by_hand(runtime, one, **whom) for one in names]
-    if dry_run and not as_json:
-        typer.echo("Nothing was changed.")
+    if not as_json and (dry_run or not receipts):
+        typer.echo("Nothing was changed." if dry_run else "By this name alone there is nothing to remove here.")
     elif as_json:
         print_json([receipt.as_json() for receipt in receipts])
     else:

@@ -91,8 +91,15 @@ def print_foreseen(found: Foreseen) -> None:
     if receipt.forms_without_a_name:
         out.print("A name that fits no contact, and may be theirs, goes from forms of these cases:")
         out.print(Text(f"  {', '.join(one[:8] for one in receipt.forms_without_a_name)}"))
+    if found.theirs:
+        out.print("A part of the name stands in texts of the cases of contacts of this name, and stays:")
+        for place in found.theirs[:MOST_PLACES]:
+            out.print(Text(f"  - {place}: {place.words}"))
+        if len(found.theirs) > MOST_PLACES:
+            out.print(f"  and {len(found.theirs) - MOST_PLACES} more")
     if found.namesakes:
-        out.print(Text(f"Contacts of this name, whose answers stay: {', '.join(found.namesakes)} (--contact ID)"))
+        out.print(Text(f"Contacts of this name, whose answers stay: {', '.join(found.namesakes)}"))
+        out.print("If it is one of them, add --contact ID: then what is theirs goes as well.")
 
 
 def print_receipt(receipt: Receipt) -> None:
@@ -106,7 +113,7 @@ def print_receipt(receipt: Receipt) -> None:
         out.print("Whoever it stands for is recognised from now on, and not taken in.")
     for count, what in (
         (receipt.answers_removed, "answers removed"),
-        (receipt.texts_emptied, "texts of tasks, notes and documents emptied"),
+        (receipt.texts_emptied, "texts emptied, or the name taken out of them"),
         (receipt.writes_withdrawn, "planned writes withdrawn"),
         (receipt.links_closed, "links closed"),
         (receipt.tasks_closed, "open tasks in the CRM that are being closed"),

@@ -164,8 +164,8 @@ def erase(
         delete(WhereaboutsRow).where(WhereaboutsRow.account == account, WhereaboutsRow.contact_id.in_(contact_ids))
     )
     for word in words:
-        _inventory(session, account, word)
-    _wishes(session, account, words)
+        done.texts += _inventory(session, account, word)
+    done.texts += _wishes(session, account, words)
     jobs.forget_ended(session, account)  # a rehearsal names people, and can be made again
     return done
 
@@ -201,7 +201,7 @@ def _cases(session: Session, account: str, own: Collection[str], words: Sequence
 
 def _mentioning(session: Session, account: str, word: str) -> Iterable[IntentRow]:
     rows = session.scalars(select(IntentRow).where(IntentRow.account == account))
-    return [row for row in rows if word.casefold() in str(row.content).casefold()]
+    return [row for row in rows if found_in.is_named(row.content, [word])]
 
 
 def _answers(session: Session, account: str, contact_ids: Collection[str], words: Sequence[str], done: Erased) -> None:
@@ -306,11 +306,10 @@ def _withdraw(
 def _is_about(row: IntentRow, contact_ids: Collection[str], words: Sequence[str]) -> bool:
     target = row.content.get("target") or {}
     linked = {*(row.content.get("contact_ids") or ()), target.get("id") if target.get("kind") == "contact" else None}
-    text = str(row.content).casefold()
     return (
         bool(linked & set(contact_ids))
         or any(f"@{one}" in row.key or f":{one}:" in row.key for one in contact_ids)
-        or any(word.casefold() in text for word in words)
+        or found_in.is_named(row.content, words)
     )
 
 
@@ -376,25 +375,33 @@ def _events(session: Session, account: str, contact_ids: Collection[str], words:
         found = session.execute(delete(BadEventRow).where(BadEventRow.account == account, or_(*mention)))
         done.events += found.rowcount  # type: ignore[attr-defined]  # a cursor's result, which counts
     for word in words:
-        session.execute(
+        told = session.execute(
             update(EventRow)
             .where(EventRow.account == account, EventRow.detail.icontains(word, autoescape=True))
             .values(detail="(removed: it named a person who was erased)")
         )
+        done.texts += told.rowcount  # type: ignore[attr-defined]  # a cursor's result, which counts
 
 
-def _inventory(session: Session, account: str, word: str) -> None:
-    """What people wrote about things of the customer's may name someone."""
+def _inventory(session: Session, account: str, word: str) -> int:
+    """What people wrote about things of the customer's may name someone; gives how many texts did."""
+    count = 0
     for row in session.scalars(select(InventoryRow).where(InventoryRow.account == account)):
         for column in ("title", "place", "evidence", "received_by"):
             if word.casefold() in getattr(row, column).casefold():
                 setattr(row, column, re.sub(re.escape(word), "…", getattr(row, column), flags=re.IGNORECASE))
+                count += 1
+    return count
 
 
-def _wishes(session: Session, account: str, words: Sequence[str]) -> None:
-    """A line of the ledger is in a colleague's words, and may name who wished for it."""
+def _wishes(session: Session, account: str, words: Sequence[str]) -> int:
+    """A line of the ledger is in a colleague's words, and may name who wished for it; gives how many lines did."""
+    count = 0
     for row in session.scalars(select(WishRow).where(WishRow.account == account)) if words else ():
-        row.text, row.note = found_in.without(words, row.text), found_in.without(words, row.note)
+        left = found_in.without(words, row.text), found_in.without(words, row.note)
+        if left != (row.text, row.note):
+            (row.text, row.note), count = left, count + 1
+    return count
 
 
 def _baselines(session: Session, account: str, contact_ids: Collection[str]) -> None:

@@ -16,12 +16,20 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from connector.store.door_tables import WishRow
-from connector.store.tables import AnswerRow, CaseRow, InventoryRow
+from connector.store.tables import AnswerRow, CaseRow, IntentRow, InventoryRow
 
 GONE = "…"
 """Stands where a name was."""
 MOST_PLACES = 50
 INVENTORY_TEXTS = ("title", "place", "evidence", "received_by")
+_WRITES = {
+    "task": "the text of a task",
+    "note": "the text of a note",
+    "file": "a file",
+    "document": "a document",
+    "fields": "what a field says",
+    "update_task": "the note on a task",
+}
 _LEAST = 3
 """Shorter parts of a name are no clue to anybody."""
 _AROUND = 40
@@ -79,6 +87,33 @@ def places(session: Session, account: str, case_ids: Collection[str], words: Seq
     return sorted(found, key=lambda one: not one.whole)
 
 
+def in_writes(session: Session, account: str, case_ids: Collection[str], words: Sequence[str]) -> list[Place]:
+    """The same in texts that we wrote into the CRM or mean to; a part of a name counts in these cases alone."""
+    parts = [one for word in words for one in _parts(word)]
+    found = []
+    query = select(IntentRow).where(IntentRow.account == account).order_by(IntentRow.key)
+    for row in session.scalars(query):
+        text = _said(row.content)
+        where = _WRITES.get(row.kind, "a write"), row.case_id or "", row.deal_id
+        hit = next((match for word in words if (match := _anywhere(word).search(text))), None)
+        if hit:
+            found.append(Place(*where, _around(text, hit), whole=True))
+        elif row.case_id in case_ids:
+            plain = _plain(text)
+            part = next(
+                (match for one in parts if (match := re.search(rf"(?<!\w){re.escape(one)}(?!\w)", plain))), None
+            )
+            if part:
+                found.append(Place(*where, _around(text if len(plain) == len(text) else plain, part), whole=False))
+    return sorted(found, key=lambda one: not one.whole)
+
+
+def is_named(content: object, words: Iterable[str]) -> bool:
+    """Whether one of these names and addresses stands in a text of a write."""
+    text = _said(content)
+    return any(_anywhere(word).search(text) for word in words)
+
+
 def in_answer(given: dict[str, Any], words: Sequence[str]) -> dict[str, Any]:
     """What somebody answered, without these names and addresses."""
     return {key: without(words, text) if isinstance(text, str) else text for key, text in given.items()}
@@ -103,6 +138,19 @@ def _texts(session: Session, account: str) -> Iterator[tuple[str, str, str, str]
             yield "the list of what is handed over", item.case_id, deals.get(item.case_id, ""), getattr(item, column)
     for wish in session.scalars(select(WishRow).where(WishRow.account == account)):
         yield f"wish {wish.id} of the ledger", "", "", f"{wish.text}\n{wish.note}"
+
+
+def _said(content: object) -> str:
+    """All texts of a write, one a line."""
+    if isinstance(content, dict):
+        return "\n".join(filter(None, map(_said, content.values())))
+    if isinstance(content, list):
+        return "\n".join(filter(None, map(_said, content)))
+    return content if isinstance(content, str) else ""
+
+
+def _anywhere(word: str) -> re.Pattern[str]:
+    return re.compile(r"\s+".join(re.escape(one) for one in word.split()), re.IGNORECASE)
 
 
 def _whole(word: str) -> re.Pattern[str]:

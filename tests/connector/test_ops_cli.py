@@ -115,6 +115,10 @@ def test_erasing_says_what_stays_and_wants_to_know_whom(run: Run) -> None:
     code, told = run("erase", "--name", "Nobody Here", "--dry-run")
     assert "Found of this person in acme: nothing" in told
     assert "Nothing was changed." in told
+    code, told = run("erase", "--name", "Nobody Here")
+    assert (code, "By this name alone there is nothing to remove here." in told) == (1, True), "and nothing is asked"
+    assert "Erasure" not in told, "no receipt of nothing"
+    assert json.loads(run("erase", "--name", "Nobody Here", "--yes", "--json")[1]) == []
 
 
 def test_a_set_up_is_exported_and_imported_again_without_a_change(run: Run, tmp_path: Path) -> None:

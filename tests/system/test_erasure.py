@@ -99,6 +99,9 @@ def test_an_erased_person_leaves_nothing_in_any_file_and_the_receipt_names_nobod
     note_form(system, deal, nuance=nuance, permission="refused", permission_who="Zef Q.")
     assert SAID.encode() in on_disk(system)
     assert MARK.encode() in on_disk(system)
+    named = foresee(system.runtime, "acme", name=MARK)
+    assert f"{MARK} called." in str([place.words for place in named.places if place.whole])
+    assert not named.useless
     found = foresee(system.runtime, "acme", email=MAIL)
     assert found.receipt.answers_removed == 1
     assert nuance in [place.words for place in found.places if place.whole]
@@ -129,6 +132,23 @@ def test_erasing_twice_changes_nothing_more_and_says_so(system: Any) -> None:
     assert (again.answers_removed, again.links_closed, again.writes_withdrawn) == (0, 0, 0)
     with pytest.raises(Unknown):
         erase_by_hand(system.runtime, "acme", email="nobody")
+
+
+@pytest.mark.row("P-79")
+def test_by_a_name_alone_texts_of_who_has_it_are_shown_and_stay(system: Any) -> None:
+    contact = system.rig.add_contact("Zoe Ann Quill", email=MAIL, decider=True)
+    company = system.rig.add_company("Northwind", owner_id=system.rig.users[0])
+    end = (system.rig.now() + timedelta(days=20)).date()
+    deal = system.renewal(company_id=company, contact_ids=[contact], contract_end=end)
+    system.lose(deal)
+    system.work()
+    plan_note(system, deal, f"{system.case(deal).id}:hello", "Bonjour Zoe,\nmerci.")
+    found = foresee(system.runtime, "acme", name="zoe  Ann quill")
+    (shown,) = [one for one in found.theirs if one.what == "the text of a note"]
+    assert "Zoe" in shown.words
+    assert found.namesakes == (contact,)
+    known = foresee(system.runtime, "acme", name="zoe  Ann quill", contact_id=contact)
+    assert (known.theirs, known.useless) == ((), False), "with --contact they go"
 
 
 @pytest.mark.row("P-79")
