@@ -54,14 +54,14 @@ _EVERY: Sequence[tuple[ItemKind, Texts]] = (
     (
         ItemKind.LOGINS,
         {
-            "en": "Logins that are theirs (through a password manager)",
-            "fr": "Identifiants qui leur appartiennent (par un gestionnaire de mots de passe)",
+            "en": "Logins (through a password manager)",
+            "fr": "Identifiants (par un gestionnaire de mots de passe)",
         },
     ),
 )
 _PRODUCT: Sequence[tuple[ItemKind, Texts]] = (
-    (ItemKind.EXPORT, {"en": "Full export of their data", "fr": "Export complet de leurs données"}),
-    (ItemKind.FILES, {"en": "Files that they uploaded", "fr": "Fichiers qu’ils ont déposés"}),
+    (ItemKind.EXPORT, {"en": "Full data export", "fr": "Export complet des données"}),
+    (ItemKind.FILES, {"en": "Uploaded files", "fr": "Fichiers déposés"}),
     (ItemKind.OTHER, {"en": "Settings, templates and automations", "fr": "Réglages, modèles et automatisations"}),
 )
 _WORK: Sequence[tuple[ItemKind, Texts]] = (

@@ -95,7 +95,7 @@ def saved(house: Any) -> list[InventoryRow]:
 def test_the_list_begins_with_sensible_lines_and_opening_it_keeps_nothing(house: Any, path: str) -> None:
     form = opened(house, path)
     titles = [form.values[f"row-{row}-title"] for row in form.rows]
-    assert "Full export of their data" in titles
+    assert "Full data export" in titles
     assert titles[-2:] == ["", ""]
     assert not saved(house)
     assert not house.agenda()
@@ -185,13 +185,13 @@ def test_of_two_people_who_save_at_once_neither_loses_anything(house: Any, path:
     assert "Somebody else changed this line meanwhile" in answer.text
     assert "Theirs" in answer.text
     rows = {row.title: row.place for row in saved(house)}
-    assert rows["Full export of their data"] == "Theirs"
-    assert rows["Files that they uploaded"] == "Untouched by the other"
+    assert rows["Full data export"] == "Theirs"
+    assert rows["Uploaded files"] == "Untouched by the other"
     assert "A new line of mine" in rows
     again = Form(answer.text)
     assert again.values[f"row-{again.rows[0]}-place"] == "Mine"
     assert send(house, path, again).status_code == 303
-    assert {row.title: row.place for row in saved(house)}["Full export of their data"] == "Mine"
+    assert {row.title: row.place for row in saved(house)}["Full data export"] == "Mine"
     assert len(saved(house)) == 3
 
 
@@ -287,7 +287,7 @@ def test_a_line_of_another_case_cannot_be_changed_from_here(house: Any, path: st
     values = {f"row-{stranger}-{name}": value for name, value in (("title", "Mine now"), ("kind", "files"))}
     send(house, path, form, **values, **{f"row-{stranger}-version": "1"})
     with house.store.read() as session:
-        assert session.get(InventoryRow, stranger).title == "Full export of their data"
+        assert session.get(InventoryRow, stranger).title == "Full data export"
 
 
 def test_a_form_that_is_not_ours_is_handed_back_unsaved(house: Any, path: str) -> None:
@@ -341,7 +341,7 @@ def test_the_page_speaks_french(house: Any) -> None:
     path = give(house, "fr")
     text = house.client.get(path).text
     assert "Ce qui appartient au client" in html.unescape(text)
-    assert "Export complet de leurs données" in text
+    assert "Export complet des données" in text
 
 
 def test_an_address_that_is_none_is_not_found(house: Any, path: str) -> None:
