@@ -32,9 +32,9 @@ class Page:
     """Deals or tasks that changed since the cursor. ``more``: ask again at once with ``cursor``, which is opaque text.
 
     ``stages`` gives the stage of each deal, where the CRM tells it in the same call, so that deals which nobody watches
-    are left alone; ``companies`` likewise its company, by which a new deal of a former customer is noticed. What the
-    overlap brings again, unchanged since an earlier page told it, is left out: the cursor
-    remembers it.
+    are left alone; ``companies`` likewise its company, by which a new deal of a former customer is noticed; ``ticked``
+    likewise the deals on which somebody asked for the offboarding by hand (P-72). What the overlap brings again,
+    unchanged since an earlier page told it, is left out: the cursor remembers it.
     """
 
     ids: tuple[str, ...]
@@ -42,6 +42,7 @@ class Page:
     more: bool = False
     stages: Mapping[str, str] = field(default_factory=dict)
     companies: Mapping[str, str] = field(default_factory=dict)
+    ticked: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

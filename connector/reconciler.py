@@ -33,6 +33,7 @@ from connector.sending import Sender, backoff
 from connector.store import Store, agenda, baselines, cases, door, erasing, intake, intents, inventory, pauses
 from connector.store.tables import AgendaRow, IntentState, LinkRow
 from connector.survey_links import RememberedLinks, lately_surveyed, surveyed_elsewhere
+from connector.unopened import answer_tick
 from workflows.cases import NOT_OPENED, Event
 from workflows.decide import cancel, decide, take_down
 from workflows.ending import BY_HAND, TAKEN_OUT
@@ -404,15 +405,17 @@ class Reconciler:
         lines = [
             one.model_copy(update={"data": {**one.data, **signal}})
             for one in decision.events
-            if look.row.asked or one.what != NOT_OPENED or not self._is_told(session, look.row.deal_id, one, now)
+            if one.what != NOT_OPENED or self._is_news(session, look, one, now)
         ]
         case_id = case.id if case is not None else None
         cases.log(session, self._account.name, lines, now, case_id=case_id, deal_id=look.row.deal_id)
 
-    def _is_told(self, session: Session, deal_id: str, event: Event, now: datetime) -> bool:
-        """Whether it was said lately why no case begins: a tick on the deal stays, and asks at each look."""
-        last = cases.not_opened(session, self._account.name, deal_id, now - cases.LATELY)
-        return last is not None and last.detail == event.detail
+    def _is_news(self, session: Session, look: DealLook, event: Event, now: datetime) -> bool:
+        """Whether it was not said lately why no case begins: a tick that cannot be taken back asks at each look."""
+        if answer_tick(session, self._account, look, event.detail, now) or look.row.asked:
+            return True
+        last = cases.not_opened(session, self._account.name, look.row.deal_id, now - cases.LATELY)
+        return last is None or last.detail != event.detail
 
     def _move_on(
         self, session: Session, look: DealLook, come_back: Mapping[str, tuple[datetime, str]], now: datetime

@@ -113,8 +113,8 @@ class Watcher:
         return found
 
     def _that_matter(self, page: Page) -> list[str]:
-        """Leave out deals in stages that nobody watches, unless they have an open case, customers remain by them, or
-        former customers begin anew with them (P-43)."""
+        """Leave out deals in stages that nobody watches, unless they have an open case, customers remain by them,
+        former customers begin anew with them (P-43), or somebody asks there for an offboarding (P-72)."""
         watched = self._account.watched_stages()
         if watched is None or not page.stages:
             return list(page.ids)
@@ -122,7 +122,7 @@ class Watcher:
             known = cases.open_deal_ids(session, self._account.name, page.ids)
             known |= {str(row.written[STAYS]) for row in cases.remaining_by(session, self._account.name, page.ids)}
             known |= door.returned(session, self._account.name, page.ids).keys()
-            known |= to_tell(session, self._account.name, page.companies)
+            known |= to_tell(session, self._account.name, page.companies) | page.ticked
         return [one for one in page.ids if one in known or page.stages.get(one, "") in watched]
 
     def _poll_tasks(self) -> int:

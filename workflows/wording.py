@@ -184,6 +184,18 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "en": "It is mended: nothing is left to do here.",
         "fr": "C’est corrigé : il n’y a plus rien à faire ici.",
     },
+    # Where a deal was ticked to begin its offboarding and none begins (P-72).
+    "unopened.title": {"en": "No offboarding has begun", "fr": "Aucun départ n’a commencé"},
+    "unopened.body": {
+        "en": (
+            "“Start the offboarding now” was ticked on this deal, and no offboarding has begun: {reason}. The box is "
+            "unticked; tick it again once that has changed."
+        ),
+        "fr": (
+            "« Démarrer le départ maintenant » a été coché sur cette transaction, et aucun départ n’a commencé : "
+            "{reason}. La case est décochée ; cochez-la de nouveau une fois que cela aura changé."
+        ),
+    },
     "alive.title": {
         "en": "Aurevoir works: what was done last week",
         "fr": "Aurevoir est au travail : ce qui a été fait la semaine dernière",

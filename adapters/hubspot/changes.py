@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from adapters.errors import Permanent
 from adapters.hubspot.client import Answer, Client, Op
-from adapters.hubspot.mapping import properties_of
+from adapters.hubspot.mapping import START_NOW, properties_of
 from adapters.hubspot.values import parse_moment
 from adapters.results import Page
 from workflows.said import Said
@@ -97,8 +97,8 @@ def changed(client: Client, op: Op, text: str, overlap_seconds: int, more: Seque
     """One page of what changed; one call."""
     cursor = Cursor.parse(text)
     sort = ID if cursor.tie is not None else CHANGED
-    answer = search(client, op, [*cursor.filters(), *more], sort, [CHANGED, "dealstage", COMPANY])
-    rows, stages, companies = [], {}, {}
+    answer = search(client, op, [*cursor.filters(), *more], sort, [CHANGED, "dealstage", COMPANY, START_NOW])
+    rows, stages, companies, ticked = [], {}, {}, set()
     for record in _results(answer):
         record_id, values = str(record["id"]), properties_of(record)
         moment = parse_moment(values.get(CHANGED) or record.get("updatedAt"))
@@ -107,6 +107,8 @@ def changed(client: Client, op: Op, text: str, overlap_seconds: int, more: Seque
             stages[record_id] = values["dealstage"]
         if values.get(COMPANY):
             companies[record_id] = values[COMPANY]
+        if values.get(START_NOW) == "true":
+            ticked.add(record_id)
     fresh = tuple(dict.fromkeys(record_id for record_id, at in rows if cursor.told.get(record_id) != at))
     then, goes_on = cursor.after(rows, _ms(answer.date), overlap_seconds * 1000)
     return Page(
@@ -115,6 +117,7 @@ def changed(client: Client, op: Op, text: str, overlap_seconds: int, more: Seque
         goes_on,
         {record_id: stages[record_id] for record_id in fresh if record_id in stages},
         {record_id: companies[record_id] for record_id in fresh if record_id in companies},
+        frozenset(ticked.intersection(fresh)),
     )
 
 

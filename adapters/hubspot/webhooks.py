@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from adapters.errors import PayloadError, SignatureError
+from adapters.hubspot.mapping import START_NOW
 from adapters.signals import BadEvent, Receipt, Signal, SignalKind, WebhookAccount, WebhookRequest
 from workflows.said import Said
 
@@ -232,7 +233,7 @@ def _deal_signals(event: Mapping[str, Any], action: str, account: str, found: _S
     stage = None
     if action == "propertyChange":
         name = _text(event, "propertyName")
-        if name.startswith("aurevoir_"):
+        if name.startswith("aurevoir_") and (name, event.get("propertyValue")) != (START_NOW, "true"):
             found.ignored["our own change"] += 1
             return []
         stage = _text(event, "propertyValue") if name == "dealstage" else None

@@ -26,6 +26,7 @@ from adapters.salesforce.deploying import Follow
 from adapters.salesforce.employers import entered_anew, moved_contacts
 from adapters.salesforce.install import Install
 from adapters.salesforce.involved import involved
+from adapters.salesforce.mapping import START_NOW_FIELD
 from adapters.salesforce.reads import Reader
 from adapters.salesforce.settings import SalesforceSettings
 from adapters.salesforce.shape import Shape, deal_fields, discover, discover_deals
@@ -91,8 +92,20 @@ class SalesforceCrm:
         return changes.start_cursor(self._client)
 
     def changed_deals(self, cursor: str) -> Page:
-        """Changed and deleted opportunities, up to 2,000 a page."""
-        return changes.changed_deals(self._client, cursor, self._fields.of_deal())
+        """Changed and deleted opportunities, up to 2,000 a page; with the tick where the org has its field.
+
+        An org that refuses that field is looked at again: somebody deleted or hid it since.
+        """
+        fields = self._fields.of_deal()
+        if not self._known_deal_shape().has(f"Opportunity.{START_NOW_FIELD}"):
+            return changes.changed_deals(self._client, cursor, fields)
+        try:
+            return changes.changed_deals(self._client, cursor, [*fields, START_NOW_FIELD])
+        except Rejected as error:
+            if (error.field or "").rpartition(".")[2] != START_NOW_FIELD:
+                raise
+            self._forget_shape()
+            return changes.changed_deals(self._client, cursor, fields)
 
     def changed_tasks(self, cursor: str) -> Page:
         """Changed and deleted tasks with our key, up to 2,000 a page.

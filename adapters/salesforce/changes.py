@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from adapters.errors import Rejected
 from adapters.results import Page
 from adapters.salesforce.client import Client
-from adapters.salesforce.mapping import Row, parse_datetime
+from adapters.salesforce.mapping import START_NOW_FIELD, Row, parse_datetime
 from adapters.salesforce.soql import is_above, is_in, moment, select
 from workflows.said import Said
 
@@ -84,7 +84,10 @@ def start_cursor(client: Client) -> str:
 
 
 def changed_deals(client: Client, cursor: str, mapped: Sequence[str]) -> Page:
-    """Opportunities changed since the cursor, deleted ones among them, with their stages."""
+    """Opportunities changed since the cursor, deleted ones among them, with their stages.
+
+    ``mapped`` are further fields to read; with the one by which somebody asks for an offboarding, ``ticked`` is told.
+    """
     fields = ["StageName", "OwnerId", "AccountId", "CloseDate", "IsDeleted", *mapped]
     return _changes(client, "read changed deals", fields, "Opportunity", cursor)
 
@@ -111,6 +114,7 @@ def _changes(client: Client, operation: str, fields: list[str], source: str, tex
         more=more,
         stages={row["Id"]: row["StageName"] for row in news if row.get("StageName")},
         companies={row["Id"]: row["AccountId"] for row in news if row.get("AccountId")},
+        ticked=frozenset(row["Id"] for row in news if row.get(START_NOW_FIELD)),
     )
 
 

@@ -145,6 +145,13 @@ def follow(session: Session, account: str, case_id: str, deal_id: str) -> None:
     )
 
 
+def newest(session: Session, account: str, prefix: str, kind: str) -> IntentRow | None:
+    """The one planned last of this kind, of those whose keys begin so."""
+    query = select(IntentRow).where(IntentRow.account == account, IntentRow.kind == kind)
+    query = query.where(IntentRow.key.startswith(prefix, autoescape=True))
+    return session.scalars(query.order_by(IntentRow.planned_at.desc()).limit(1)).first()
+
+
 def by_key(session: Session, account: str, key: str) -> IntentRow | None:
     """The intent with this key, if it was ever planned."""
     return session.get(IntentRow, (account, key))

@@ -164,6 +164,13 @@ def test_a_merge_points_at_every_deal_in_it() -> None:
     assert {signal.record_id for signal in receive(event).signals} == {"1", "2", "3", "4"}
 
 
+def test_a_tick_that_asks_for_an_offboarding_is_heard_and_our_own_taking_it_back_is_not() -> None:
+    tick = CLASSIC | {"propertyName": "aurevoir_start_now", "propertyValue": "true"}
+    (signal,) = receive(tick).signals
+    assert (signal.kind, signal.record_id, signal.stage_id) == (SignalKind.DEAL, "1246965", None)
+    assert receive(tick | {"propertyValue": "false"}).signals == ()
+
+
 def test_what_we_know_and_do_not_need_is_counted_and_so_is_our_own_writing() -> None:
     receipt = receive(
         CLASSIC | {"subscriptionType": "contact.propertyChange"},

@@ -207,6 +207,19 @@ def test_a_deal_with_more_people_than_a_page_holds_is_read_to_its_end(make_org: 
     assert set(observed.deal.contact_ids) == set(people)
 
 
+def test_a_poll_tells_who_is_ticked_and_goes_on_once_that_field_is_gone(org: Any) -> None:
+    org.provision()
+    crm, deal_id, field = org.connect(), org.deal(), "Aurevoir_Start_Now__c"
+    cursor = crm.start_cursor()
+    org.sandbox.world.update(deal_id, {field: True})
+    page = crm.changed_deals(cursor)
+    assert (page.ids, page.ticked) == ((deal_id,), {deal_id})
+    org.sandbox.world.schema.objects["Opportunity"].fields.pop(field.lower())
+    lose(org, deal_id)
+    page = crm.changed_deals(cursor)
+    assert (page.ids, page.ticked) == ((deal_id,), frozenset())
+
+
 def test_a_field_hidden_since_we_looked_is_noticed(org: Any) -> None:
     org.provision()
     deal_id = org.deal()

@@ -280,14 +280,41 @@ def test_beside_serve_the_hand_start_waits_for_what_becomes_of_it(system: Any, m
         assert "has begun" in casework.start_now(system.runtime, "acme", older_ending(system))
 
 
-@pytest.mark.row("P-72")
-def test_people_start_a_case_by_a_tick_on_the_deal_which_is_taken_back_when_it_was_heard(system: Any) -> None:
-    deal = older_ending(system)
+def tick(system: Any, deal: str) -> None:
+    """Somebody asks on the deal's page for its offboarding, and the next poll comes."""
     if system.rig.name == "hubspot":
         system.rig._change(DEAL, deal, {"aurevoir_start_now": "true"})
     else:
         system.edit_deal(deal, "Aurevoir_Start_Now__c", True)
     system.rig.advance(timedelta(minutes=2))
     system.work(poll=True)
+
+
+def ticked(system: Any, deal: str) -> bool:
+    return system.rig.value(RecordKind.DEAL, deal, "start_now") not in ("false", "False", False)
+
+
+@pytest.mark.parametrize("account_settings", [{"language": "fr", "watch": {"negotiating": []}}])
+@pytest.mark.row("P-72")
+def test_people_start_a_case_by_a_tick_on_the_deal_which_is_taken_back_when_it_was_heard(system: Any) -> None:
+    deal = older_ending(system)
+    tick(system, deal)
     assert system.case(deal).status is CaseStatus.ACTIVE
-    assert system.rig.value(RecordKind.DEAL, deal, "start_now") in ("false", "False", False)
+    assert not ticked(system, deal)
+    other = system.renewal("Globex renewal")  # in a stage that nobody watches
+    for times in (1, 2):
+        tick(system, other)
+        assert system.case(other) is None
+        assert not ticked(system, other), "who asked is answered in the CRM, where they asked"
+        notes = system.rig.notes(other)
+        assert len(notes) == times, "once for each tick"
+        assert all("n’est pas à une étape de non-renouvellement" in note.body for note in notes)
+        assert not any("(P-" in note.body for note in notes)
+        system.rig.advance(timedelta(minutes=20))
+        system.work(poll=True)
+        system.signal(other)
+        system.work()
+        assert len(system.rig.notes(other)) == times
+    with system.runtime.store.read() as session:
+        said = [line.what for line in record_log.of_record(session, other, kind="deal")]
+    assert said.count("not opened") == 2
