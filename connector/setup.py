@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, get_args
 
+from babel.core import get_global
 from pydantic import SecretStr
 
 from adapters.errors import AurevoirError, ConfigError, Fault
@@ -50,9 +51,33 @@ GROUPS = ("negotiating", "not_renewing", "renewed", "won")
 ANY = "*"
 """Stands for all pipelines together, where the CRM has no such one of its own."""
 
+_MAIN_ZONES = {
+    "AR": "America/Argentina/Buenos_Aires",
+    "CL": "America/Santiago",
+    "CN": "Asia/Shanghai",
+    "CY": "Asia/Nicosia",
+    "DE": "Europe/Berlin",
+    "EC": "America/Guayaquil",
+    "ES": "Europe/Madrid",
+    "KZ": "Asia/Almaty",
+    "MY": "Asia/Kuala_Lumpur",
+    "NZ": "Pacific/Auckland",
+    "PT": "Europe/Lisbon",
+    "UA": "Europe/Kyiv",
+    "UZ": "Asia/Tashkent",
+}
+"""Where a country has several zones, and nearly everybody lives in one."""
+
 
 class NotTakenOn(AurevoirError):
     """The file was written, and something else in it keeps it from being used; the message says what."""
+
+
+def usual_zone(calendar: str) -> str | None:
+    """The time zone of a country (``FR``, or with a region ``DE-BY``); None where it has several, as the US."""
+    country = calendar.partition("-")[0].upper()
+    zones = get_global("territory_zones").get(country, ())
+    return _MAIN_ZONES.get(country) or (zones[0] if len(zones) == 1 else None)
 
 
 def raw_account(runtime: Runtime, name: str) -> Raw:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -234,15 +235,25 @@ def _offer_place(_console: Console, account: Account, raw: setup.Raw) -> dict[st
         "countries": countries(),
         "zones": _zones(),
         "spoken": {language: language} | spoken,
-        "chosen": {
-            key: str(raw.get(key) or getattr(config, key) or "") for key in ("calendar", "language", "time_zone")
-        },
+        "chosen": {key: str(raw.get(key) or getattr(config, key) or "") for key in ("calendar", "language")}
+        | {"time_zone": _zone(account, raw)},
         "company": str(raw.get("company") or ""),
     }
 
 
-def _read_place(_account: Account, _raw: setup.Raw) -> Values:
-    return [_literal(_given(key)) for key in ("company", "calendar", "language", "time_zone")]
+def _read_place(account: Account, raw: setup.Raw) -> Values:
+    """A zone that was left as offered goes with the country, if that is another now."""
+    sent = {key: _given(key) for key in ("company", "calendar", "language", "time_zone")}
+    if not raw.get("time_zone") and sent["time_zone"] == _zone(account, raw):
+        sent["time_zone"] = _zone(account, raw | {"calendar": sent["calendar"]})
+    return [_literal(one) for one in sent.values()]
+
+
+def _zone(account: Account, raw: setup.Raw) -> str:
+    """The time zone as the file says it; while the account is set up, else the one that is usual in its country."""
+    if raw.get("time_zone") or account.is_switched_on():
+        return str(raw.get("time_zone") or account.config.time_zone)
+    return setup.usual_zone(str(raw.get("calendar") or "")) or account.config.time_zone
 
 
 def _zones() -> list[str]:
@@ -258,7 +269,13 @@ def countries() -> list[tuple[str, str]]:
 
     names = Locale.parse(languages.current()).territories
     known = [code for code in holidays.list_supported_countries() if code in names]  # a second code of one has no name
-    return sorted(((code, names[code]) for code in known), key=lambda pair: pair[1].casefold())
+    return sorted(((code, names[code]) for code in known), key=lambda pair: _without_accents(pair[1]))
+
+
+def _without_accents(name: str) -> str:
+    """As people look it up: in small letters, accented ones beside their plain ones."""
+    apart = unicodedata.normalize("NFKD", name)
+    return "".join(one for one in apart if not unicodedata.combining(one)).casefold()
 
 
 QUESTIONS: Sequence[tuple[str, Offer, Read]] = (

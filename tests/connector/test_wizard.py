@@ -85,7 +85,7 @@ def test_keeping_a_page_unchanged_leaves_the_file_as_it_is_to_the_letter(desk: k
     after = yaml.safe_load(desk.file.read_text())
     assert desk.file.read_text().startswith("# Mine, and it stays.\n")
     for key in ("time_zone", "language", "playbook"):
-        assert after["accounts"]["acme"].pop(key) in ("UTC", "en", "saas"), (
+        assert after["accounts"]["acme"].pop(key) in ("Europe/Paris", "en", "saas"), (
             "a default that the page shows is written out"
         )
     assert after == before
@@ -260,6 +260,12 @@ def test_an_account_is_added_with_its_credentials_in_a_file_for_its_owner_alone(
     assert empty.raw("new-one")["account_id"] == rig.account_id
     assert empty.runtime.accounts["new-one"].config.watch == ()
     assert "No stages are chosen yet" in empty.post("/console/accounts/new-one/switch-on", page="/console/").text
+    place = "/console/accounts/new-one/place"
+    assert fields(empty.get(place).text)["time_zone"] == ["Europe/Paris"], "as usual in the country chosen"
+    assert send(empty, place, calendar="DE-BY").status_code == 303
+    assert empty.raw("new-one")["time_zone"] == "Europe/Berlin", "it went with the country"
+    assert send(empty, place, calendar="FR").status_code == 303
+    assert empty.raw("new-one")["time_zone"] == "Europe/Berlin", "a zone that was chosen stays"
 
 
 def test_what_is_wrong_with_a_new_account_is_told_and_nothing_is_written(empty: kit.Desk) -> None:
