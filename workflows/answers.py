@@ -17,7 +17,7 @@ from workflows.asking import author_id, feeds, is_about_leaving, is_farewell, is
 from workflows.cases import Case, CaseStatus, Step, StepStatus
 from workflows.channel import taken_by_phone
 from workflows.draft import MAILED, SOMEONE_ERASED, Draft
-from workflows.feedback import feedback_writes, given_score, start_score
+from workflows.feedback import feedback_writes, given_score, is_about_the_relation, last_words, start_score
 from workflows.heed import Heed
 from workflows.questions import Answer, Questionnaire, QuestionType
 from workflows.records import Contact, DealState, People
@@ -85,6 +85,7 @@ def _take_former(draft: Draft) -> None:
                 draft.look.deal,
                 draft.now,
                 name=contact.name if contact is not None else None,
+                beside=_beside(draft, case, answer),
                 heed=Heed(draft),
             )
             draft.log("answered", Said("to the former case"), questionnaire=answer.questionnaire, by=answer.by)
@@ -131,6 +132,7 @@ def _write(draft: Draft, questionnaire: Questionnaire, answer: Answer, *, late: 
         late=late,
         phone=taken_by_phone(draft, answer),
         among=_colleagues(draft, questionnaire, answer),
+        beside=_beside(draft, draft.case, answer),
         heed=Heed(draft, only=(answer.contact_id or "") if _is_overtaken(draft, answer) else None),
     )
     if is_own_view(questionnaire):
@@ -152,12 +154,37 @@ def _colleagues(draft: Draft, questionnaire: Questionnaire, answer: Answer) -> l
     return sorted(others, key=lambda one: one.at, reverse=True)
 
 
+def _beside(draft: Draft, case: Case, answer: Answer) -> list[tuple[Answer, str]]:
+    """What else customers and interviewers said of this relation, newest first, as it reads."""
+    said = []
+    for one in sorted(draft.look.answers, key=lambda one: one.at, reverse=True):
+        asked = draft.look.questionnaires.get(one.questionnaire)
+        if asked is None or one.case_id != case.id or one is answer or not one.values:
+            continue
+        if is_about_the_relation(asked):
+            contact = _contact(draft, one.contact_id)
+            name = contact.name if contact is not None else None
+            running = case.id == draft.case.id
+            phone = taken_by_phone(draft, one) if running else None
+            start = start_score(draft.look.people, contact) if running else None
+            said.append((one, last_words(case, asked, one, name, start=start, phone=phone)))
+    return said
+
+
 def _is_overtaken(draft: Draft, answer: Answer) -> bool:
-    """Whether an answer that changed because somebody was erased has newer ones beside it, which stay the last word."""
+    """Whether an answer that changed because somebody was erased has a newer one of its side: that stays the last word.
+
+    Of two sides, customer and interviewer, each keeps its words beside the other's.
+    """
     newer = (one for one in draft.look.answers if one.case_id == answer.case_id and one.at > answer.at)
-    asked = (draft.look.questionnaires.get(one.questionnaire) for one in newer)
+    own = draft.look.questionnaires.get(answer.questionnaire)
+    is_told = own is not None and is_about_the_relation(own)
     return SOMEONE_ERASED in draft.written and any(
-        one is not None and (is_farewell(one) or one.kind is LinkKind.INTERVIEW) for one in asked
+        asked is not None
+        and is_about_the_relation(asked)
+        and (not is_told or (one.by == "customer") is (answer.by == "customer"))
+        for one in newer
+        for asked in (draft.look.questionnaires.get(one.questionnaire),)
     )
 
 

@@ -32,6 +32,7 @@ from workflows.writes import CreateNote, FieldValue, UpdateFields, Write
 
 MAX_TEXT = 30_000
 """Characters of one field or note: below what the narrowest CRM holds in a long text, which is 32,768."""
+_BELOW = "\n\n— — —\n\n"
 
 _WORDS: Mapping[str, Texts] = {
     "start": {"en": "First impression: {who}", "fr": "Première impression : {who}"},
@@ -91,6 +92,7 @@ def feedback_writes(
     late: bool = False,
     phone: str | None = None,
     among: Sequence[Answer] = (),
+    beside: Sequence[tuple[Answer, str]] = (),
     heed: Heed | None = None,
 ) -> tuple[Write, ...]:
     """The keyed writes that bring one answer onto contact, company and deal; none for an answer without values.
@@ -99,9 +101,10 @@ def feedback_writes(
     rated itself when answers were in already (P-39). ``phone``: who took the answer down in a call; None: nobody did.
     The same answer always gives the same keys; an edited one gives new keys, so that its note is added beside the
     former one and its values take the place of the former. Deal and company hold the newest answer, or what it comes to
-    with those of other colleagues, ``among`` which it is, the newest first (:func:`_together`). An answer dated after
-    ``now`` counts as given now. ``heed`` leaves out what people have changed in the CRM since, and the note then tells
-    of it (P-7B).
+    with those of other colleagues, ``among`` which it is, the newest first (:func:`_together`). ``beside``: what else
+    was said of the relation, newest first, each with its :func:`last_words`; the customer's words stand above our notes
+    of the conversation, and neither takes the other's place. An answer dated after ``now`` counts as given now.
+    ``heed`` leaves out what people have changed in the CRM since, and the note then tells of it (P-7B).
     """
     if not answer.values:
         return ()
@@ -114,21 +117,22 @@ def feedback_writes(
     start = start if score is not None and case.kind is CaseKind.OFFBOARDING else None
     readable = [*_foreword(questionnaire, case.language, start, score, late=late)]
     readable += _readable(questionnaire, answer, case.language)
-    told: dict[str, FieldValue] = {}
-    if case.kind is not CaseKind.BASELINE and _is_about_the_relation(questionnaire):
-        text = _shortened("\n\n".join([title, *readable]), case.language)
-        told = {"exit_feedback": text, "exit_feedback_at": min(answer.at, now)}
+    text = "\n\n".join([title, *readable])
+    is_told = case.kind is not CaseKind.BASELINE and is_about_the_relation(questionnaire)
     records = ((RecordKind.CONTACT, answer.contact_id), (RecordKind.COMPANY, company_id), (RecordKind.DEAL, deal.id))
     fields = []
     for kind, record_id in records:
         said = {} if late else _values(questionnaire, (answer, *among), kind)
+        other = next((one for one in beside if _stands_beside(one[0], answer, kind)), None) if is_told else None
+        told = _last_words(answer, text, other, case.language, now) if is_told else {}
         values = {**said, **_beginning(kind, start), **told}
         if record_id is None or not values:
             continue
         target = Ref(kind=kind, id=record_id)
         values = heed.settle(target, values) if heed is not None else values
         if values:
-            fields.append(UpdateFields(key=f"{key}:{kind}", deal_id=deal.id, target=target, values=values))
+            named = f":@{other[0].contact_id}" if other is not None and other[0].contact_id else ""  # for an erasure
+            fields.append(UpdateFields(key=f"{key}:{kind}{named}", deal_id=deal.id, target=target, values=values))
     readable += heed.told() if heed is not None else ()
     parts = parted(readable)
     notes = [
@@ -163,9 +167,36 @@ def start_score(people: People | None, contact: Contact | None) -> int | None:
     return company.start_score if company is not None else None
 
 
-def _is_about_the_relation(questionnaire: Questionnaire) -> bool:
+def is_about_the_relation(questionnaire: Questionnaire) -> bool:
     """Whether it belongs into the text of the last words: neither our team's view, nor how the leaving itself went."""
     return is_farewell(questionnaire) or questionnaire.kind is LinkKind.INTERVIEW
+
+
+def last_words(
+    case: Case, questionnaire: Questionnaire, answer: Answer, name: str | None, *, start: int | None, phone: str | None
+) -> str:
+    """Whose words these are, and every question with its answer, for the text that stands on the records."""
+    start = start if case.kind is CaseKind.OFFBOARDING else None
+    title = _title(case.kind, questionnaire, answer, case.language, name, phone)
+    before = _foreword(questionnaire, case.language, start, given_score(questionnaire, answer), late=False)
+    return "\n\n".join([title, *before, *_readable(questionnaire, answer, case.language)])
+
+
+def _stands_beside(one: Answer, answer: Answer, kind: RecordKind) -> bool:
+    """Whether it is of the other side, customer or us; on a contact it is theirs alone."""
+    is_other_side = (one.by == "customer") is not (answer.by == "customer")
+    return is_other_side and (kind is not RecordKind.CONTACT or one.contact_id == answer.contact_id)
+
+
+def _last_words(
+    answer: Answer, text: str, other: tuple[Answer, str] | None, language: str, now: datetime
+) -> dict[str, FieldValue]:
+    """The text of the last words, the customer's first: what is shortened is cut at its end, from our notes."""
+    if other is None:
+        return {"exit_feedback": _shortened(text, language), "exit_feedback_at": min(answer.at, now)}
+    texts = (text, other[1]) if answer.by == "customer" else (other[1], text)
+    at = min(max(answer.at, other[0].at), now)
+    return {"exit_feedback": _shortened(_BELOW.join(texts), language), "exit_feedback_at": at}
 
 
 def _foreword(

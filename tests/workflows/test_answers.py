@@ -11,6 +11,7 @@ import pytest
 from workflows.cases import CaseStatus, Step, StepStatus
 from workflows.decide import decide
 from workflows.draft import Draft
+from workflows.feedback import MAX_TEXT
 from workflows.heed import Heed, marks
 from workflows.playbook import PlaybookError, parse_playbook, shipped_playbooks
 from workflows.questions import Answer, AnswerValue, Questionnaire
@@ -148,6 +149,35 @@ def test_nobody_is_called_for_a_paused_case_until_it_goes_on(leaving: Any) -> No
     assert said(leaving, "p1", {"recommend": 0, "reason": "results"}) == ()
     leaving.cases[-1] = leaving.case.model_copy(update={"paused": False})
     assert made(leaving.look()).keys() == {"care@p1"}
+
+
+@pytest.mark.row("P-37", "P-39")
+@pytest.mark.parametrize("interview_first", [False, True])
+def test_notes_of_the_conversation_stand_below_the_customers_words_whichever_came_first(
+    leaving: Any, fields_of: Callable[..., Any], interview_first: bool
+) -> None:
+    noted: dict[str, AnswerValue] = {"reason": "price", "reason-told": "Too dear, I believe."}
+    own: dict[str, AnswerValue] = {"recommend": 8, "reason": "budget", "missing": "An export that works."}
+    steps = [
+        lambda: said(leaving, "p1", own),
+        lambda: said(leaving, None, noted, key="interview", by="csm"),
+    ]
+    steps[int(interview_first)]()
+    leaving.now += timedelta(days=1)
+    writes = steps[int(not interview_first)]()
+    assert all("@p1" in one.key or ":p1:" in one.key for one in writes if "exit_feedback" in getattr(one, "values", ()))
+    found = fields_of(writes)
+    text = found["deal:d1"]["exit_feedback"]
+    assert text == found["company:c1"]["exit_feedback"]
+    assert text.startswith("Exit survey: Zoe Hill's own answer\n\nScore at the start: 9. Score now: 8.")
+    assert text.index("An export that works.") < text.index("Exit conversation: notes of") < text.index("Too dear")
+    assert found["deal:d1"]["exit_feedback_at"] == leaving.now
+    if interview_first:
+        assert "Too dear" not in found["contact:p1"]["exit_feedback"], "nobody noted that of this person"
+    leaving.now += timedelta(days=1)
+    long = fields_of(said(leaving, "p1", {**own, "missing": "x" * 40_000}))["deal:d1"]["exit_feedback"]
+    assert "Exit conversation" not in long, "what is cut are the notes, which stand in a note of their own"
+    assert len(long) <= MAX_TEXT
 
 
 @pytest.mark.row("P-35")

@@ -465,7 +465,10 @@ def test_a_form_that_lost_a_name_does_not_take_the_place_of_a_newer_answer(
     world.answers = (nameless, survey)
     written = world.case.written | {SOMEONE_ERASED: "1"}
     world.cases[-1] = world.case.model_copy(update={"written": written})
-    assert "exit_feedback" not in fields_of(world.look()).get("company:c1", {})
+    values = fields_of(world.look())["company:c1"]
+    assert values["exit_feedback"].startswith("Exit survey: Zoe Hill's own answer\n")
+    assert values["exit_feedback_at"] == survey.at
+    assert "exit_score" not in values
 
 
 # --- when the reason no longer holds (P-56) -------------------------------------------------------------------------
