@@ -120,7 +120,7 @@ class SchemaReport:
 
     ``extended`` was there and was brought up to date. With ``dry_run``, ``created`` is what would be created.
     ``refused`` maps a field to the reason. ``state`` is what the adapter wants remembered for this account (such as
-    how tasks carry their key) and gets back at :meth:`Adapter.connect`.
+    how tasks carry their key) and gets back at :meth:`Adapter.connect`. ``labels``: what people read of each field.
     """
 
     present: tuple[str, ...] = ()
@@ -129,6 +129,7 @@ class SchemaReport:
     refused: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     state: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 class Level(StrEnum):

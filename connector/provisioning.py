@@ -69,6 +69,7 @@ def provision(runtime: Runtime, name: str, *, dry_run: bool = False, follow: Fol
         refused={**report.refused, **app.refused},
         notes=(*report.notes, *app.notes),
         state={**report.state, **app.state},
+        labels=report.labels,
     )
 
 

@@ -84,6 +84,7 @@ class Provisioner:
             self.refused,
             tuple(self.notes),
             self.keys.to_state(),
+            {_full(spec): spec.label for spec in wanted},
         )
 
     def _record(self, kind: RecordKind, specs: Sequence[FieldSpec]) -> None:

@@ -116,6 +116,7 @@ def _report(plan: Plan, state: Mapping[str, str]) -> SchemaReport:
         refused=dict(plan.refused),
         notes=tuple(plan.notes),
         state=dict(state),
+        labels={each.shown: each.spec.label for each in (*plan.created, *plan.extended)},
     )
 
 

@@ -174,12 +174,26 @@ def print_provisioned(reports: Mapping[str, SchemaReport], *, dry_run: bool) -> 
         ):
             if names:
                 out.print(Text(f"  {what}: {_shorter(names)}"))
+        if dry_run:
+            _print_fields(out, report)
         for name, reason in report.refused.items():
             out.print(Text(f"  refused: {name}: {reason}", style="bold red"))
         for note in report.notes:
             out.print(Text(f"  note: {note}"))
         on = "switched on: `aurevoir serve` watches it; deals settle first, and `aurevoir cases` says until when"
         out.print(Text("  nothing was written" if dry_run else f"  {on}"))
+
+
+def _print_fields(out: Console, report: SchemaReport) -> None:
+    """The fields that would be created, by record: what people read of each, and its name."""
+    records: dict[str, list[str]] = {}
+    for one in report.created:
+        record, _, name = one.partition(".")
+        if one in report.labels:
+            records.setdefault(record, []).append(f"{report.labels[one]} ({name})")
+    for record, names in records.items():
+        out.print(Text(f"    {record}", style="bold"))
+        out.print(Padding(Text("; ".join(names)), (0, 0, 0, 6), expand=False))
 
 
 def _shorter(names: Sequence[str]) -> str:

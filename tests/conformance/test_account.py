@@ -30,6 +30,7 @@ def test_a_dry_run_tells_what_would_be_created_and_creates_nothing(rig: Rig) -> 
     told = desk.crm.ensure_schema(FIELDS, dry_run=True)
     done = desk.crm.ensure_schema(FIELDS)
     assert set(told.created) == set(done.created)
+    assert set(told.created) <= set(told.labels), "people read what each field is called"
     desk.crm.close()
 
 

@@ -290,6 +290,10 @@ def test_an_admin_gets_from_nothing_to_a_case_and_out_again(
 
     tried = run("provision", "--dry-run", "--json")
     assert "deals.aurevoir_status" in tried.json()["acme"]["created"]
+    told = run("provision", "--dry-run").out
+    assert "(aurevoir_status)" in told.partition("\n    deals\n")[2].partition("\n    companies\n")[0]
+    assert "Exit score (0-10)" in " ".join(told.split())
+    assert max(map(len, told.splitlines())) <= 160, "wrapped, also where a file has no width"
     assert run("poll").code == 1
     assert run("provision").code == 0
     assert run("provision", "--json").json()["acme"]["created"] == []
