@@ -32,13 +32,16 @@ class Choice:
 
 @dataclass(frozen=True)
 class FieldView:
-    """A property as people read it; with ``edit`` it can be changed by its API ``name``. ``raw`` fills the form."""
+    """A property as people read it; with ``edit`` it can be changed by its API ``name``. ``raw`` fills the form.
+
+    A box to tick holds ``true`` or ``false``.
+    """
 
     label: str
     name: str
     value: str
     raw: str = ""
-    edit: Literal["", "text", "date", "choice"] = ""
+    edit: Literal["", "text", "date", "choice", "check"] = ""
     choices: Sequence[Choice] = ()
 
 
@@ -274,7 +277,8 @@ def _acting(routes: Blueprint, source: PageSource) -> None:
 
     @routes.post("/<any(deals, companies, contacts):kind>/<record_id>/fields")
     def change(kind: Kind, record_id: str) -> ResponseReturnValue:
-        source.set_fields(kind, record_id, request.form.to_dict())
+        form = {name: said[-1] for name, said in request.form.lists()}  # a ticked box comes after its "false"
+        source.set_fields(kind, record_id, form)
         return redirect(url_for("pages.record", kind=kind, record_id=record_id), 303)
 
     @routes.post("/tasks/<task_id>/done")

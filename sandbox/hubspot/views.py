@@ -211,6 +211,8 @@ class Views:
             return FieldView(definition.label, definition.name, self._owner(value), text, "choice", choices)
         if definition.name in ("dealstage", "pipeline") or definition.read_only:
             return FieldView(definition.label, definition.name, self._plain(definition, text))
+        if definition.type == "bool":
+            return FieldView(definition.label, definition.name, text, "true" if text == "true" else "false", "check")
         if definition.type == "enumeration" and definition.field_type != "checkbox":
             choices = [Choice(each["value"], each["label"]) for each in definition.options]
             return FieldView(definition.label, definition.name, text, text, "choice", choices)

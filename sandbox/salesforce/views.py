@@ -39,7 +39,8 @@ _SHOWN = {
     "Account": ("Website", "Industry", "BillingCountry", "Phone"),
     "Contact": ("Title", "Email", "Phone", "HasOptedOutOfEmail"),
 }
-_EDITS = {"date": "date", "string": "text", "email": "text", "picklist": "choice", "double": "text", "int": "text"}
+_TEXTS = ("string", "email", "double", "int")
+_EDITS = {"date": "date", "picklist": "choice", "boolean": "check", **dict.fromkeys(_TEXTS, "text")}
 
 
 class Views:
@@ -148,10 +149,11 @@ class Views:
         self._save(row["Id"], {"Status": "Completed" if done else "Not Started"})
 
     def set_fields(self, kind: Kind, record_id: str, values: Mapping[str, str]) -> None:
-        """Change fields that the page offers."""
+        """Change fields that the page offers; it saves those whose value is another one now."""
         row = self._row(OBJECT_OF[kind], record_id)
-        known = {each.name for each in self._fields(OBJECT_OF[kind], row) if each.edit}
-        self._save(row["Id"], {name: value for name, value in values.items() if name in known})
+        known = {each.name: each for each in self._fields(OBJECT_OF[kind], row) if each.edit}
+        changed = {name: value for name, value in values.items() if name in known and known[name].raw != value}
+        self._save(row["Id"], {name: v == "true" if known[name].edit == "check" else v for name, v in changed.items()})
 
     def _save(self, record_id: str, values: Mapping[str, Any]) -> None:
         try:
@@ -183,11 +185,20 @@ class Views:
         shown = [fields[each.lower()] for each in _SHOWN[name]]
         shown += [each for each in fields.values() if each.custom]
         first = FieldView("Owner", "OwnerId", self._name(row.get("OwnerId")))
-        return [first, *(self._field(each, row.get(each.name)) for each in shown)]
+        ticked = self._ticked(name)
+        return [first, *(self._field(each, row.get(each.name), each.name in ticked) for each in shown)]
 
-    def _field(self, field: Field, value: Any) -> FieldView:
+    def _ticked(self, name: str) -> set[str]:
+        """Custom check boxes that a permission set lets people change: the person at the screen was given it."""
+        rows = self._world.tables["FieldPermissions"].values()
+        granted = {row["Field"] for row in rows if row["PermissionsEdit"]}
+        fields = self._world.schema.objects[name].fields.values()
+        return {each.name for each in fields if each.type == "boolean" and f"{name}.{each.name}" in granted}
+
+    def _field(self, field: Field, value: Any, granted: bool) -> FieldView:
         raw = "" if value is None else value.isoformat() if type(value) is date else str(value)
-        edit: Any = _EDITS.get(field.type, "") if field.updateable and field.by_profile else ""
+        edit: Any = _EDITS.get(field.type, "") if field.updateable and (field.by_profile or granted) else ""
+        raw = raw.lower() or "false" if edit == "check" else raw
         choices = [Choice(each.value, each.label) for each in field.values if each.active]
         return FieldView(field.label, field.name, _plain(value), raw, edit, choices)
 

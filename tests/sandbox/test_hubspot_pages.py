@@ -70,6 +70,28 @@ def test_a_person_completes_a_task_and_comes_back(
     assert person.post(f"/tasks/{task}/done", data={"done": "0", "back": "//evil.example"}).headers["Location"] == "/"
 
 
+def test_a_person_ticks_a_box_and_takes_the_tick_back(call: Call, person: FlaskClient) -> None:
+    about: dict[str, Any] = {"name": "start_it", "label": "Start it", "groupName": "dealinformation", "hidden": False}
+    options = [{"label": one, "value": one, "hidden": False} for one in ("true", "false")]
+    about |= {"type": "bool", "fieldType": "booleancheckbox", "options": options}
+    made = call("POST", "/crm/v3/properties/deals", about)
+    assert made.status_code == 201, made.text
+    assert 'name="start_it" type="checkbox"' in person.get("/deals/901").text
+
+    def value() -> str | None:
+        deal = call("GET", "/crm/v3/objects/deals/901?properties=start_it").get_json()
+        found: str | None = deal["properties"]["start_it"]
+        return found
+
+    person.post("/deals/901/fields", data={"start_it": "false"})
+    assert value() is None, "saving something else does not touch an empty box"
+    person.post("/deals/901/fields", data={"start_it": ["false", "true"]})
+    assert value() == "true"
+    assert 'type="checkbox" value="true" checked' in person.get("/deals/901").text
+    person.post("/deals/901/fields", data={"start_it": "false"})
+    assert value() == "false"
+
+
 def test_a_person_moves_the_contracts_end(call: Call, person: FlaskClient) -> None:
     person.post("/deals/901/fields", data={"contract_end_date": "2027-03-31"})
     deal = call("GET", "/crm/v3/objects/deals/901?properties=contract_end_date").get_json()

@@ -16,7 +16,6 @@ from connector.checkup import check_up
 from connector.presence import SERVE, present
 from connector.store import accounts, failed, record_log
 from connector.store.failed import FailedKind
-from sandbox.hubspot.definitions import DEAL
 from workflows.cases import CaseStatus, StepStatus
 from workflows.records import RecordKind
 
@@ -282,10 +281,10 @@ def test_beside_serve_the_hand_start_waits_for_what_becomes_of_it(system: Any, m
 
 def tick(system: Any, deal: str) -> None:
     """Somebody asks on the deal's page for its offboarding, and the next poll comes."""
-    if system.rig.name == "hubspot":
-        system.rig._change(DEAL, deal, {"aurevoir_start_now": "true"})
-    else:
-        system.edit_deal(deal, "Aurevoir_Start_Now__c", True)
+    field = {"hubspot": "aurevoir_start_now", "salesforce": "Aurevoir_Start_Now__c"}[system.rig.name]
+    page = system.rig.sandbox.app.test_client()
+    assert f'name="{field}" type="checkbox" value="true">' in page.get(f"/deals/{deal}").text
+    assert page.post(f"/deals/{deal}/fields", data={field: ["false", "true"]}).status_code == 303
     system.rig.advance(timedelta(minutes=2))
     system.work(poll=True)
 
