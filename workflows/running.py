@@ -23,7 +23,7 @@ from workflows.meeting import invitation
 from workflows.records import Contact, RecordKind, Ref
 from workflows.rules import Anchor, CaseKind, LinkKind, StepRule
 from workflows.said import Said
-from workflows.texts import TextError, uses
+from workflows.texts import TextError, date_words, uses
 from workflows.timetable import timetable
 from workflows.timing import Base, Waiting
 from workflows.wording import say
@@ -36,6 +36,8 @@ ANSWER_PATIENCE = timedelta(days=60)
 CONTACT_PATIENCE = timedelta(days=30)
 """Per-contact steps are left out when the deal still has no contacts so long after they should have appeared."""
 _UNTIL_END_KNOWN = "contract_end"
+_STALE = "stale:"
+"""In what a case keeps written: the tasks whose text must be told of an end that was past already."""
 _END_ANCHORS = frozenset({Anchor.CONTRACT_END, Anchor.SWITCHING_END, Anchor.RETRIEVAL_END})
 """Days that move with the contract's end."""
 
@@ -77,9 +79,34 @@ def take_contract_end(desk: Desk) -> None:
             else end.isoformat()
         )
         draft.log("contract end moved" if before is not None else "contract end known", words)
+        if end < desk.today and (before is None or before >= desk.today):
+            _mark_stale_texts(desk)
     if draft.case.contract_end is not None:
         answered(desk, CONTRACT_END)
         _move_due_dates(desk, draft.case.contract_end)
+        _tell_stale_texts(desk, draft.case.contract_end)
+
+
+def _mark_stale_texts(desk: Desk) -> None:
+    """The end turned out to be past: texts that were written by the days left speak of a time that is over."""
+    for step in desk.draft.with_task():
+        rule = desk.rules.get(step.rule)
+        if rule is not None and any(uses(text, "days_left") for text in rule.body.values()):
+            desk.draft.written[f"{_STALE}{step.key}"] = "yes"
+
+
+def _tell_stale_texts(desk: Desk, end: date) -> None:
+    """Tell the owners of such tasks below the text, which people may have changed: it is not written anew."""
+    draft = desk.draft
+    for step in draft.with_task():
+        if f"{_STALE}{step.key}" not in draft.written or step.status is not StepStatus.OPEN:
+            continue
+        if step.task_id is None or draft.task(step) is None:
+            continue
+        del draft.written[f"{_STALE}{step.key}"]
+        note = say("note.ended", desk.language, day=date_words(end, desk.dates))
+        key = f"{draft.step_key(step)}:ended:{draft.number(f'ended:{step.key}')}"
+        draft.writes.append(UpdateTask(key=key, deal_id=draft.case.deal_id, task_id=step.task_id, note=note))
 
 
 def _move_due_dates(desk: Desk, end: date) -> None:

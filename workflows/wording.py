@@ -219,12 +219,12 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
     },
     # Tasks that ask for what is missing (P-04, P-07, P-16).
     "ask.reason.title": {
-        "en": "Why does {company} leave? Please fill in the reason on the deal",
+        "en": "Why is {company} leaving? Please fill in the reason on the deal",
         "fr": "Pourquoi ce départ ? Merci d’indiquer le motif sur la transaction avec {company}",
     },
     "ask.reason.body": {
         "en": (
-            "The renewal of {company} ended without a renewal, and the deal does not say why.\n\n"
+            "{company} did not renew, and the deal does not say why.\n\n"
             "Please fill in the reason for leaving on the deal. The offboarding plan starts as soon as it is there"
             "{deadline}. If you do not know it, ask the customer kindly, or choose the nearest reason."
         ),
@@ -404,6 +404,16 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
             "Seuls {most} contacts de cette transaction sont interrogés, d’abord le contact principal et ceux qui ont "
             "un rôle ; {count} autres ne le sont pas. Manque-t-il quelqu’un qu’il faudrait entendre ? Alors "
             "demandez-lui vous-même."
+        ),
+    },
+    "note.ended": {
+        "en": (
+            "The contract ended on {day}, as the deal says now. Where the text above speaks of the time until its end, "
+            "please reword it before you send it."
+        ),
+        "fr": (
+            "D’après la transaction, le contrat a pris fin le {day}. Là où le texte ci-dessus parle du temps qui reste "
+            "jusqu’à sa fin, merci de le reformuler avant l’envoi."
         ),
     },
     # Handover: the inventory and documents (P-22 … P-24, P-28).

@@ -425,6 +425,25 @@ def test_dates_that_passed_before_the_plan_began_leave_two_business_days(
 
 
 @pytest.mark.row("P-07")
+def test_an_open_draft_is_told_once_that_the_end_turned_out_to_be_past(
+    world: World, make_rule: Any, make_book: Any
+) -> None:
+    promise = "{% if case.contract_end and days_left < 0 %}It has ended.{% else %}All goes on until then.{% endif %}"
+    world.playbook = make_book(make_rule("hear", body={"en": promise, "fr": promise}), make_rule("thank"))
+    world.change(contract_end=None)
+    world.enter("lost")
+    (hear,) = [one for one in world.look() if isinstance(one, CreateTask) and one.key.endswith(":hear")]
+    assert "All goes on" in hear.body
+    world.change(contract_end=date(2026, 2, 20))
+    told = [one for one in changes(world.look()) if not one.close]
+    assert [one.task_id for one in told] == [world.step("hear").task_id], "the other promises nothing"
+    assert "The contract ended on 20 February 2026" in (told[0].note or "")
+    assert told[0].due_at is None
+    world.change(contract_end=date(2026, 2, 19))
+    assert not [one for one in changes(world.look()) if one.note], "told once"
+
+
+@pytest.mark.row("P-07")
 def test_when_the_end_moves_open_dates_move_with_it(world: World, make_rule: Any, make_book: Any) -> None:
     world.playbook = make_book(
         make_rule("handover", "confirmed", "contract_end-10d"),
