@@ -68,7 +68,7 @@ def _on_deal(account: str, deal: Deal, now: datetime, **values: Any) -> UpdateFi
 
 def _credit(store: Store, account: str, case: Left, deal: Deal, now: datetime) -> None:
     write = _on_deal(account, deal, now, returned=True)
-    told = Event(what="came back", detail=Said("with another deal (P-56)"), data={"deal": deal.id})
+    told = Event(what="came back", detail=Said("with another deal"), data={"deal": deal.id})
     with store.write() as session:
         door.credit(session, account, deal.id, case.case_id, now)
         intents.plan(session, account, "", [write], now)
@@ -79,7 +79,7 @@ def _credit(store: Store, account: str, case: Left, deal: Deal, now: datetime) -
 
 def _keep(store: Store, account: str, left: Iterable[Left], deal: Deal, now: datetime) -> None:
     """By this deal the company remains a customer: the endings of others keep nobody but their own deal quiet."""
-    told = Event(what="remains a customer", detail=Said("by another deal (P-25)"), data={"deal": deal.id})
+    told = Event(what="remains a customer", detail=Said("by another deal"), data={"deal": deal.id})
     with store.write() as session:
         for case in left:
             if cases.note_written(session, case.case_id, STAYS, deal.id):
@@ -98,7 +98,7 @@ def _take_back(store: Store, account: str, rules: AccountRules, deals: Sequence[
     with store.write() as session:
         for case in wrong:
             deal = seen[case.stays_by or ""]
-            told = Event(what="remains no longer", detail=Said("by that deal (P-25)"), data={"deal": deal.id})
+            told = Event(what="remains no longer", detail=Said("by that deal"), data={"deal": deal.id})
             cases.forget_written(session, case.case_id, STAYS)
             cases.log(session, account, [told], now, case_id=case.case_id, deal_id=case.deal_id)
             looks = [case.deal_id, *([deal.merged_into] if deal.merged_into is not None else [])]
@@ -118,7 +118,7 @@ def _take_back_returns(store: Store, account: str, rules: AccountRules, deals: S
 
 def _take_back_return(store: Store, account: str, row: ReturnRow, deal: Deal, now: datetime) -> None:
     why = "the customer is not back by that deal after all"
-    told = Event(what="back no longer", detail=Said("by that deal (P-56)"), data={"deal": deal.id})
+    told = Event(what="back no longer", detail=Said("by that deal"), data={"deal": deal.id})
     with store.write() as session:
         door.take_back(session, account, deal.id)
         if deal.state is DealState.LIVE:

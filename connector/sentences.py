@@ -31,6 +31,8 @@ _PLACED, _JOINED = Said("%(place)s: %(sentence)s"), Said("%(place)s; %(sentence)
 _SEEN = Said("%(place)s = %(value)s: %(sentence)s")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d)(?::[\d.]+)?(?: UTC|\+00:00|Z)")
+_ROW = re.compile(r" \(P-\d[\dA-Z]\)")
+"""What some lines of the log that were stored before end with: it says nothing to who reads them."""
 _THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+")
 _WHOLE = re.compile(r"-?\d{1,15}")
 
@@ -64,6 +66,7 @@ def of_text(text: str) -> Said | None:
     if len(text) > LONGEST:
         return None
     exact, patterns = _known()
+    text = _ROW.sub("", text)
     if text in exact:
         return Said(text)
     return next((Said(one.template, **found) for one in patterns if (found := one.values_in(text)) is not None), None)

@@ -27,9 +27,9 @@ CONDITION = "condition"
 """Outcome of a case that was dismissed because ``only_if`` does not hold."""
 
 _NO_OCCASION = {
-    CaseKind.OFFBOARDING: Said("the deal is not in a not-renewing stage of a watched pipeline (P-01)"),
-    CaseKind.SAVE: Said("the deal is not in a negotiating stage of a watched pipeline (P-02)"),
-    CaseKind.BASELINE: Said("the deal is not in a won or renewed stage of a watched pipeline (P-60)"),
+    CaseKind.OFFBOARDING: Said("the deal is not in a not-renewing stage of a watched pipeline"),
+    CaseKind.SAVE: Said("the deal is not in a negotiating stage of a watched pipeline"),
+    CaseKind.BASELINE: Said("the deal is not in a won or renewed stage of a watched pipeline"),
 }
 
 
@@ -116,15 +116,13 @@ def refusal(look: Look, present: Occasion | None) -> str | None:
     if present is None:
         return "; ".join(_NO_OCCASION[kind] for kind in kinds_wanted(look.rules))
     if look.last is not None and not is_new(present, look.last):
-        return Said("this ending already had its case %(case)s (P-08)", case=look.last.id)
+        return Said("this ending already had its case %(case)s", case=look.last.id)
     starts_at = look.rules.starts_at
     if present.kind is CaseKind.BASELINE and starts_at is not None and present.entered_at is None:
-        return Said(
-            "nobody can tell whether the deal was won after the switch-on, and only then is a baseline taken (P-60)"
-        )
+        return Said("nobody can tell whether the deal was won after the switch-on, and only then is a baseline taken")
     asked = (look.asked or look.deal.start_now) and present.kind is not CaseKind.BASELINE
     if present.entered_at is not None and starts_at is not None and present.entered_at < starts_at and not asked:
-        return Said("the stage was entered before the switch-on at %(moment)s (P-71)", moment=starts_at.isoformat())
+        return Said("the stage was entered before the switch-on at %(moment)s", moment=starts_at.isoformat())
     return unmet(look, present)
 
 

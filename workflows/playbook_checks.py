@@ -290,7 +290,7 @@ def _links(document: Document, one: Placed) -> Faults:
             yield document.fault((*one.loc, "body", language), None, cure)
     for name in ("call_title", "call_body"):
         if rule.link and rule.per_contact and rule.until is None and not getattr(rule, name):
-            cure = Said("a contact without an e-mail address gets a call instead (P-16); write what to do then")
+            cure = Said("a contact without an e-mail address gets a call instead; write what to do then")
             yield document.fault((*one.loc, name), None, cure)
         if getattr(rule, name) and not rule.per_contact:
             cure = Said("only a step with `per_contact: true` calls people who cannot be written to; drop this text")
@@ -378,7 +378,7 @@ def _reminders(document: Document, placed: list[Placed]) -> Faults:
         count = reminders[one.rule.questionnaire] = reminders.get(one.rule.questionnaire, 0) + 1
         if count > MAX_REMINDERS:
             cure = Said(
-                "this is reminder number %(count)d of the same survey; there are two reminders at most (P-3A)",
+                "this is reminder number %(count)d of the same survey; there are two reminders at most",
                 count=count,
             )
             yield document.fault((*one.loc, "until"), one.rule.until, cure)
@@ -397,7 +397,7 @@ def _early_surveys(document: Document, placed: list[Placed]) -> Faults:
     rules = {one.rule.key: one.rule for one in placed}
     for one in placed:
         if one.dated and one.rule.link is LinkKind.SURVEY and not _after_end(one.rule, rules, frozenset()):
-            cure = Said("the survey goes out once the contract has ended (P-31); write `contract_end` or later")
+            cure = Said("the survey goes out once the contract has ended; write `contract_end` or later")
             yield document.fault((*one.loc, "release"), spell(one.rule.release), cure)
 
 

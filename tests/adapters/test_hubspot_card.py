@@ -271,7 +271,7 @@ def test_the_action_puts_the_deal_on_the_agenda_once_and_by_hand(client: Any, ru
 def test_the_card_says_for_a_week_why_an_asked_case_did_not_begin_in_the_readers_language(
     client: Any, runtime: Runtime
 ) -> None:
-    why = "the deal is not in a not-renewing stage of a watched pipeline (P-01)"
+    why = "the deal is not in a not-renewing stage of a watched pipeline"
     with runtime.store.write() as session:
         line = [Event(what="not opened", detail=why)]
         cases.log(session, "acme", line, runtime.clock.now() - timedelta(days=6), deal_id="500")

@@ -339,7 +339,7 @@ def test_a_preview_shows_the_plan_and_writes_nothing(
     assert ran.code == 0
     seen = ran.json()
     assert seen["contract_end"]
-    assert "not in a not-renewing stage" in seen["not_now"]
+    assert seen["not_now"].endswith("not in a not-renewing stage of a watched pipeline"), "plain words, and no more"
     assert len(seen["steps"]) >= 15
     assert all(step["owner_name"] for step in seen["steps"])
     told = run("preview", "--account", "acme", "--deal", LOST_DEAL).out

@@ -76,6 +76,7 @@ def test_every_sentence_is_found_again_in_the_text_that_was_stored(said: set[str
             "123 des 100\u202f000 appels",
         ),
         ("the deal was renewed.", "la transaction a été renouvelée."),
+        ("by another deal (P-25)", "par une autre transaction"),
         (
             "a person deleted the task\nHubSpot asks to wait",
             "quelqu’un a supprimé la tâche\nHubSpot demande d’attendre",

@@ -159,7 +159,10 @@ REFUSED = {
         ("steps:", '  - {key: farewell, body: {en: "Pay, otherwise we will delete your data."}}'),
         "body.en is 'otherwise we will delete': threat",
     ),
-    "a survey too early": (("steps:", "  - {key: survey, release: confirmed, not_before: confirmed}"), "(P-31)"),
+    "a survey too early": (
+        ("steps:", "  - {key: survey, release: confirmed, not_before: confirmed}"),
+        "once the contract has ended",
+    ),
     "lists that are none": (("steps: 3", "phases: x", "remove: {}"), "write a list"),
 }
 

@@ -205,7 +205,7 @@ def test_a_survey_before_the_end_is_refused(release: str) -> None:
     text = changed(
         ("release: contract_end\n", f"release: {release}\n"), ("due: contract_end + 2bd", f"due: {release} + 2bd")
     )
-    assert any("(P-31)" in fault for fault in faults_of(text.replace("- 1d + 2bd", "+ 2bd")))
+    assert any("once the contract has ended" in fault for fault in faults_of(text.replace("- 1d + 2bd", "+ 2bd")))
 
 
 @pytest.mark.row("P-31")
@@ -222,7 +222,7 @@ def test_a_survey_may_wait_for_a_step_that_comes_after_the_end() -> None:
 @pytest.mark.parametrize("name", ["call_title", "call_body"])
 def test_a_link_for_each_contact_needs_words_for_those_without_an_address(name: str) -> None:
     text = re.sub(rf"        {name}: .*\n", "", SMALL)
-    assert any("(P-16)" in fault and name in fault for fault in faults_of(text))
+    assert any("gets a call instead" in fault and name in fault for fault in faults_of(text))
 
 
 def test_steps_that_wait_for_each_other_are_refused() -> None:
