@@ -38,8 +38,9 @@ def keep_pace(desk: Desk) -> None:
         if isinstance(start, Waiting) or desk.is_ahead(start):
             continue
         every = points(desk, rule, local_date(start, desk.tz))
-        _leave_out(desk, rule, every)
-        _lay_out(desk, rule, every)
+        if every or _laid(desk, rule):
+            _leave_out(desk, rule, every)
+            _lay_out(desk, rule, every)
         holder = draft.steps.get(rule.key)
         if holder is not None and holder.status is StepStatus.WAITING:
             draft.put(holder, status=StepStatus.SKIPPED)

@@ -50,7 +50,8 @@ class Contacts(list[View]):
         people = list(contacts)
         super().__init__(contact_view(one, language) for one in people)
         self._people, self._language = people, language
-        self._validators = _named(validator, (str(one[key] or "") for one in self for key in ("name", "email")))
+        names = (str(one[key] or "") for one in self for key in ("name", "email"))
+        self._validators = _named(validator, names) if validator else frozenset()
 
     @property
     def deciders(self) -> list[View]:
@@ -74,7 +75,7 @@ class Contacts(list[View]):
 
     def _is_validator(self, view: View) -> bool:
         """Whether what was agreed at the start names them, by their whole name or their address."""
-        return any(_plain(str(view.get(key) or "")) in self._validators for key in ("name", "email"))
+        return bool(self._validators) and any(_plain(str(view.get(key) or "")) in self._validators for key in ("name", "email"))
 
     @property
     def counterpart(self) -> View:
