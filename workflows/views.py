@@ -75,7 +75,8 @@ class Contacts(list[View]):
 
     def _is_validator(self, view: View) -> bool:
         """Whether what was agreed at the start names them, by their whole name or their address."""
-        return bool(self._validators) and any(_plain(str(view.get(key) or "")) in self._validators for key in ("name", "email"))
+        said = self._validators
+        return bool(said) and any(_plain(str(view.get(key) or "")) in said for key in ("name", "email"))
 
     @property
     def counterpart(self) -> View:
